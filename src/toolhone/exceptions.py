@@ -1,0 +1,188 @@
+"""Every error toolhone raises on purpose.
+
+    ToolhoneError
+    ├── ConfigurationError                invalid_configuration
+    │   ├── UnsetVariableError            unset_variable
+    │   └── RegistryFileError             invalid_registry_file
+    ├── InvalidRequestError               invalid_request
+    │   └── InvalidPlanError              invalid_plan
+    ├── UnknownToolError                  unknown_tool
+    ├── InvalidArgumentsError             invalid_arguments
+    ├── ReferenceFailedError              reference_failed
+    ├── PermissionDeniedError             permission_denied
+    │   └── NotReadOnlyError              not_read_only
+    ├── RateLimitedError                  rate_limited
+    ├── CallTimeoutError                  timeout
+    ├── ServerUnavailableError            server_unavailable
+    │   └── ServerAuthenticationError     server_authentication_failed
+    ├── ConnectionLostError               connection_lost
+    ├── ToolFailedError                   tool_failed
+    ├── InvalidOutputError                invalid_output
+    ├── UnknownHandleError                unknown_handle
+    │   └── ExpiredHandleError            expired_handle
+    ├── ModelUnavailableError             model_unavailable
+    ├── NotRunningError                   not_running
+    └── StorageError                      storage_failed
+        ├── NewerStorageError             newer_storage
+        └── DamagedStorageError           damaged_storage
+
+`code` is stable and goes over the wire. A class's docstring is its default message.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class ToolhoneError(Exception):
+    """Something went wrong in toolhone."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str | None = None, *, data: Mapping[str, Any] | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.data: dict[str, Any] = dict(data or {})
+        super().__init__(self.message)
+
+
+class ConfigurationError(ToolhoneError):
+    """The configuration is not valid."""
+
+    code = "invalid_configuration"
+
+
+class UnsetVariableError(ConfigurationError):
+    """The configuration names an environment variable that is not set."""
+
+    code = "unset_variable"
+
+
+class RegistryFileError(ConfigurationError):
+    """A file of the tool registry is not valid."""
+
+    code = "invalid_registry_file"
+
+
+class InvalidRequestError(ToolhoneError):
+    """The request is not valid."""
+
+    code = "invalid_request"
+
+
+class InvalidPlanError(InvalidRequestError):
+    """The calls of this batch do not make a plan."""
+
+    code = "invalid_plan"
+
+
+class UnknownToolError(ToolhoneError):
+    """There is no tool of this name."""
+
+    code = "unknown_tool"
+
+
+class InvalidArgumentsError(ToolhoneError):
+    """The arguments do not match the tool's input schema."""
+
+    code = "invalid_arguments"
+
+
+class ReferenceFailedError(ToolhoneError):
+    """A call could not run because an earlier call that it refers to gave no such value."""
+
+    code = "reference_failed"
+
+
+class PermissionDeniedError(ToolhoneError):
+    """The caller may not do this."""
+
+    code = "permission_denied"
+
+
+class NotReadOnlyError(PermissionDeniedError):
+    """The tool is not known to be read-only; use call_tools."""
+
+    code = "not_read_only"
+
+
+class RateLimitedError(ToolhoneError):
+    """Too many calls in the last minute."""
+
+    code = "rate_limited"
+
+
+class CallTimeoutError(ToolhoneError):
+    """The call took longer than its time limit and was cancelled."""
+
+    code = "timeout"
+
+
+class ServerUnavailableError(ToolhoneError):
+    """The downstream server cannot be reached. The call was not sent."""
+
+    code = "server_unavailable"
+
+
+class ServerAuthenticationError(ServerUnavailableError):
+    """The downstream server refused our credentials. It is not tried again until it is restarted."""
+
+    code = "server_authentication_failed"
+
+
+class ConnectionLostError(ToolhoneError):
+    """The connection to the downstream server was lost after the call was sent."""
+
+    code = "connection_lost"
+
+
+class ToolFailedError(ToolhoneError):
+    """The tool answered with an error."""
+
+    code = "tool_failed"
+
+
+class InvalidOutputError(ToolhoneError):
+    """The tool's output does not match its output schema."""
+
+    code = "invalid_output"
+
+
+class UnknownHandleError(ToolhoneError):
+    """There is no stored result under this handle for this caller."""
+
+    code = "unknown_handle"
+
+
+class ExpiredHandleError(UnknownHandleError):
+    """The stored result behind this handle has expired. Call the tool again."""
+
+    code = "expired_handle"
+
+
+class ModelUnavailableError(ToolhoneError):
+    """The embedding model cannot be used."""
+
+    code = "model_unavailable"
+
+
+class NotRunningError(ToolhoneError):
+    """This part of toolhone has not been started or has been stopped."""
+
+    code = "not_running"
+
+
+class StorageError(ToolhoneError):
+    """The data folder cannot be read or written."""
+
+    code = "storage_failed"
+
+
+class NewerStorageError(StorageError):
+    """The data folder was written by a newer toolhone. Update toolhone, or name another folder."""
+
+    code = "newer_storage"
+
+
+class DamagedStorageError(StorageError):
+    """A file in the data folder is damaged."""
+
+    code = "damaged_storage"

@@ -1,0 +1,1 @@
+"""Running calls: plan, repair, validation, limits, retry, results."""

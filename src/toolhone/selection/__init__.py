@@ -1,0 +1,1 @@
+"""Finding the few tools a task needs."""
