@@ -5,7 +5,8 @@
     │   ├── UnsetVariableError            unset_variable
     │   └── RegistryFileError             invalid_registry_file
     ├── InvalidRequestError               invalid_request
-    │   └── InvalidPlanError              invalid_plan
+    │   ├── InvalidPlanError              invalid_plan
+    │   └── UnusableSchemaError           unusable_schema
     ├── UnknownToolError                  unknown_tool
     ├── InvalidArgumentsError             invalid_arguments
     ├── ReferenceFailedError              reference_failed
@@ -72,6 +73,12 @@ class InvalidPlanError(InvalidRequestError):
     """The calls of this batch do not make a plan."""
 
     code = "invalid_plan"
+
+
+class UnusableSchemaError(InvalidRequestError):
+    """The JSON Schema cannot be used to check a value."""
+
+    code = "unusable_schema"
 
 
 class UnknownToolError(ToolhoneError):

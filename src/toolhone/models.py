@@ -115,6 +115,8 @@ class CallTrace:
     tokens_used: int = 0
     """o200k tokens of the arguments plus of the result as the caller gets it."""
     repairs: list[str] = field(default_factory=list[str])
+    sent: JsonObject | None = None
+    """The arguments the tool got, if a repair changed them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +131,8 @@ class ToolCall:
     tool: str
     """The name as asked; `resolved` is the tool found under it, `None` if there is none."""
     arguments: JsonObject
+    asked: Json = None
+    """The arguments in the caller's words, if references or a malformed call make them differ."""
     caller: Caller
     resolved: ToolDefinition | None = None
     read_only_asked: bool = False

@@ -68,10 +68,16 @@ class AuditStore(Protocol):
         """The same rows, streamed, oldest first."""
         ...
 
-    def verify(self) -> AuditVerification: ...
+    def verify(self, *, remembered: str | None = None) -> AuditVerification:
+        """Check the whole chain; a `remembered` head hash must still be in it."""
+        ...
 
-    def erase(self, event_ids: Sequence[str]) -> int:
-        """Remove the payloads of these rows, keeping their hashes; returns how many had one."""
+    def erase(self, event_ids: Sequence[str], *, record: AuditEvent) -> int:
+        """Remove the payloads of these rows, keeping their hashes; returns how many had one.
+
+        `record`, an erasure event whose payload names the `event_ids`, is appended in the same
+        transaction, if any row had a payload. Erasure rows themselves keep theirs.
+        """
         ...
 
     def usage(self) -> dict[str, ToolUsage]:

@@ -1,0 +1,72 @@
+# Everything a developer does here. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The node and npm that the test dependencies bring; whatever is on PATH comes after.
+NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help
+help:  ## This list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else "toolhone needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements/demo.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+examples/node/node_modules: examples/node/package-lock.json
+	npm ci --prefix examples/node --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: demo
+demo: $(VENV)/demo.stamp  ## Set everything up and run the main job on real servers.
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory examples/node/node_modules; \
+	 else echo "No Node here: the two servers that need it are shown as failed."; fi
+	@$(BIN)/python examples/demo.py
+
+.PHONY: node-tools
+node-tools: $(VENV)/dev.stamp
+	@test -d examples/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix examples/node --no-audit --no-fund --silent
+	@test -d tests/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix tests/node --no-audit --no-fund --silent --ignore-scripts
+
+.PHONY: test
+test: $(VENV)/dev.stamp node-tools  ## Set up and pass the tests.
+	$(NODE_PATH_FIRST) $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/dev.stamp  ## Style, types and layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(NODE_PATH_FIRST) $(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: format
+format: $(VENV)/dev.stamp  ## Put the code in its one form.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp  ## Print the figures that the README quotes.
+	$(BIN)/python benchmarks/run.py
+
+.PHONY: lock
+lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
+	for group in demo dev; do $(BIN)/uv pip compile --quiet pyproject.toml --group $$group --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/$$group.txt; done
+
+.PHONY: clean
+clean:  ## Remove everything that was made here.
+	rm -rf $(VENV) examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist

@@ -1,0 +1,197 @@
+"""The main job from end to end, as a host and its agent would do it. Run it with `make demo`.
+
+A real MCP client starts `toolhone serve` over stdio, with the downstream servers of
+`examples/downstream.mcp.json` and the tool files of `tool_registry/`, and describes three tasks.
+"""
+
+import json
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.types import CallToolResult
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLHONE = Path(sys.executable).with_name("toolhone")
+
+out = Console(highlight=False, width=min(Console().width, 118))
+
+
+def structured(result: CallToolResult) -> dict[str, Any]:
+    if not isinstance(result.structured_content, dict):
+        raise SystemExit(f"toolhone answered without structured content: {result.content}")
+    return result.structured_content
+
+
+def shorten(value: object, length: int = 300) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[:length]} …({len(text):,} characters, shortened here)"
+
+
+def make_shop(file: Path) -> None:
+    """A small SQLite file for the database tools: 1,200 orders."""
+    with sqlite3.connect(file) as shop:
+        shop.execute("create table orders (id integer primary key, customer text, city text, total real)")
+        cities = ("Lisbon", "Nairobi", "Osaka", "Quito")
+        shop.executemany(
+            "insert into orders (customer, city, total) values (?, ?, ?)",
+            [(f"customer {n % 97}", cities[n % 4], 5 + n * 37 % 400) for n in range(1_200)],
+        )
+    shop.close()
+
+
+async def find(client: Client, task: str, **options: Any) -> list[dict[str, Any]]:
+    answer = structured(await client.call_tool("find_tools", {"task": task, **options}))
+    table = Table("tool", "score", "from", "what it does", box=None, pad_edge=False, title_justify="left")
+    for tool in answer["tools"]:
+        first_line = tool["description"].strip().splitlines()[0] if tool["description"].strip() else ""
+        table.add_row(tool["name"], f"{tool['score']:.2f}", tool["server"], shorten(first_line, 58))
+    out.print(table)
+    tokens = answer["tokens"]
+    out.print(
+        f"{answer['considered']} tools considered, {answer['method']}. "
+        f"Tokens: {tokens['sent']:,} sent, {tokens['all_schemas']:,} for every schema, "
+        f"[green]{tokens['saved']:,} saved[/]",
+        style="dim",
+    )
+    for notice in answer.get("notices", []):
+        out.print(f"note: {notice}", style="yellow")
+    return answer["tools"]
+
+
+async def call(
+    client: Client, calls: Sequence[dict[str, Any]], tool: str = "call_tools"
+) -> list[dict[str, Any]]:
+    out.print(f"\n[bold]{tool}[/] with {len(calls)} calls in one request:")
+    for one in calls:
+        out.print(f"  {one['id']}: {one['tool']} {shorten(one['arguments'], 120)}", markup=False)
+    results = structured(await client.call_tool(tool, {"calls": list(calls)}))["results"]
+    for result in results:
+        mark = "[green]ok[/]" if result["success"] else "[red]failed[/]"
+        out.print(f"  [bold]{result['id']}[/] {mark} {result['execution_time_ms']:.0f} ms")
+        shown = result["result"] if result["success"] else result["error"]["message"]
+        out.print(f"     {shorten(shown)}", markup=False, style="dim")
+        if "handle" in result:
+            out.print(f"     kept whole behind the handle {result['handle']}", style="cyan")
+    return results
+
+
+def named(tools: Sequence[dict[str, Any]], *names: str) -> str:
+    """The first of these tools that was selected."""
+    selected = {tool["name"] for tool in tools}
+    for name in names:
+        if name in selected:
+            return name
+    raise SystemExit(f"error: none of {names} was selected; selected: {sorted(selected)}")
+
+
+async def show(client: Client, shop: Path) -> None:
+    listing = await client.list_tools()
+    out.print(
+        f"The agent sees {len(listing.tools)} tools: {', '.join(tool.name for tool in listing.tools)}"
+    )
+
+    out.rule("1. A task across servers", align="left")
+    out.print(
+        "Task: what time is it in Tokyo and in Lisbon, and what are the last commits of this repository?\n"
+    )
+    tools = await find(client, "what time is it in Tokyo and in Lisbon, and list the last git commits")
+    clock = named(tools, "time__get_current_time")
+    calls: list[dict[str, Any]] = [
+        {"id": "tokyo", "tool": clock, "arguments": {"timezone": "Asia/Tokyo"}},
+        {"id": "lisbon", "tool": clock, "arguments": {"timezone": "Europe/Lisbon"}},
+    ]
+    if shutil.which("git") and (ROOT / ".git").exists():
+        log = named(tools, "git__git_log")
+        calls.append({"id": "log", "tool": log, "arguments": {"repo_path": str(ROOT), "max_count": 3}})
+    else:
+        out.print("git or the repository is missing here, so the commits are left out.", style="yellow")
+    await call(client, calls, "call_read_tools")
+
+    out.rule("2. One call's result is another's argument", align="left")
+    out.print(
+        "Task: take the best customer out of a database, and convert a time between two cities for the call\n"
+    )
+    tools = await find(
+        client, "query the orders in an SQLite database file, then convert a time between time zones"
+    )
+    query = named(tools, "query_database")
+    convert = named(tools, "time__convert_time")
+    best = "select customer, sum(total) as spent, '09:30' as call_at from orders group by customer order by spent desc limit 1"
+    await call(
+        client,
+        [
+            {"id": "best", "tool": query, "arguments": {"database": str(shop), "sql": best}},
+            {
+                "id": "call_at",
+                "tool": convert,
+                "arguments": {
+                    "source_timezone": "Europe/Lisbon",
+                    "time": {"$from": "best", "path": "/rows/0/call_at"},
+                    "target_timezone": "Asia/Tokyo",
+                },
+            },
+        ],
+    )
+
+    out.rule("3. A large result behind a handle", align="left")
+    out.print("Task: list all orders in the database file\n")
+    tools = await find(client, "list all rows of a table in an SQLite database file", max_tools=3)
+    query = named(tools, "query_database")
+    everything = {"database": str(shop), "sql": "select * from orders", "max_rows": 1_200}
+    (result,) = await call(
+        client, [{"id": "all", "tool": query, "arguments": everything}], "call_read_tools"
+    )
+    page = structured(
+        await client.call_tool(
+            "read_result", {"handle": result["handle"], "path": "/rows", "offset": 1_000, "limit": 2}
+        )
+    )
+    out.print(
+        f"\n[bold]read_result[/] rows {page['offset']} to {page['offset'] + page['count']} of {page['total']}:"
+    )
+    out.print(f"  {shorten(page['value'])}", markup=False, style="dim")
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="toolhone-demo-") as folder:
+        data, shop = Path(folder) / "data", Path(folder) / "shop.sqlite"
+        make_shop(shop)
+        places = ["--registry", "tool_registry", "--data", str(data)]
+        servers = ["--config", "examples/downstream.mcp.json"]
+
+        out.rule("The servers", align="left")
+        out.print(
+            "$ toolhone servers --config examples/downstream.mcp.json\n", style="bold", highlight=False
+        )
+        await toolhone("servers", *servers, *places)
+
+        host = StdioServerParameters(command=str(TOOLHONE), args=["serve", *servers, *places], cwd=ROOT)
+        async with Client(host) as client:
+            await show(client, shop)
+
+        out.rule("What was recorded", align="left")
+        out.print("$ toolhone audit list\n", style="bold")
+        await toolhone("audit", "list", "--data", str(data))
+        await toolhone("audit", "verify", "--data", str(data))
+
+
+async def toolhone(*arguments: str) -> None:
+    """Run a command of toolhone and show what it prints."""
+    done = await anyio.run_process([str(TOOLHONE), *arguments], cwd=ROOT, stderr=None, check=False)
+    out.print(done.stdout.decode().rstrip(), markup=False)
+    if done.returncode:
+        raise SystemExit(f"error: toolhone {arguments[0]} failed")
+
+
+if __name__ == "__main__":
+    anyio.run(main)

@@ -1,0 +1,269 @@
+"""Builds everything from settings: the only place where objects meet."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from toolhone import tokens
+from toolhone.audit import AuditLog, new_event
+from toolhone.execution.chain import Invoke, compose, definition_of
+from toolhone.execution.executor import Executor
+from toolhone.execution.limits import CallLimits, limiting
+from toolhone.execution.links import authorizing, checking_arguments, checking_output, compacting
+from toolhone.execution.metering import TokenMeter
+from toolhone.execution.output_schemas import OutputSchemas
+from toolhone.execution.recording import recording
+from toolhone.execution.results import ResultKeeper
+from toolhone.execution.retry import retrying
+from toolhone.execution.timeout import timing
+from toolhone.gateway import Gateway
+from toolhone.identifiers import new_id
+from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolCall, ToolOutput
+from toolhone.redaction import redact
+from toolhone.registry.catalog import Catalog
+from toolhone.registry.config import ServersFile, load_servers
+from toolhone.registry.downstream import DownstreamServers, ServerState
+from toolhone.registry.files import FileToolset
+from toolhone.registry.toolset import Toolset
+from toolhone.selection.embedder import load_minilm
+from toolhone.selection.selector import Selector
+from toolhone.settings import Settings
+from toolhone.statistics import Receipts, Usage
+from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
+
+logger = logging.getLogger(__name__)
+
+LISTING_PATIENCE = 5.0
+"""Seconds that a request waits for servers that have never been listed before it goes on without."""
+
+
+def audit_log(settings: Settings) -> AuditLog:
+    """The audit log of a data folder, for who needs nothing else."""
+    return AuditLog(partial(_open_audit, settings), redact=redact)
+
+
+def _open_audit(settings: Settings) -> AuditStore:
+    from toolhone.storage.audit import SqliteAuditStore  # sqlite_utils takes half a second to import
+
+    return SqliteAuditStore(settings.data, durable=settings.durable)
+
+
+def _open_catalogs(settings: Settings) -> CatalogStore:
+    from toolhone.storage.catalogs import SqliteCatalogStore  # as above
+
+    return SqliteCatalogStore(settings.data)
+
+
+def _open_vectors(settings: Settings) -> VectorStore:
+    from toolhone.storage.vectors import SqliteVectorStore  # as above
+
+    return SqliteVectorStore(settings.data)
+
+
+def _open_results(settings: Settings) -> ResultStore:
+    from toolhone.storage.results import SqliteResultStore  # as above
+
+    return SqliteResultStore(settings.data, max_bytes=settings.results_size)
+
+
+class App:
+    """A running toolhone. `open_app` makes one."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], servers: ServersFile) -> None:
+        self.settings = settings
+        self._environ = environ
+        self._servers = servers
+        self._gateway: Gateway | None = None
+        self._built = anyio.Event()
+        self.downstream = DownstreamServers(
+            servers.entries,
+            open_store=partial(_open_catalogs, settings),
+            max_starting=settings.max_starting,
+            on_event=self._on_server_event,
+        )
+        self.audit = audit_log(settings)
+        self._registry_problems: tuple[str, ...] = ()
+
+    async def gateway(self) -> Gateway:
+        """The operations, once everything is built: a fraction of a second after the start."""
+        await self._built.wait()
+        assert self._gateway is not None
+        return self._gateway
+
+    async def listed(self, patience: float | None = None) -> None:
+        """Wait until every downstream server was listed or failed, but not for ever."""
+        seconds = patience if patience is not None else self.settings.start_timeout
+        await self.downstream.wait_listed(seconds)
+
+    async def refresh(self) -> None:
+        """Start every downstream server and list its tools now."""
+        await self.downstream.refresh()
+
+    def server_states(self) -> Sequence[ServerState]:
+        return self.downstream.states()
+
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know about servers and tool files that are not as configured."""
+        waiting = [state.name for state in self.downstream.states() if state.state == "starting"]
+        unlisted = (f"Not listed yet: {', '.join(waiting)}.",) if waiting else ()
+        return (*self._servers.notices, *self._registry_problems, *unlisted)
+
+    async def catalog_changes(self) -> AsyncIterator[None]:
+        """Yields after each change of the catalog; changes that come together count as one."""
+        gateway = await self.gateway()
+        changed = anyio.Event()
+
+        def note() -> None:
+            changed.set()
+
+        unsubscribe = gateway.catalog.subscribe(note)
+        try:
+            while True:
+                await changed.wait()
+                changed = anyio.Event()
+                yield
+        finally:
+            unsubscribe()
+
+    async def run(self) -> None:
+        """Build the services, then do their background work until cancelled."""
+        files = await self._load_registry()
+        toolsets: list[Toolset] = [*files, self.downstream]
+        catalog = Catalog(toolsets)
+        usage = Usage(self.audit.usage)
+        selector = Selector(
+            load_embedder=load_minilm,
+            open_vectors=partial(_open_vectors, self.settings),
+            usage=usage.known,
+            dense_weight=self.settings.dense_weight,
+        )
+        results = ResultKeeper(
+            partial(_open_results, self.settings),
+            new_handle=lambda: secrets.token_urlsafe(18),
+            max_bytes=self.settings.result_limit,
+            lifetime_seconds=self.settings.result_lifetime,
+        )
+        executor = build_executor(self.settings, catalog, self.audit, usage, results, self._server_limits)
+        self._gateway = Gateway(
+            catalog=catalog,
+            selector=selector,
+            executor=executor,
+            results=results,
+            output_schemas=OutputSchemas(partial(_output_schema, catalog)),
+            audit=self.audit,
+            usage=usage,
+            receipts=Receipts(),
+            default_budget=self.settings.token_budget,
+            settle=self._settle,
+        )
+        selector.update(catalog.tools())
+        unsubscribe = catalog.subscribe(lambda: selector.update(catalog.tools()))
+        try:
+            async with anyio.create_task_group() as tasks:
+                await tasks.start(self.downstream.run)
+                tasks.start_soon(selector.run)
+                self._built.set()
+        finally:
+            unsubscribe()
+
+    async def _load_registry(self) -> list[FileToolset]:
+        folder = self.settings.registry
+        if folder is None:
+            return []
+        files = await anyio.to_thread.run_sync(FileToolset, folder, self._environ)
+        self._registry_problems = tuple(
+            f"Tool file {problem.file}: {problem.field or '/'}: {problem.message}"
+            for problem in files.problems
+        )
+        for notice in self._registry_problems:
+            logger.warning("%s", notice)
+        return [files]
+
+    async def _settle(self) -> tuple[str, ...]:
+        """Give servers that were never listed a moment, then say which are missing."""
+        await self.downstream.wait_listed(LISTING_PATIENCE)
+        return self.notices()
+
+    def _server_limits(self, server: str) -> Limits:
+        return self.downstream.limits_of(server)
+
+    async def _on_server_event(self, server: str, what: str, detail: JsonObject) -> None:
+        await self.audit.record(
+            new_event(EventKind.SERVER, LOCAL_CALLER, server=server, payload={"what": what, **detail})
+        )
+
+
+def build_executor(
+    settings: Settings,
+    catalog: Catalog,
+    audit: AuditLog,
+    usage: Usage,
+    results: ResultKeeper,
+    server_limits: Callable[[str], Limits],
+) -> Executor:
+    """A call's way, outermost link first."""
+    record = recording(
+        record=audit.record,
+        observe=usage.observe,
+        new_event=new_event,
+        meter=TokenMeter(tokens.count_tokens),
+    )
+    limits = CallLimits(
+        server_limits=server_limits,
+        server_default=Limits(max_concurrency=settings.server_concurrency),
+        caller_default=Limits(max_concurrency=settings.caller_concurrency),
+    )
+    chain = compose(
+        [
+            record,
+            compacting(results.compact),
+            authorizing(catalog.near),
+            checking_arguments,
+            retrying(record=audit.record, new_event=new_event),
+            limiting(limits),
+            timing(default_seconds=settings.call_timeout, server_limits=server_limits),
+            checking_output(results.keep),
+        ],
+        _calling(catalog),
+    )
+    return Executor(
+        find=catalog.get, chain=chain, record=record, new_call_id=new_id, max_calls=settings.max_calls
+    )
+
+
+def _calling(catalog: Catalog) -> Invoke:
+    async def invoke(call: ToolCall) -> ToolOutput:
+        return await catalog.call(
+            definition_of(call), call.arguments, report_progress=call.report_progress
+        )
+
+    return invoke
+
+
+def _output_schema(catalog: Catalog, name: str) -> JsonObject | None:
+    tool = catalog.get(name)
+    return None if tool is None else tool.output_schema
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[App]:
+    """A running app, stopped at the end with everything it started.
+
+    Raises:
+        ConfigurationError: The servers file is not valid.
+    """
+    servers = load_servers(settings.config, environ) if settings.config else ServersFile(entries=())
+    app = App(settings, environ, servers)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(app.run)
+        try:
+            yield app
+        finally:
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await app.audit.aclose()

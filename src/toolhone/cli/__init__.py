@@ -1,0 +1,68 @@
+"""The `toolhone` command: one module a command, imported only when it is used."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from toolhone import __version__
+from toolhone.exceptions import ToolhoneError
+
+COMMANDS = {
+    "serve": "serve",
+    "find": "find",
+    "tools": "tools",
+    "describe": "tools",
+    "call": "call",
+    "servers": "servers",
+    "audit": "audit",
+    "registry": "registry",
+    "config": "config",
+    "completion": "completion",
+}
+"""Command to module of this package. `serve` must not pay for the imports of the others."""
+
+
+class Commands(click.Group):
+    """Imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = getattr(importlib.import_module(f"toolhone.cli.{module}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="toolhone")
+def toolhone() -> None:
+    """One MCP server between an agent and all of its tools."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. Errors of ours end as one line on stderr and exit code 1."""
+    try:
+        toolhone.main(args=arguments, prog_name="toolhone")
+    except ToolhoneError as error:
+        click.echo(f"error: {error.message}", err=True)
+        sys.exit(1)
+    except ExceptionGroup as group:
+        ours = group.subgroup(ToolhoneError)
+        if ours is None or group.split(ToolhoneError)[1] is not None:
+            raise
+        for error in _leaves(ours):
+            click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _leaves(group: ExceptionGroup[ToolhoneError]) -> list[str]:
+    found: list[str] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, ExceptionGroup) else [error.message])
+    return found

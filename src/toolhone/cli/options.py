@@ -1,0 +1,87 @@
+"""What commands have in common: where things are, and how answers are printed."""
+
+import json
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import click
+
+from toolhone.models import Json
+from toolhone.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toolhone.app import App
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def places(command: Command) -> Command:
+    """--config, --registry, --data: where servers, tool files and recorded data are."""
+    for option in (
+        click.option(
+            "--data",
+            type=click.Path(file_okay=False, path_type=Path),
+            envvar="TOOLHONE_DATA",
+            show_envvar=True,
+            help="Folder of the audit log, caches and stored results.  [default: the user's data folder]",
+        ),
+        click.option(
+            "--registry",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            envvar="TOOLHONE_REGISTRY",
+            show_envvar=True,
+            help="Folder of tool files.  [default: tool_registry in the user's configuration folder]",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            envvar="TOOLHONE_CONFIG",
+            show_envvar=True,
+            help="Downstream servers in the hosts' format.  [default: mcp.json in the user's configuration folder]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def as_json(command: Command) -> Command:
+    """--json: the same answer for machines."""
+    return click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")(
+        command
+    )
+
+
+def settings_of(**options: Json) -> Settings:
+    return load_settings(os.environ, **options)
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator["App"]:
+    """An app for the time of one command."""
+    from toolhone.app import open_app  # importing the SDK takes seconds; --help must not wait for it
+
+    async with open_app(settings, os.environ) as app:
+        yield app
+
+
+def run(main: Callable[[], Awaitable[Any]]) -> None:
+    """Run a command's coroutine; only warnings reach the terminal, on stderr."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    anyio.run(main)
+
+
+def console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Json) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,51 @@
+"""`toolhone serve`: the MCP server."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import anyio
+import click
+
+from toolhone.cli.options import places, settings_of
+from toolhone.settings import Settings
+
+
+@click.command()
+@places
+@click.option(
+    "--http",
+    metavar="HOST:PORT",
+    help="Serve Streamable HTTP at /mcp and SSE at /sse instead of stdio. Loopback only.",
+)
+@click.option("--log-level", default="warning", show_default=True, help="What reaches stderr.")
+def serve(
+    config: Path | None, registry: Path | None, data: Path | None, http: str | None, log_level: str
+) -> None:
+    """Serve MCP: over stdio to the host that started it, or over HTTP."""
+    level = logging.getLevelNamesMapping().get(log_level.upper())
+    if level is None:
+        raise click.BadParameter(f"{log_level!r} is not a level; try warning, info or debug.")
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    settings = settings_of(config=config, registry=registry, data=data)
+    anyio.run(_serve, settings, http)
+
+
+async def _serve(settings: Settings, http: str | None) -> None:
+    from toolhone.app import open_app  # importing the SDK takes seconds; --help must not wait for it
+
+    if http is None:
+        from toolhone.server.stdio import serve_stdio
+
+        async with open_app(settings, os.environ) as app:
+            await serve_stdio(app)
+    else:
+        from toolhone.server.http import parse_address, serve_http
+
+        address = parse_address(http)
+        click.echo(f"toolhone serves MCP at http://{http}/mcp (SSE at /sse, health at /health)", err=True)
+        async with open_app(settings, os.environ) as app:
+            await serve_http(app, *address)

@@ -1,0 +1,130 @@
+"""The links that decide about one call: may it run, are its arguments right, is its answer."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from toolhone.exceptions import (
+    InvalidOutputError,
+    NotReadOnlyError,
+    UnknownToolError,
+    UnusableSchemaError,
+)
+from toolhone.execution.chain import Invoke, Link, definition_of
+from toolhone.execution.repair import repair_arguments
+from toolhone.execution.validation import find_problems, invalid_arguments, listed
+from toolhone.models import JsonObject, OutputValidation, ToolCall, ToolDefinition, ToolOutput
+
+Compact: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[ToolOutput]]
+Keep: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[str | None]]
+"""Stores a whole answer and returns its handle; `None` if it could not."""
+
+
+def compacting(compact: Compact) -> Link:
+    """The link that turns a large answer into a preview with a handle."""
+
+    async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
+        return await compact(call, await invoke(call))
+
+    return link
+
+
+def authorizing(suggest: Callable[[str], Sequence[str]]) -> Link:
+    """The link that refuses unknown tools, and those that may change things where only reading was asked.
+
+    Args:
+        suggest: Names like the one asked for.
+    """
+
+    async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
+        definition = call.resolved
+        if definition is None:
+            near = list(suggest(call.tool))
+            hint = f"Did you mean {', '.join(near)}?" if near else "Use find_tools to look for one."
+            raise UnknownToolError(
+                f"There is no tool {call.tool!r}. {hint}", data={"near": near} if near else None
+            )
+        if call.read_only_asked and not definition.read_only:
+            raise NotReadOnlyError(
+                f"{definition.name!r} was not called: {_why_not_read_only(definition)}. Use call_tools.",
+                data={"use": "call_tools"},
+            )
+        return await invoke(call)
+
+    return link
+
+
+def _why_not_read_only(definition: ToolDefinition) -> str:
+    if not definition.trusted:
+        return (
+            f"the server {definition.server!r} is not marked as trusted in the configuration, "
+            "so what it says about its tools is not believed"
+        )
+    if definition.annotations.read_only is None:
+        return "it does not say that it only reads (readOnlyHint)"
+    return "it says that it changes things"
+
+
+async def checking_arguments(call: ToolCall, invoke: Invoke) -> ToolOutput:
+    """The link that lets only valid arguments through, repaired if that makes them so."""
+    definition = definition_of(call)
+    schema = definition.input_schema
+    try:
+        problems = find_problems(schema, call.arguments)
+    except UnusableSchemaError as exc:
+        # The tool can check for itself; a schema that is no use to us must not make it unusable.
+        output = await invoke(call)
+        return _noticed(output, f"The arguments were not checked: {exc.message}")
+    if problems:
+        names = {definition.name, definition.original_name, call.tool}
+        repaired, done = repair_arguments(call.arguments, schema, names=names)
+        if not done:
+            raise invalid_arguments(call.tool, problems)
+        call.trace.repairs.extend(done)
+        call.trace.sent = repaired
+        call = replace(call, arguments=repaired)
+    return await invoke(call)
+
+
+def checking_output(keep: Keep) -> Link:
+    """The link that compares an answer with the tool's output schema, as strictly as the tool asks for.
+
+    Args:
+        keep: Where an answer goes that is refused: the tool has run, so what it said must stay readable.
+    """
+
+    async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
+        definition = definition_of(call)
+        output = await invoke(call)
+        schema, mode = definition.output_schema, definition.output_validation
+        if schema is None or mode is OutputValidation.OFF or output.is_error:
+            return output
+        wrong, data = _mismatch(schema, output)
+        if wrong is None:
+            return output
+        message = f"The answer of {call.tool!r} does not match its output schema: {wrong}"
+        if mode is OutputValidation.WARN:
+            return _noticed(output, message)
+        handle = await keep(call, output)
+        if handle is not None:
+            message += f"\nThe tool has run; read_result shows what it said, by the handle {handle!r}."
+            data["handle"] = handle
+        raise InvalidOutputError(message, data=data)
+
+    return link
+
+
+def _mismatch(schema: JsonObject, output: ToolOutput) -> tuple[str | None, JsonObject]:
+    if not output.has_structured:
+        return "it has no structured content.", {}
+    try:
+        problems = find_problems(schema, output.structured)
+    except UnusableSchemaError as exc:
+        return exc.message, {}
+    if not problems:
+        return None, {}
+    return "\n" + listed(problems), {"errors": [problem.as_json() for problem in problems[:5]]}
+
+
+def _noticed(output: ToolOutput, notice: str) -> ToolOutput:
+    return replace(output, notices=(*output.notices, notice))

@@ -1,0 +1,150 @@
+"""The outermost link: writes down how every call went, before its answer leaves.
+
+If the outcome cannot be recorded, the answer is withheld and the caller is told that the call may have
+run: a call that nobody can account for is worse than an answer that must be asked for again.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import anyio
+
+from toolhone.exceptions import StorageError, ToolhoneError
+from toolhone.execution.chain import Invoke, Link
+from toolhone.execution.json_values import minified
+from toolhone.execution.metering import TokenMeter
+from toolhone.execution.presentation import error_info, failure_info, is_binary, present
+from toolhone.models import AuditEvent, ErrorInfo, EventKind, Json, JsonObject, ToolCall, ToolOutput
+
+Record: TypeAlias = Callable[[AuditEvent], Awaitable[None]]
+Observe: TypeAlias = Callable[[str, bool, float, int], None]
+"""Receives (tool, success, milliseconds, tokens) of each call that reached its tool."""
+
+CANCELLED = "cancelled"
+_SECONDS_TO_RECORD_A_CANCELLED_CALL = 5
+
+
+def recording(
+    *,
+    record: Record,
+    observe: Observe,
+    new_event: Callable[..., AuditEvent],
+    meter: TokenMeter,
+) -> Link:
+    """The link that records one event a call, one a repair, and counts the call's tokens.
+
+    Args:
+        record: Writes an event; durable when it returns.
+        observe: Told of each call that reached its tool.
+        new_event: Makes an event from `(kind, caller, **fields)`, with its own id and time.
+        meter: Counts tokens.
+    """
+
+    async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
+        try:
+            output = await invoke(call)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(_SECONDS_TO_RECORD_A_CANCELLED_CALL, shield=True):
+                await write(call, _event_fields(call, error=ErrorInfo(code=CANCELLED, message="")))
+            raise
+        except Exception as exc:
+            # Not handled here, only written down; the end of the call (executor.py) makes it a result.
+            error = error_info(exc if isinstance(exc, ToolhoneError) else ToolhoneError())
+            refused = isinstance(exc, ToolhoneError) and call.trace.attempts == 0
+            await finish(call, error=error, kind=EventKind.REFUSAL if refused else EventKind.CALL)
+            raise
+        failure = failure_info(call.tool, output) if output.is_error else None
+        await finish(call, error=failure, output=output)
+        return output
+
+    async def finish(
+        call: ToolCall,
+        *,
+        error: ErrorInfo | None,
+        output: ToolOutput | None = None,
+        kind: EventKind = EventKind.CALL,
+    ) -> None:
+        trace = call.trace
+        trace.tokens_used = await meter.measure(minified(_asked(call)), _sent_text(error, output))
+        await write(call, _event_fields(call, kind=kind, error=error, output=output))
+        if kind is EventKind.CALL:
+            observe(call.tool, error is None, trace.execution_time_ms, trace.tokens_used)
+
+    async def write(call: ToolCall, fields: JsonObject) -> None:
+        joined: JsonObject = {
+            "request_id": call.request_id,
+            "call_id": call.call_id,
+            "slot": call.slot,
+            "tool": call.tool or None,
+            "server": call.resolved.server if call.resolved else None,
+        }
+        try:
+            for repair in call.trace.repairs:
+                await record(new_event(EventKind.REPAIR, call.caller, **joined, payload={"repair": repair}))
+            await record(new_event(fields.pop("kind"), call.caller, **joined, **fields))
+        except ToolhoneError as exc:
+            raise StorageError(
+                f"The call of {call.tool!r} could not be recorded, so its outcome is withheld "
+                f"({'it was sent' if call.trace.attempts else 'it was not sent'}): {exc.message}"
+            ) from exc
+
+    return link
+
+
+def _asked(call: ToolCall) -> Json:
+    return call.arguments if call.asked is None else call.asked
+
+
+def _sent_text(error: ErrorInfo | None, output: ToolOutput | None) -> str:
+    if error is not None:
+        return error.message + (minified(dict(error.data)) if error.data else "")
+    value = present(output)[0] if output is not None else None
+    return value if isinstance(value, str) else minified(value)
+
+
+def _event_fields(
+    call: ToolCall,
+    *,
+    error: ErrorInfo | None,
+    output: ToolOutput | None = None,
+    kind: EventKind = EventKind.CALL,
+) -> JsonObject:
+    asked, sent = _asked(call), call.trace.sent or call.arguments
+    payload: JsonObject = {"arguments": asked}
+    if sent != asked and call.trace.attempts:
+        payload["sent_arguments"] = sent
+    if call.trace.attempts > 1:
+        payload["attempts"] = call.trace.attempts
+    if error is not None:
+        data: JsonObject = {"data": dict(error.data)} if error.data else {}
+        payload["error"] = {"code": error.code, "message": error.message, **data}
+    elif output is not None:
+        payload["result"], blocks = present(output)
+        if blocks:
+            payload["content"] = _described(blocks)
+    if output is not None:
+        if output.handle is not None:
+            payload["handle"] = output.handle
+        if output.notices:
+            payload["notices"] = list(output.notices)
+    return {
+        "kind": kind,
+        "success": error is None,
+        "error_code": error.code if error else None,
+        "execution_time_ms": call.trace.execution_time_ms,
+        "tokens_used": call.trace.tokens_used,
+        "payload": payload,
+    }
+
+
+def _described(blocks: Sequence[JsonObject]) -> list[JsonObject]:
+    """Blocks as the audit keeps them: binary data by its kind and size only."""
+    return [_without_data(block) if is_binary(block) else block for block in blocks]
+
+
+def _without_data(block: JsonObject) -> JsonObject:
+    resource = block.get("resource", block)
+    data = str(resource.get("data") or resource.get("blob") or "")
+    kind = {key: resource[key] for key in ("mimeType", "uri") if key in resource}
+    return {"type": block["type"], **kind, "bytes": math.floor(len(data.rstrip("=")) * 3 / 4)}

@@ -1,0 +1,281 @@
+"""What toolhone does for a caller: find, describe, call, read, validate, account.
+
+Every way in (MCP, the CLI, the library) comes through here, so that each request is recorded and
+counted once, in the same way.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import anyio.to_thread
+
+from toolhone import tokens
+from toolhone.answers import FoundTool, definition_json, fit
+from toolhone.audit import AuditLog, new_event
+from toolhone.exceptions import InvalidRequestError, UnknownToolError
+from toolhone.execution.executor import Executor
+from toolhone.execution.output_schemas import OutputSchemas
+from toolhone.execution.results import ResultKeeper
+from toolhone.identifiers import new_id
+from toolhone.models import (
+    Caller,
+    CallResult,
+    Category,
+    EventKind,
+    Json,
+    JsonObject,
+    ProgressReporter,
+    ToolDefinition,
+)
+from toolhone.registry.catalog import Catalog
+from toolhone.selection.selector import Selector
+from toolhone.statistics import Receipts, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A `find_tools` answer. Token figures are o200k tokens."""
+
+    request_id: str
+    tools: tuple[FoundTool, ...]
+    left_out: tuple[FoundTool, ...]
+    considered: int
+    method: str
+    notices: tuple[str, ...]
+    text: str
+    tokens_sent: int
+    """Tokens of `text`."""
+    tokens_of_all: int
+    """Tokens of every tool's name, description and input schema as minified JSON."""
+    elapsed_ms: float
+
+    @property
+    def tokens_saved(self) -> int:
+        return self.tokens_of_all - self.tokens_sent
+
+
+class Gateway:
+    """The operations of toolhone, over services that `app` built."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        selector: Selector,
+        executor: Executor,
+        results: ResultKeeper,
+        output_schemas: OutputSchemas,
+        audit: AuditLog,
+        usage: Usage,
+        receipts: Receipts,
+        default_budget: int | None,
+        settle: Callable[[], Awaitable[Sequence[str]]],
+    ) -> None:
+        """Take the services.
+
+        Args:
+            default_budget: Tokens of a find_tools answer when the caller names none.
+            settle: Waits a moment for servers that were never listed; what the user should know then.
+        """
+        self.catalog = catalog
+        self.audit = audit
+        self.output_schemas = output_schemas
+        self._selector = selector
+        self._executor = executor
+        self._results = results
+        self._usage = usage
+        self._receipts = receipts
+        self._default_budget = default_budget
+        self._settle = settle
+        self._listing_tokens: tuple[str, int] = ("", 0)
+
+    async def find(
+        self,
+        task: str,
+        *,
+        caller: Caller,
+        max_tools: int = 5,
+        token_budget: int | None = None,
+        available_tools: Collection[str] | None = None,
+        category: Category | None = None,
+        prefer_fast: bool = False,
+        prefer_cheap: bool = False,
+    ) -> Found:
+        """Select the tools for a task, describe them within the budget, and record the choice.
+
+        Raises:
+            InvalidRequestError: The task is empty or a bound is out of range.
+        """
+        request_id = new_id()
+        notices = await self._settle()
+        began = perf_counter()
+        if prefer_fast or prefer_cheap:
+            await self._usage.load()
+        selection = await self._selector.select(
+            task,
+            max_tools=max_tools,
+            available=available_tools,
+            category=category,
+            prefer_fast=prefer_fast,
+            prefer_cheap=prefer_cheap,
+        )
+        notices = (*notices, *selection.notices)
+        tools = [FoundTool(definition=tool.definition, score=tool.score) for tool in selection.tools]
+        budget = token_budget if token_budget is not None else self._default_budget
+
+        def describe() -> tuple[list[FoundTool], list[FoundTool], str, int, int]:
+            shown, left_out, text = fit(tools, selection.considered, notices, budget, tokens.count_tokens)
+            return shown, left_out, text, tokens.count_tokens(text), self._tokens_of_all()
+
+        # Off the event loop: the vocabulary takes a second to load when it is first needed.
+        shown, left_out, text, sent, of_all = await anyio.to_thread.run_sync(describe)
+        found = Found(
+            request_id=request_id,
+            tools=tuple(shown),
+            left_out=tuple(left_out),
+            considered=selection.considered,
+            method=selection.method,
+            notices=tuple(notices),
+            text=text,
+            tokens_sent=sent,
+            tokens_of_all=of_all,
+            elapsed_ms=(perf_counter() - began) * 1000,
+        )
+        self._receipts.selected(caller.principal, sent=sent, of_all=of_all)
+        await self.audit.record(
+            new_event(
+                EventKind.SELECTION,
+                caller,
+                request_id=request_id,
+                success=bool(shown),
+                execution_time_ms=found.elapsed_ms,
+                tokens_used=sent,
+                payload={
+                    "task": task,
+                    "max_tools": max_tools,
+                    "token_budget": budget,
+                    "method": selection.method,
+                    "considered": selection.considered,
+                    "selected": [[tool.definition.name, round(tool.score, 4)] for tool in tools],
+                    "shown": len(shown),
+                    "tokens_of_all": of_all,
+                },
+            )
+        )
+        return found
+
+    async def indexed(self) -> None:
+        """Wait until meaning counts for every tool, for who would rather wait than get a first guess."""
+        await self._selector.wait_indexed()
+
+    def describe(self, names: Sequence[str]) -> tuple[list[JsonObject], list[str]]:
+        """Full definitions in the order asked, and a message for each name that is not there.
+
+        Raises:
+            InvalidRequestError: No names were given.
+            UnknownToolError: None of the names is known.
+        """
+        if not names:
+            raise InvalidRequestError("describe_tools needs at least one name in 'names'.")
+        definitions: list[JsonObject] = []
+        missing: list[str] = []
+        for name in dict.fromkeys(names):
+            tool = self.catalog.get(name)
+            if tool is None:
+                missing.append(self._unknown(name))
+            else:
+                definitions.append(definition_json(tool))
+        if not definitions:
+            raise UnknownToolError(" ".join(missing), data={"names": list(names)})
+        return definitions, missing
+
+    async def call(
+        self,
+        calls: Json,
+        *,
+        caller: Caller,
+        read_only: bool = False,
+        report_progress: ProgressReporter | None = None,
+    ) -> list[CallResult]:
+        """Run a batch; one result a call, in the order asked.
+
+        Raises:
+            InvalidRequestError: What was given is not a list of calls.
+        """
+        await self._settle()
+        return await self._executor.run_batch(
+            calls,
+            caller=caller,
+            read_only=read_only,
+            request_id=new_id(),
+            report_progress=report_progress,
+        )
+
+    async def read_result(
+        self,
+        handle: str,
+        *,
+        caller: Caller,
+        path: str | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> JsonObject:
+        """A page of a stored result.
+
+        Raises:
+            UnknownHandleError: There is no such result for this caller, or it has expired.
+            InvalidRequestError: The path or the offset leads nowhere.
+        """
+        page = await self._results.read(handle, caller.principal, path=path, offset=offset, limit=limit)
+        await self.audit.record(
+            new_event(
+                EventKind.RESULT_READ,
+                caller,
+                request_id=new_id(),
+                success=True,
+                payload={"handle": handle, "path": path, "offset": offset, "count": page.get("count")},
+            )
+        )
+        return page
+
+    def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:
+        """In what way a value does not match a schema, or the schema of that name; empty if it does.
+
+        Raises:
+            InvalidRequestError: There is no schema of this name.
+        """
+        return [str(problem) for problem in self.output_schemas.validate(schema, output)]
+
+    async def statistics(self) -> JsonObject:
+        """Calls, savings and state, in numbers."""
+        usage = await self._usage.snapshot()
+        return {
+            "tools": len(self.catalog.tools()),
+            "calls": sum(tool.calls for tool in usage.values()),
+            "failures": sum(tool.failures for tool in usage.values()),
+            "selections": self._receipts.totals(),
+            "tokenizer": tokens.TOKENIZER,
+            "most_called": {
+                name: {
+                    "calls": tool.calls,
+                    "failures": tool.failures,
+                    "mean_ms": round(tool.mean_ms, 1),
+                    "mean_tokens": round(tool.mean_tokens, 1),
+                }
+                for name, tool in sorted(usage.items(), key=lambda item: (-item[1].calls, item[0]))[:10]
+            },
+        }
+
+    def _unknown(self, name: str) -> str:
+        near = self.catalog.near(name)
+        hint = f" Did you mean {', '.join(near)}?" if near else " Use find_tools to look for it."
+        return f"There is no tool {name!r}.{hint}"
+
+    def _tokens_of_all(self) -> int:
+        """Counted once per state of the catalog: a large one takes a tenth of a second."""
+        state = self.catalog.content_hash
+        if self._listing_tokens[0] != state:
+            listing: Callable[[Sequence[ToolDefinition]], str] = tokens.tool_listing
+            self._listing_tokens = (state, tokens.count_tokens(listing(self.catalog.tools())))
+        return self._listing_tokens[1]

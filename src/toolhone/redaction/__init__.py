@@ -1,0 +1,25 @@
+"""What may be kept: everything that is written down for good passes through here first.
+
+`redact` takes a JSON value and `redact_text` a text; both leave a typed mark such as `[REDACTED:api_key]`
+where a secret or a piece of personal data was. Three things give it away:
+
+- its own form (`shapes`, `figures`): tokens of known vendors, private keys, valid card numbers.
+- the key it stands under (`keys`): everything under `password` goes, under `token` what looks like one.
+- the name before it in a text (`assignments`): `export API_KEY=…`, `Cookie: …`, `--password …`.
+
+Decided, because it could be otherwise:
+
+- Loopback, unspecified addresses and netmasks stay, they are the same on every machine; all other IP
+  addresses go, private ones too. Four numbers behind a word such as "version" or "section", or under a
+  key that ends in one, are not an address.
+- Positions in a listing (`next_page_token`, `cursor`) stay, however random: they give no rights.
+- Under a telling key every scalar but null, true, false and "" goes, at any depth. A JSON Schema under
+  such a key describes the secret and stays, except for its examples.
+- A `pk_` key of Stripe, a UUID under `key` and a bare hash are names and stay.
+- Keys become strings, as JSON writes them. Below `MAX_DEPTH` levels nothing is kept.
+"""
+
+from toolhone.redaction.placeholders import Kind, placeholder
+from toolhone.redaction.tree import MAX_DEPTH, redact, redact_text
+
+__all__ = ["MAX_DEPTH", "Kind", "placeholder", "redact", "redact_text"]

@@ -1,0 +1,212 @@
+"""Secrets and addresses that are known by their own form, whatever stands around them.
+
+Every pattern is linear: it starts with a literal or at the edge of a run, and what it must see to
+match stands within a bounded distance of that start. Only the last part of a match may be unbounded.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from toolhone.redaction.likeness import is_reference, looks_random, word_set
+from toolhone.redaction.placeholders import Kind, Span
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """One form. The whole match goes, or its group `secret` if there is one."""
+
+    kind: Kind
+    triggers: tuple[str, ...]
+    """The pattern is only tried on text that contains one of these."""
+    pattern: re.Pattern[str]
+    condition: Callable[[re.Match[str]], bool] | None = None
+
+
+# The edge of a word. A letter that ends an escape (`\n`, `%20`, `\u003d`) is no part of the next word.
+EDGE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+
+_ALNUM, _WORD, _DOTTED = r"[A-Za-z0-9]", r"[\w-]", r"(?:[\w-]|[.+/=~](?=[\w+/=-]))"
+
+
+def _prefixed(kind: Kind, prefixes: str, tail: str, *, least: int, edge: str = "") -> _Shape:
+    """Tokens of vendors that mark theirs. Without `edge` the prefix counts inside a word too."""
+    names = tuple(prefixes.split())
+    alternatives = "|".join(map(re.escape, names))
+    return _Shape(kind, names, re.compile(f"{edge}(?:{alternatives}){tail}{{{least},}}"))
+
+
+def _has_digit(match: re.Match[str]) -> bool:
+    return any(map(str.isdecimal, match[0]))
+
+
+def _is_random(match: re.Match[str]) -> bool:
+    return looks_random(match[0])
+
+
+def _is_basic(match: re.Match[str]) -> bool:
+    encoded = match["secret"].rstrip("=")
+    try:
+        decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        return False
+    return b":" in decoded and all(byte >= 32 for byte in decoded)
+
+
+_BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{16}")
+
+
+def _has_body(match: re.Match[str]) -> bool:
+    # Code and documentation name the header alone.
+    return _BASE64_RUN.search(match["body"]) is not None
+
+
+def _is_userinfo(match: re.Match[str]) -> bool:
+    return not is_reference(match["secret"])
+
+
+# An address between a scheme and the next slash is a user's at a host, and not of a person.
+_AUTHORITY = re.compile(r"://[^\s/\"'<>,;|()]*\Z")
+
+
+def _is_mail(match: re.Match[str]) -> bool:
+    if _AUTHORITY.search(match.string[max(0, match.start() - 256) : match.start()]):
+        return False
+    # `git@host:path` is a remote, `x@k.mean(` a product of matrices, `getty@tty1.service` a unit.
+    return match["local"] != "git" and match["top"].lower() not in _NOT_TOP_LEVEL
+
+
+_NOT_TOP_LEVEL = word_set("service socket timer mount slice scope png jpg jpeg svg gif webp tgz")
+
+_SHAPES = (
+    _Shape(
+        Kind.PRIVATE_KEY,
+        ("PRIVATE KEY",),
+        re.compile(
+            r"-----BEGIN[ A-Z0-9]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+            r"(?P<body>(?:[A-Za-z0-9+/=\s\\:,.()]|-(?!----)|[\"'][\s+\\]*+[\"'])*+)"
+            r"(?:-----END[ A-Z0-9]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+        ),
+        _has_body,
+    ),
+    _Shape(
+        Kind.PRIVATE_KEY,
+        ("Private-Lines:",),
+        re.compile(r"Private-Lines: ?\d{1,4}(?P<secret>(?:\s|\\[nr]|[A-Za-z0-9+/=]{16,}+)++)"),
+    ),
+    _Shape(
+        Kind.JWT,
+        ("eyJ",),
+        re.compile(EDGE + r"eyJ[\w-]{8,4096}\.[\w-]{4,}+(?:\.[\w-]*+){0,3}"),
+    ),
+    _prefixed(Kind.TOKEN, "ghp_ gho_ ghu_ ghs_ ghr_", _ALNUM, least=30),
+    _prefixed(
+        Kind.TOKEN,
+        """github_pat_ glpat- gldt- glrt- glptt- glcbt- xoxb- xoxp- xoxa- xoxe- xoxr- xoxs- xoxo-
+        xoxc- xoxd- xapp- dckr_pat_ rubygems_ figd_ ntn_ ATATT3x ATCTT3x ATBB lin_api_ PMAK- pypi-AgE
+        pscale_tkn_ pscale_pw_ pscale_oauth_ sntrys_ sntryu_ tskey- sbp_ sb_secret_ CFPAT- nfp_
+        vercel_blob_rw_ dp.pt. dp.st. fm2_ lsv2_pt_ lsv2_sk_ pat-na1- pat-eu1- AKCp8 CLOJARS_""",
+        _WORD,
+        least=16,
+    ),
+    _prefixed(Kind.TOKEN, "npm_ hf_ r8_ dapi oy2", _ALNUM, least=30, edge=EDGE),
+    _prefixed(Kind.TOKEN, "dop_v1_ doo_v1_ dor_v1_", _ALNUM, least=32),
+    _prefixed(Kind.TOKEN, "hvs. hvb. hvr. ya29. ops_eyJ EAACEdEose0cBA", _DOTTED, least=20, edge=EDGE),
+    _prefixed(Kind.API_KEY, "sk-ant- sk-proj- sk-or- sk-svcacct- sk-admin-", _WORD, least=16),
+    _prefixed(
+        Kind.API_KEY,
+        """sk_live_ sk_test_ rk_live_ rk_test_ shpat_ shpca_ shppa_ shpss_ gsk_ xai- pplx- pcsk_ glsa_
+        glc_ figo_ NRAK- HRKU- fw_ nvapi- ABSK AGE-SECRET-KEY-1""",
+        r"[A-Za-z0-9_-]",
+        least=16,
+        edge=EDGE,
+    ),
+    _prefixed(Kind.API_KEY, "AIza", _WORD, least=30),
+    _prefixed(Kind.API_KEY, "SG.", _DOTTED, least=32, edge=EDGE),
+    _prefixed(Kind.SECRET, "whsec_ GOCSPX- sq0csp- sq0atp-", r"[\w+/=-]", least=20),
+    _Shape(Kind.API_KEY, ("sk-",), re.compile(EDGE + r"sk-[\w-]{20,}"), _is_random),
+    _Shape(Kind.API_KEY, ("SK", "AC"), re.compile(EDGE + r"(?:SK|AC)[0-9a-f]{32,}")),
+    _Shape(
+        Kind.API_KEY,
+        ("AKIA", "ASIA", "ABIA", "ACCA"),
+        # The secret half often stands right behind its id, as in a CSV file of credentials.
+        re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}+(?:[\s,;:|\"']{1,6}[A-Za-z0-9/+]{40,})?"),
+    ),
+    _Shape(Kind.API_KEY, ("key-",), re.compile(EDGE + r"key-[0-9a-f]{32,}")),
+    _Shape(Kind.API_KEY, ("-us",), re.compile(EDGE + r"[0-9a-f]{32}-us\d{1,2}")),
+    _Shape(Kind.SECRET, ("Q~",), re.compile(r"[\w~.-]{3}\dQ~[\w~.-]{31,}")),
+    _Shape(Kind.TOKEN, (":AA",), re.compile(r"(?<!\d)\d{8,10}:AA[\w-]{30,}")),
+    _Shape(Kind.TOKEN, (".",), re.compile(EDGE + r"[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{27,}"), _has_digit),
+    _Shape(
+        Kind.TOKEN,
+        ("hooks.slack.com/", "/api/webhooks/"),
+        re.compile(
+            r"(?:hooks\.slack\.com/(?:services|workflows)/|/api/webhooks/\d{1,24}/)(?P<secret>[\w/-]{16,})"
+        ),
+    ),
+    _Shape(
+        Kind.AUTHORIZATION,
+        ("earer ", "EARER "),
+        re.compile(r"(?i:bearer)[ ]{1,4}(?P<secret>[\w.~+/-]{16,}+=*)"),
+        _has_digit,
+    ),
+    _Shape(
+        Kind.AUTHORIZATION,
+        ("asic ", "ASIC "),
+        re.compile(r"(?i:basic)[ ]{1,4}(?P<secret>[A-Za-z0-9+/_-]{8,}+=*)"),
+        _is_basic,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("://",),
+        # Up to the last @ before the path. A host with a port or a digest (`repo:tag@sha256:`) is none.
+        re.compile(
+            r"://[^\s:/@\"'<>\[]{0,256}:(?!\d{1,5}[/?#])(?P<secret>[^\s/\"'<>]{1,512})@(?!sha\d)(?=[\w\[-])"
+        ),
+        _is_userinfo,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("://",),
+        # A password with an unescaped slash; the user's dot would make it a host.
+        re.compile(
+            r"://[^\s:/@\"'<>\[.]{0,256}:(?!\d{1,5}[/?#])"
+            r"(?P<secret>[^\s/@\"'<>]{1,256}/[^\s@\"'<>]{1,256})@(?!sha\d)(?=[\w\[-])"
+        ),
+        _is_userinfo,
+    ),
+    _Shape(
+        Kind.TOKEN,
+        ("://",),
+        re.compile(r"://(?P<secret>[\w~.-]{16,512})(?::[^\s/@\"'<>]{0,512})?@(?=[\w\[-])"),
+        lambda match: looks_random(match["secret"]),
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("-u ", "--user "),
+        re.compile(r"(?<![\w-])(?:-u|--user) [\"']?[\w.@-]{1,64}:(?P<secret>[^\s\"':/]{3,512})"),
+        lambda match: not is_reference(match["secret"]) and not match["secret"].isdecimal(),
+    ),
+    _Shape(
+        Kind.EMAIL,
+        ("@", "%40"),
+        re.compile(
+            r"(?:(?<=\\[nrt])|(?<![\w.+-])(?!(?<=\\)[nrt]))(?P<local>[\w.+-]++)(?:@|%40)"
+            r"(?!\d(?:\.\d)?x\.)(?!\d+\.\d)(?:[\w-]{1,63}\.){1,8}(?P<top>[^\W\d_]{2,24}+)(?!\()"
+        ),
+        _is_mail,
+    ),
+)
+
+
+def find_shapes(text: str) -> Iterator[Span]:
+    """Everything in `text` that is known by its form."""
+    for shape in _SHAPES:
+        if not any(trigger in text for trigger in shape.triggers):
+            continue
+        group = "secret" if "secret" in shape.pattern.groupindex else 0
+        for match in shape.pattern.finditer(text):
+            if shape.condition is None or shape.condition(match):
+                yield Span(match.start(group), match.end(group), shape.kind)

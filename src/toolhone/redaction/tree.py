@@ -1,0 +1,239 @@
+"""Redacts JSON values: every string, every key, and JSON inside strings."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import cast
+
+from toolhone.models import Json, JsonObject
+from toolhone.redaction.assignments import find_assignments
+from toolhone.redaction.figures import find_figures
+from toolhone.redaction.keys import Telling, names_a_version, telling
+from toolhone.redaction.likeness import word_set
+from toolhone.redaction.placeholders import (
+    FILLER,
+    Kind,
+    Span,
+    binary_placeholder,
+    blank_marks,
+    placeholder,
+    without_marks,
+)
+from toolhone.redaction.shapes import find_shapes
+
+MAX_DEPTH = 100
+"""Deeper levels are not kept, so that what comes out can always be written as JSON."""
+
+_MAX_PASSES = 6
+_SHORTEST_SECRET = 6
+# Nothing is found in text without a digit, a separator or the start of a flag.
+_SUSPECT = re.compile(r"[0-9@=:<]|--|\"-|asic ")
+_LARGEST_NUMBER_BITS = 14_000  # Python refuses to write integers of more than 4300 digits
+_FLAG = re.compile(r"--?[A-Za-z][\w-]{0,64}\Z")
+
+_SCHEMA_TYPES = word_set("string number integer boolean array object null")
+_SCHEMA_WORDS = word_set("""
+    $ref $comment type title description format pattern enum const default example examples items
+    properties required additionalProperties anyOf oneOf allOf not nullable deprecated readOnly writeOnly
+    minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems maxItems
+    uniqueItems minProperties maxProperties contentEncoding contentMediaType
+    """)
+_SCHEMA_VALUES = word_set("enum const default example examples")
+
+
+def redact(value: Json) -> Json:
+    """A copy of `value` in which placeholders stand for everything that must not be kept.
+
+    Never raises, and what it returns can be written as JSON. Redacting it again changes nothing.
+    """
+    return _value(value, None, 0)
+
+
+def redact_text(text: str) -> str:
+    """`text` with placeholders for everything that must not be kept; JSON in it stays JSON."""
+    return _string(text, 0)
+
+
+def _value(value: Json, inherited: Telling | None, depth: int) -> Json:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _scalar(value, inherited, depth)
+    if isinstance(value, int | float):
+        return _number(value, inherited)
+    if isinstance(value, bytes | bytearray):
+        return binary_placeholder(len(value))
+    if not isinstance(value, Mapping | list | tuple):
+        return placeholder(Kind.OBJECT)
+    if depth >= MAX_DEPTH:
+        return placeholder(Kind.TOO_DEEP)
+    if isinstance(value, Mapping):
+        return _object(cast("Mapping[object, Json]", value), inherited, depth + 1)
+    items = _items(cast("list[Json] | tuple[Json, ...]", value), inherited, depth + 1)
+    return tuple(items) if isinstance(value, tuple) else list(items)
+
+
+def _object(value: Mapping[object, Json], inherited: Telling | None, depth: int) -> JsonObject:
+    schema = inherited is not None and _is_schema(value)
+    entry = telling(_entry_name(value, depth)) if "value" in value else None
+    result: JsonObject = {}
+    for raw_key, item in value.items():
+        key = _key(raw_key, depth)
+        name = without_marks(key)
+        found = telling(name) or (entry if name == "value" else None)
+        if found is None and not (schema and name not in _SCHEMA_VALUES):
+            found = inherited
+        if found is None and isinstance(item, str):
+            item = _string(item, depth, version=names_a_version(name))
+        else:
+            item = _value(item, _passed_on(found, item), depth)
+        result[_unused(key, result)] = item
+    return result
+
+
+def _items(value: list[Json] | tuple[Json, ...], inherited: Telling | None, depth: int) -> Iterator[Json]:
+    flag: Telling | None = None
+    for item in value:
+        redacted = _value(item, inherited or flag, depth)
+        # The value of a flag stands behind it in a list of arguments.
+        is_flag = isinstance(redacted, str) and _FLAG.match(redacted) is not None
+        if flag is not None and is_flag:
+            redacted = _value(item, inherited, depth)
+        flag = telling(redacted) if is_flag else None
+        yield redacted
+
+
+def _passed_on(found: Telling | None, item: Json) -> Telling | None:
+    """What a key says of a container holds for all in it, unless the key was only a hint."""
+    if found is not None and found.condition is not None and isinstance(item, Mapping):
+        return None
+    return found
+
+
+def _is_schema(value: Mapping[object, Json]) -> bool:
+    """The JSON Schema of a secret describes it and holds none, except in its examples."""
+    kinds = value.get("type")
+    names: list[Json] = cast("list[Json]", kinds) if isinstance(kinds, list) else [kinds]
+    return all(isinstance(name, str) and name in _SCHEMA_TYPES for name in names) and all(
+        key in _SCHEMA_WORDS for key in value
+    )
+
+
+def _entry_name(value: Mapping[object, Json], depth: int) -> str:
+    """The key in `{"name": key, "value": …}`, as headers and environments are listed."""
+    for word in ("name", "key", "header"):
+        name = value.get(word)
+        if isinstance(name, str):
+            return without_marks(_string(name, depth))
+    return ""
+
+
+def _key(key: object, depth: int) -> str:
+    """A key as JSON writes it, redacted."""
+    if isinstance(key, str):
+        return _string(key, depth)
+    if key is None or isinstance(key, bool):
+        return json.dumps(key)
+    if isinstance(key, int | float):
+        return str(_number(key, None))
+    return placeholder(Kind.OBJECT)
+
+
+def _unused(key: str, taken: JsonObject) -> str:
+    """Two keys may become the same mark; both keep their values."""
+    if key not in taken:
+        return key
+    return next(name for number in count(2) if (name := f"{key} ({number})") not in taken)
+
+
+def _number(value: float, found: Telling | None) -> Json:
+    if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER_BITS:
+        return placeholder(Kind.OBJECT)
+    if found is not None and (found.condition is None or found.condition(str(value))):
+        return placeholder(found.kind)
+    # Only a card is known by its digits alone.
+    return placeholder(Kind.CARD) if isinstance(value, int) and _plain(str(value)) != str(value) else value
+
+
+def _scalar(text: str, found: Telling | None, depth: int) -> str:
+    if found is None:
+        return _string(text, depth)
+    if not without_marks(text).strip():
+        return text
+    if found.condition is None or found.condition(text):
+        return placeholder(found.kind)
+    return _string(text, depth)
+
+
+def _string(text: str, depth: int, *, version: bool = False) -> str:
+    """Redacts until nothing changes: what was cut out may lay bare the edge of something else."""
+    if len(text) < _SHORTEST_SECRET or not _SUSPECT.search(text):
+        return text
+    for _ in range(_MAX_PASSES):
+        redacted = _json(text, depth)
+        if redacted is None:
+            redacted = _plain(text, version=version)
+        if redacted == text:
+            return text
+        text = redacted
+    return placeholder(Kind.SECRET)
+
+
+def _json(text: str, depth: int) -> str | None:
+    """`text` redacted as the JSON object or array that it is, or `None` if it is none."""
+    bare = text.strip()
+    if bare[:1] + bare[-1:] not in ("{}", "[]"):
+        return None
+    repeated = False
+
+    def pairs(items: list[tuple[str, Json]]) -> JsonObject:
+        nonlocal repeated
+        item = dict(items)
+        repeated = repeated or len(item) != len(items)
+        return item
+
+    try:
+        parsed = json.loads(bare, object_pairs_hook=pairs)
+    except ValueError:
+        return None
+    except RecursionError:
+        return placeholder(Kind.TOO_DEEP)
+    redacted = _value(parsed, None, depth)
+    # Readers of JSON drop all but the last of repeated keys, and would miss what the others hold.
+    if redacted == parsed and not repeated:
+        return text
+    return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
+
+
+def _plain(text: str, *, version: bool = False) -> str:
+    """`text` with every span of the rules replaced; spans that touch become one."""
+    visible = blank_marks(text)
+    spans = [
+        *find_shapes(visible),
+        *find_assignments(visible),
+        *find_figures(visible, version=version),
+    ]
+    spans = sorted(span for span in spans if visible[span.start : span.end].strip(FILLER))
+    if not spans:
+        return text
+    parts: list[str] = []
+    position = 0
+    for start, end, kind in _united(spans):
+        parts += (text[position:start], placeholder(kind))
+        position = end
+    return "".join([*parts, text[position:]])
+
+
+def _united(spans: list[Span]) -> Iterator[Span]:
+    """Overlapping spans as one, of the kind of the longest."""
+    current = longest = spans[0]
+    for span in spans[1:]:
+        if span.start >= current.end:
+            yield current._replace(kind=longest.kind)
+            current = longest = span
+            continue
+        if span.end - span.start > longest.end - longest.start:
+            longest = span
+        current = current._replace(end=max(current.end, span.end))
+    yield current._replace(kind=longest.kind)

@@ -1,0 +1,139 @@
+"""Turn what a downstream server listed into tools: judged one by one, named, filtered, capped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import cast
+
+from toolhone.models import Annotations, Json, JsonObject, Limits, ToolDefinition, content_hash
+from toolhone.registry.config import ServerEntry, ServerSettings, ToolSettings
+from toolhone.registry.names import exposed_names
+from toolhone.registry.schema_shape import shape_problem
+
+MAX_DESCRIPTION = 16_384
+"""Characters of a foreign description that are kept; more is an attack or a mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The usable part of one listing."""
+
+    raw: tuple[JsonObject, ...] = ()
+    """The sound tools in wire form, as the server sent them, before allow and deny."""
+    tools: tuple[ToolDefinition, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What was left out or cut, and why."""
+    content_hash: str = ""
+
+    @property
+    def original_names(self) -> frozenset[str]:
+        return frozenset(tool.original_name for tool in self.tools)
+
+
+def read_listing(listed: Sequence[Json], entry: ServerEntry, prefix: str) -> Listing:
+    """Judge every tool on its own, so that a wrong one costs only itself. Takes a while for thousands."""
+    problems: list[str] = []
+    sound: dict[str, JsonObject] = {}
+    for index, tool in enumerate(listed):
+        problem = tool_problem(tool)
+        if problem is not None:
+            problems.append(f"Tool {_name_of(tool, index)} is left out: {problem}.")
+        elif tool["name"] in sound:
+            problems.append(f"Tool {tool['name']!r} is listed twice; the first one counts.")
+        else:
+            sound[tool["name"]] = tool
+    # Names are given before filtering, so that a changed filter renames nothing.
+    names = exposed_names(prefix, sound)
+    settings = entry.settings
+    tools: list[ToolDefinition] = []
+    for original, tool in sound.items():
+        if not is_allowed(original, settings):
+            continue
+        definition = _definition(tool, names[original], entry.name, settings)
+        if len(definition.description) > MAX_DESCRIPTION:
+            problems.append(f"Tool {original!r}: its description is cut to {MAX_DESCRIPTION} characters.")
+            definition = replace(definition, description=_cut(definition.description))
+        tools.append(definition)
+    raw = tuple(sound.values())
+    return Listing(raw=raw, tools=tuple(tools), problems=tuple(problems), content_hash=content_hash(raw))
+
+
+def tool_problem(tool: Json) -> str | None:
+    """Why this entry of a listing cannot be used, or `None`."""
+    if not isinstance(tool, dict):
+        return "it is not a JSON object"
+    fields = cast("JsonObject", tool)
+    name: Json = fields.get("name")
+    if not isinstance(name, str) or not name:
+        return "it has no name"
+    problem = shape_problem(fields.get("inputSchema"), of_object=True)
+    if problem is not None:
+        return f"its inputSchema {problem}"
+    if fields.get("outputSchema") is not None:
+        problem = shape_problem(fields["outputSchema"], of_object=False)
+        if problem is not None:
+            return f"its outputSchema {problem}"
+    if not isinstance(fields.get("description") or "", str):
+        return "its description is not text"
+    return None
+
+
+def is_allowed(original_name: str, settings: ServerSettings) -> bool:
+    """Whether the user lets this tool of the server be seen and called."""
+
+    def matches(patterns: Sequence[str]) -> bool:
+        return any(fnmatchcase(original_name, pattern) for pattern in patterns)
+
+    return not matches(settings.deny) and (settings.allow is None or matches(settings.allow))
+
+
+def _definition(tool: JsonObject, name: str, server: str, settings: ServerSettings) -> ToolDefinition:
+    own = settings.tools.get(tool["name"], ToolSettings())
+    of_server = settings.limits
+    return ToolDefinition(
+        name=name,
+        description=tool.get("description") or tool.get("title") or "",
+        input_schema=tool["inputSchema"],
+        output_schema=tool.get("outputSchema"),
+        annotations=_annotations(tool),
+        category=own.category or settings.category,
+        # How many at once and how often is counted for the server as a whole, so not merged here.
+        limits=Limits(
+            max_concurrency=own.max_concurrency,
+            max_calls_per_minute=own.max_calls_per_minute,
+            timeout_seconds=own.timeout_seconds or of_server.timeout_seconds,
+            max_result_bytes=own.max_result_bytes or of_server.max_result_bytes,
+        ),
+        output_validation=own.output_validation or settings.output_validation,
+        server=server,
+        original_name=tool["name"],
+        trusted=settings.trusted,
+    )
+
+
+def _annotations(tool: JsonObject) -> Annotations:
+    given: Json = tool.get("annotations")
+    hints = cast("JsonObject", given) if isinstance(given, dict) else {}
+    title: Json = hints.get("title") or tool.get("title")
+
+    def hint(key: str) -> bool | None:
+        value: Json = hints.get(key)
+        return value if isinstance(value, bool) else None
+
+    return Annotations(
+        title=title if isinstance(title, str) else None,
+        read_only=hint("readOnlyHint"),
+        destructive=hint("destructiveHint"),
+        idempotent=hint("idempotentHint"),
+        open_world=hint("openWorldHint"),
+    )
+
+
+def _cut(description: str) -> str:
+    note = f"… [toolhone shows {MAX_DESCRIPTION} of {len(description)} characters]"
+    return description[:MAX_DESCRIPTION] + note
+
+
+def _name_of(tool: Json, index: int) -> str:
+    name: Json = cast("JsonObject", tool).get("name") if isinstance(tool, dict) else None
+    return f"{name!r:.80}" if isinstance(name, str) and name else f"number {index + 1}"

@@ -1,0 +1,435 @@
+"""One supervised downstream server: started when needed, tried again with patience when lost."""
+
+import inspect
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+import httpx2
+
+from toolhone.exceptions import (
+    ConnectionLostError,
+    ServerAuthenticationError,
+    ServerUnavailableError,
+    ToolhoneError,
+    UnknownToolError,
+)
+from toolhone.models import JsonObject, ProgressReporter, ToolOutput
+from toolhone.registry.config import Command, ServerEntry
+from toolhone.registry.connection import Connection, connect
+from toolhone.registry.listing import Listing, read_listing
+from toolhone.registry.server_state import ServerState, ServerStatus
+from toolhone.registry.transport import ServerTrace, open_transport
+from toolhone.stores import StoredCatalog
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 300.0
+STEADY_SECONDS: Final = 60.0
+"""A session that lived this long was healthy: its loss starts the count of failures anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What all servers share."""
+
+    environment: Mapping[str, str]
+    starting: anyio.CapacityLimiter
+    """How many may start at once."""
+    start_timeout: float
+    linger: float
+    """How long a server stays that was started only to list its tools."""
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+    random: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    listed: Callable[[ServerEntry, Listing, str], Awaitable[None]]
+    """Told of every listing that differs from the one before."""
+    on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None
+
+
+class _Attempt:
+    """One start, and the life of the session that comes of it."""
+
+    def __init__(self) -> None:
+        self.settled = anyio.Event()
+        self.finished = anyio.Event()
+        self.life = anyio.CancelScope()
+        self.connection: Connection | None = None
+        self.error: ToolhoneError | None = None
+        self.queued = False
+        """Has its place among those that may start."""
+        self.wanted = False
+        """By a call, not only for a listing."""
+
+    def settle(self, outcome: Connection | ToolhoneError) -> None:
+        if isinstance(outcome, Connection):
+            self.connection = outcome
+        else:
+            self.error = outcome
+        self.settled.set()
+
+
+class SupervisedServer:
+    """Calls to one server, whatever happens to it. All methods belong to the event loop's thread."""
+
+    def __init__(self, entry: ServerEntry, prefix: str, shared: Supervision) -> None:
+        self.entry = entry
+        self.listing = Listing()
+        self.listed_at: str | None = None
+        self.settled = anyio.Event()
+        """Set once its tools are known, or it failed to tell them."""
+        self._prefix = prefix
+        self._shared = shared
+        self._originals: frozenset[str] = frozenset()
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._attempt: _Attempt | None = None
+        self._connection: Connection | None = None
+        self._trace = ServerTrace(entry.name)
+        self._status = ServerStatus.IDLE
+        self._error: str | None = None
+        self._failures = 0
+        self._next_attempt = 0.0
+        if entry.disabled:
+            self._status = ServerStatus.DISABLED
+        elif entry.problem is not None:
+            self._status, self._error = ServerStatus.INVALID, entry.problem.message
+        if entry.target is None:
+            self.settled.set()
+
+    @property
+    def listed(self) -> bool:
+        return self.listed_at is not None
+
+    @property
+    def can_start(self) -> bool:
+        return self.entry.target is not None and self._status != ServerStatus.FAILED
+
+    def state(self) -> ServerState:
+        """A picture of now."""
+        connection, target = self._connection, self.entry.target
+        problems = self.listing.problems
+        if connection is not None and connection.noise:
+            problems += (f"{connection.noise} messages were not MCP and were skipped.",)
+        return ServerState(
+            name=self.entry.name,
+            transport="" if target is None else "stdio" if isinstance(target, Command) else target.transport,
+            state=self._status,
+            error=self._error,
+            tools=len(self.listing.tools),
+            problems=problems,
+            listed_at=self.listed_at,
+            protocol_version=None if connection is None else connection.protocol_version,
+            server_version=None if connection is None else connection.server_version,
+            pid=None if connection is None else self._trace.pid,
+            attempts=self._failures,
+            next_attempt=_utc(self._next_attempt) if self._status == ServerStatus.BACKOFF else None,
+        )
+
+    def supervise(self, tasks: anyio.abc.TaskGroup) -> None:
+        """From now on its sessions live in this group."""
+        self._tasks = tasks
+
+    async def adopt(self, stored: StoredCatalog) -> None:
+        """Take a listing of an earlier run, if it is of this entry and nothing newer is known."""
+        if self.entry.target is None or stored.fingerprint != self.entry.fingerprint:
+            return
+        listing = await anyio.to_thread.run_sync(read_listing, stored.tools, self.entry, self._prefix)
+        if not self.listed:
+            self._take(listing, stored.listed_at)
+
+    async def call(
+        self, tool: str, arguments: JsonObject, report_progress: ProgressReporter | None
+    ) -> ToolOutput:
+        """Run one tool; starts the server if need be, and once more if it turns out to be gone.
+
+        Raises:
+            UnknownToolError: The server has no such tool (any more).
+            ServerUnavailableError: Nothing was sent.
+            ConnectionLostError: It was sent, and no answer will come.
+            ToolFailedError: The answer is a protocol error, or not an answer.
+        """
+        resent = False
+        while True:
+            connection = await self._connected(for_call=True)
+            if tool not in self._originals:
+                raise UnknownToolError(f"Server {self.entry.name!r} has no tool {tool!r} (any more).")
+            try:
+                return await connection.call(tool, arguments, report_progress)
+            except ServerAuthenticationError as exc:
+                self._stop_trying(exc)
+                connection.retire(broken=True)
+                raise
+            except ServerUnavailableError:
+                connection.retire(broken=True)
+                if resent:
+                    raise
+                resent = True
+            except ConnectionLostError:
+                connection.retire(broken=True)
+                raise
+
+    async def refresh(self) -> None:
+        """Start it if it is not running, and list its tools now. What fails is in the state."""
+        if not self.can_start:
+            return
+        self._next_attempt = 0.0
+        try:
+            if self._connection is not None and self._connection.usable:
+                await self._list(self._connection)
+            else:
+                await self._connected(for_call=False)
+        except ToolhoneError as exc:
+            logger.debug("Refreshing server %s failed: %s", self.entry.name, exc.message)
+
+    async def keep_listing(self) -> None:
+        """Try until its tools are known. No call can start a server that has none to be called."""
+        while not self.listed and self.can_start:
+            try:
+                await self._connected(for_call=False)
+            except ServerUnavailableError:
+                await self._shared.sleep(max(0.0, self._next_attempt - self._shared.clock()))
+
+    async def restart(self) -> None:
+        """End the session, forget every failure, and start anew.
+
+        Raises:
+            ServerUnavailableError: It does not start.
+        """
+        if self.entry.target is not None:
+            if self._attempt is not None:
+                self._attempt.life.cancel()
+                await self._attempt.finished.wait()
+            self._status, self._error = ServerStatus.IDLE, None
+            self._failures, self._next_attempt = 0, 0.0
+        await self._connected(for_call=False)
+
+    async def _connected(self, *, for_call: bool) -> Connection:
+        if self._connection is not None and self._connection.usable:
+            return self._connection
+        attempt = self._attempt
+        if attempt is None or attempt.settled.is_set():
+            attempt = self._begin()
+        attempt.wanted = attempt.wanted or for_call
+        await attempt.settled.wait()
+        if attempt.error is not None:
+            # A copy: each waiter adds its own traceback.
+            raise type(attempt.error)(attempt.error.message, data=attempt.error.data) from attempt.error
+        assert attempt.connection is not None
+        return attempt.connection
+
+    def _begin(self) -> _Attempt:
+        waiting = self._next_attempt - self._shared.clock()
+        if self._tasks is None or not self.can_start or waiting > 0:
+            raise self._refusal(waiting)
+        self._attempt = attempt = _Attempt()
+        self._status = ServerStatus.STARTING
+        self._tasks.start_soon(self._live, attempt)
+        return attempt
+
+    def _refusal(self, waiting: float) -> ServerUnavailableError:
+        name, why = self.entry.name, self._error or "It is not running."
+        if self._status == ServerStatus.FAILED:
+            return ServerAuthenticationError(why)
+        if self._status in (ServerStatus.DISABLED, ServerStatus.INVALID):
+            return ServerUnavailableError(f"Server {name!r} is {self._status} in the configuration. {why}")
+        if self._tasks is not None and waiting > 0:
+            seconds = math.ceil(waiting)
+            return ServerUnavailableError(
+                f"Server {name!r} is not available; it is tried again in {seconds} s. {why}",
+                data={"retry_after_seconds": seconds},
+            )
+        return ServerUnavailableError(f"Server {name!r} is not available. {why}")
+
+    async def _live(self, attempt: _Attempt) -> None:
+        """Start, serve and end one session. Nothing that goes wrong in it reaches its siblings."""
+        failure: Exception | None = None
+        try:
+            with attempt.life:
+                # The time limit begins with the start, not in the queue for it.
+                await self._shared.starting.acquire_on_behalf_of(attempt)
+                attempt.queued = True
+                await self._run_session(attempt)
+        except Exception as exc:
+            # The end of a session: a transport may fail in any way there is.
+            failure = exc
+        finally:
+            self._started(attempt)
+            if not attempt.settled.is_set():
+                attempt.settle(self._start_failure(failure))
+                self._note_failure(attempt)
+            if self._attempt is attempt:
+                self._attempt = self._connection = None
+                if self._status in (ServerStatus.STARTING, ServerStatus.READY):
+                    self._status = ServerStatus.STOPPED
+            attempt.finished.set()
+        await self._tell(*self._epitaph(attempt))
+
+    async def _run_session(self, attempt: _Attempt) -> None:
+        target = self.entry.target
+        assert target is not None
+        self._trace = ServerTrace(self.entry.name)
+        connection: Connection | None = None
+
+        def on_fault() -> None:
+            if connection is None:
+                attempt.life.cancel()
+            else:
+                connection.abort()
+
+        deadline = attempt.life.deadline = anyio.current_time() + self._start_timeout
+        transport = open_transport(target, self._trace, self._shared.environment, on_fault)
+        async with transport as streams, connect(self.entry.name, streams) as connection:
+            attempt.life.deadline = math.inf
+            try:
+                with anyio.fail_after(deadline - anyio.current_time()):
+                    await connection.negotiate()
+                    await self._list(connection)
+            except (ToolhoneError, TimeoutError) as exc:
+                # Told before the session is wound up, which takes seconds for a server that hangs.
+                attempt.settle(self._start_failure(exc))
+                self._note_failure(attempt)
+                return
+            self._started(attempt)
+            await self._serve(attempt, connection)
+
+    async def _serve(self, attempt: _Attempt, connection: Connection) -> None:
+        self._connection = connection
+        self._status, self._error = ServerStatus.READY, None
+        ready_at = self._shared.clock()
+        attempt.settle(connection)
+        facts = {"protocol_version": connection.protocol_version, "server": connection.server_version}
+        await self._tell("started", facts)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(connection.subscribe)
+            tasks.start_soon(self._list_on_change, connection)
+            if not attempt.wanted:
+                with anyio.move_on_after(self._shared.linger):
+                    await connection.touched.wait()
+                if not connection.touched.is_set():
+                    connection.retire(broken=False)
+            await connection.until_over()
+            tasks.cancel_scope.cancel()
+        if connection.broken:
+            if self._shared.clock() - ready_at >= STEADY_SECONDS:
+                self._failures = 0
+            attempt.error = ServerUnavailableError(f"Its session was lost.{self._trace.last_words()}")
+            self._note_failure(attempt)
+        elif self._attempt is attempt:
+            self._status = ServerStatus.IDLE
+
+    async def _list_on_change(self, connection: Connection) -> None:
+        while True:
+            await connection.next_change()
+            try:
+                with anyio.fail_after(self._start_timeout):
+                    await self._list(connection)
+            except (ToolhoneError, TimeoutError) as exc:
+                why = str(exc) or "no answer in time."
+                self._error = f"Its tools have changed, but could not be listed: {why}"
+                logger.warning("Server %s: %s", self.entry.name, self._error)
+
+    async def _list(self, connection: Connection) -> None:
+        listed = await connection.list_tools()
+        before = self.listing.content_hash if self.listed else None
+        listing = await anyio.to_thread.run_sync(read_listing, listed, self.entry, self._prefix)
+        listed_at = _utc(self._shared.clock())
+        self._take(listing, listed_at)
+        if listing.content_hash != before:
+            await self._shared.listed(self.entry, listing, listed_at)
+            facts = {"tools": len(listing.tools), "content_hash": listing.content_hash}
+            await self._tell("listed" if before is None else "changed", facts)
+
+    def _take(self, listing: Listing, listed_at: str) -> None:
+        self.listing = listing
+        self.listed_at = listed_at
+        self._originals = listing.original_names
+        self.settled.set()
+
+    @property
+    def _start_timeout(self) -> float:
+        return self.entry.settings.start_timeout_seconds or self._shared.start_timeout
+
+    def _started(self, attempt: _Attempt) -> None:
+        """Give its place in the queue to the next one."""
+        if attempt.queued:
+            attempt.queued = False
+            self._shared.starting.release_on_behalf_of(attempt)
+
+    def _start_failure(self, exc: Exception | None) -> ToolhoneError:
+        leaf = next(_leaves(exc), None)
+        if isinstance(leaf, ServerAuthenticationError):
+            return leaf
+        name, target = self.entry.name, self.entry.target
+        if isinstance(leaf, httpx2.HTTPStatusError) and leaf.response.status_code in (401, 403):
+            return ServerAuthenticationError(
+                f"Server {name!r} refused our credentials (HTTP {leaf.response.status_code}). "
+                "Correct its headers in the configuration, then restart it."
+            )
+        if leaf is None or isinstance(leaf, TimeoutError):
+            why = f"It did not answer within {self._start_timeout:g} s."
+        elif isinstance(leaf, ConnectionLostError):
+            why = "It ended before it answered."
+        elif isinstance(leaf, ToolhoneError):
+            why = leaf.message
+        else:
+            why = f"{type(leaf).__name__}: {leaf}."
+        how = f" with the command {target.command!r}" if isinstance(target, Command) else ""
+        return ServerUnavailableError(f"Server {name!r} did not start{how}. {why}{self._trace.last_words()}")
+
+    def _stop_trying(self, exc: ServerAuthenticationError) -> None:
+        self._status, self._error = ServerStatus.FAILED, exc.message
+        self.settled.set()
+
+    def _note_failure(self, attempt: _Attempt) -> None:
+        error = attempt.error
+        assert error is not None
+        if self._attempt is not attempt or self._status == ServerStatus.FAILED:
+            return
+        if isinstance(error, ServerAuthenticationError):
+            self._stop_trying(error)
+            return
+        self._failures += 1
+        # The first loss of a session that had been won is repaired at once.
+        lost_once = attempt.connection is not None and self._failures == 1
+        pause = 0.0 if lost_once else backoff(self._failures, self._shared.random())
+        self._next_attempt = self._shared.clock() + pause
+        self._status = ServerStatus.BACKOFF if pause else ServerStatus.IDLE
+        self._error = error.message
+        self.settled.set()
+
+    def _epitaph(self, attempt: _Attempt) -> tuple[str, JsonObject]:
+        if attempt.error is None:
+            return "stopped", {}
+        return "lost" if attempt.connection else "failed", {"error": attempt.error.message}
+
+    async def _tell(self, what: str, detail: JsonObject) -> None:
+        if self._shared.on_event is not None:
+            answer = self._shared.on_event(self.entry.name, what, detail)
+            if inspect.isawaitable(answer):
+                await answer
+
+
+def backoff(failures: int, chance: float) -> float:
+    """Seconds to wait after so many failures in a row: doubling, capped, half of it left to chance."""
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 30))
+    return longest * (0.5 + chance / 2)
+
+
+def _leaves(exc: BaseException | None) -> Iterator[BaseException]:
+    if isinstance(exc, BaseExceptionGroup):
+        for part in exc.exceptions:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            yield from _leaves(part)  # pyright: ignore[reportUnknownArgumentType]
+    elif exc is not None:
+        yield exc
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")

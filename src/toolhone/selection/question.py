@@ -1,0 +1,90 @@
+"""What the selector is asked and what it answers."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from toolhone.exceptions import InvalidRequestError
+from toolhone.models import Category, ToolDefinition
+from toolhone.selection.text import TASK_CHARACTERS, well_formed
+
+MAX_TOOLS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One request, checked."""
+
+    task: str
+    """Well-formed, and no longer than what is read of it."""
+    task_characters: int
+    """How long it was."""
+    max_tools: int
+    available: frozenset[str] | None
+    category: Category | None
+    prefer_fast: bool
+    prefer_cheap: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredTool:
+    """One selected tool and why."""
+
+    definition: ToolDefinition
+    score: float
+    """0..1 among the candidates of this question, 1 if the task names the tool. It orders one answer; it
+    does not compare two."""
+    cosine: float | None
+    """Similarity of meaning, -1..1; `None` if the tool has no vector yet or none was asked."""
+    lexical: float
+    """BM25; 0 if no word is shared."""
+    exact: bool
+    """Whether the task names the tool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The answer to one question, best first."""
+
+    tools: tuple[ScoredTool, ...]
+    considered: int
+    """How many tools the choice was made from."""
+    method: Literal["hybrid", "lexical"]
+    notices: tuple[str, ...]
+    elapsed_ms: float
+
+
+def checked_question(
+    task: str,
+    *,
+    max_tools: int,
+    available: Collection[str] | None,
+    category: Category | None,
+    prefer_fast: bool,
+    prefer_cheap: bool,
+) -> Question:
+    """The request as a question.
+
+    Raises:
+        InvalidRequestError: The task is empty, `available` is empty, or `max_tools` is out of range.
+    """
+    read = well_formed(task[:TASK_CHARACTERS])
+    if not read.strip():
+        raise InvalidRequestError(f"The task is empty ({task[:40]!r}). Say in words what is to be done.")
+    if not 1 <= max_tools <= MAX_TOOLS:
+        raise InvalidRequestError(f"max_tools is {max_tools!r}; it must be from 1 to {MAX_TOOLS}.")
+    if isinstance(available, str):
+        raise InvalidRequestError(f"The available tools are the text {available!r}; give a list of names.")
+    if available is not None and not available:
+        raise InvalidRequestError(
+            "The list of available tools is empty. Leave it out to choose from all tools."
+        )
+    return Question(
+        task=read,
+        task_characters=len(task),
+        max_tools=max_tools,
+        available=None if available is None else frozenset(available),
+        category=category,
+        prefer_fast=prefer_fast,
+        prefer_cheap=prefer_cheap,
+    )

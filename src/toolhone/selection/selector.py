@@ -1,0 +1,286 @@
+"""Chooses the few tools for a task: the service over index, embedder and usage records.
+
+The model is loaded, and vectors are computed, only after the first question was asked: a server that is
+never asked pays nothing. Until the vectors are there the words alone answer, and a notice says so. Reading
+the catalog, encoding and ranking run in worker threads; the event loop only hands over.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from anyio.abc import TaskStatus
+
+from toolhone.exceptions import ModelUnavailableError, NotRunningError
+from toolhone.models import Category, ToolDefinition
+from toolhone.selection.embedder import Embedder
+from toolhone.selection.question import Question, Selection, checked_question
+from toolhone.selection.text import TASK_CHARACTERS
+from toolhone.stores import ToolUsage, VectorStore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from toolhone.selection.index import ToolIndex
+    from toolhone.selection.ranking import Ranking
+    from toolhone.selection.vectors import VectorSource
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 2.0
+"""How long a question waits for vectors that are nearly there; loading the model takes half a second."""
+
+PATIENCE_TEXTS = 60
+"""With more texts than this still to embed a question does not wait: they take longer than that."""
+
+SLICE = 4
+"""Texts embedded at a time. Cancellation and a changed catalog are noticed between slices."""
+
+SAVING_SECONDS = 5.0
+"""How long the last vectors may take to be written when we are stopped."""
+
+QUESTIONS_AT_ONCE = 2
+"""Each keeps a core busy for milliseconds; more at once would only slow each other down."""
+
+REMEMBERED_TASKS = 256
+
+
+class Selector:
+    """Answers `select` for the tools last given to `update`. `run` does the background work."""
+
+    def __init__(
+        self,
+        *,
+        load_embedder: Callable[[], Embedder],
+        open_vectors: Callable[[], VectorStore] | None,
+        usage: Callable[[], Mapping[str, ToolUsage]],
+        dense_weight: float = 0.6,
+    ) -> None:
+        """Nothing is loaded or opened yet.
+
+        Args:
+            load_embedder: Called once by `run`, in a worker thread, when the first question was asked.
+            open_vectors: Likewise; `run` also closes the store. `None` keeps vectors in memory only.
+            usage: What calls cost so far, by tool; called in a worker thread when a preference needs it.
+            dense_weight: The share of meaning against words in a score, 0..1.
+        """
+        self._load_embedder = load_embedder
+        self._open_vectors = open_vectors
+        self._usage = usage
+        self._dense_weight = dense_weight
+
+        self._tools: tuple[ToolDefinition, ...] = ()
+        self._index: ToolIndex | None = None
+        self._building = anyio.Lock()
+        self._stale = True
+
+        self._encode: Callable[[str], tuple[NDArray[np.float32], bool]] | None = None
+        self._encoding = CapacityLimiter(QUESTIONS_AT_ONCE)
+        self._problem: str | None = None
+        self._running = False
+        self._restored = False
+        self._settled = False
+        self._asked = anyio.Event()
+        self._changed = anyio.Event()
+        self._progress = anyio.Event()
+
+    def update(self, tools: Sequence[ToolDefinition]) -> None:
+        """Take over a new catalog. Cheap; call it on the event loop. The next question sees it."""
+        self._tools = tuple(tools)
+        self._stale = True
+        self._restored = False
+        # Without a model there is nothing to wait for, whatever the tools are.
+        self._settled = self._problem is not None
+        self._changed.set()
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Load the model when the first question comes, then keep every tool embedded until cancelled."""
+        self._running = True
+        task_status.started()
+        try:
+            await self._asked.wait()
+            embedder = await to_thread.run_sync(self._load_embedder)
+            self._encode = _remembering(embedder)
+            await self._keep_vectors(embedder)
+        except ModelUnavailableError as error:
+            logger.warning("%s Tools are chosen by words alone.", error.message)
+            self._problem = error.message
+        except Exception as error:
+            # The job ends here: a model that breaks must not take the server with it, words still answer.
+            logger.exception("The embedding model failed; tools are chosen by words alone")
+            self._problem = f"The embedding model failed: {error!r}. Restart to try again."
+        finally:
+            self._running = False
+            self._settled = self._problem is not None
+            self._announce()
+
+    async def wait_indexed(self) -> None:
+        """Wait until every tool has a vector, or it is known that none will come.
+
+        Starts loading the model if no question did so yet.
+
+        Raises:
+            NotRunningError: `run` is not running.
+        """
+        self._asked.set()
+        while not self._settled:
+            if not self._running:
+                raise NotRunningError(
+                    "The selector is not running, so nothing is indexed. Start `run` first."
+                )
+            await self._progress.wait()
+
+    async def select(
+        self,
+        task: str,
+        *,
+        max_tools: int = 5,
+        available: Collection[str] | None = None,
+        category: Category | None = None,
+        prefer_fast: bool = False,
+        prefer_cheap: bool = False,
+    ) -> Selection:
+        """The tools that fit the task best, never none while there are candidates.
+
+        Args:
+            task: What is to be done, in words. A tool that is named in it comes first.
+            max_tools: At most this many, 1 to 50.
+            available: Only tools of these names; unknown ones are listed in a notice.
+            category: Only tools of this category.
+            prefer_fast: Among near-equals put the tool first whose calls took less time.
+            prefer_cheap: Among near-equals put the tool first whose calls took fewer tokens.
+
+        Raises:
+            InvalidRequestError: The task is empty, `available` is empty, or `max_tools` is out of range.
+        """
+        began = perf_counter()
+        question = checked_question(
+            task,
+            max_tools=max_tools,
+            available=available,
+            category=category,
+            prefer_fast=prefer_fast,
+            prefer_cheap=prefer_cheap,
+        )
+        self._asked.set()
+        await self._wait_a_little()
+        index = await self._current_index()
+        ranking = await to_thread.run_sync(self._answer, index, question, limiter=self._encoding)
+        return Selection(
+            tools=ranking.tools,
+            considered=ranking.considered,
+            method=ranking.method,
+            notices=ranking.notices,
+            elapsed_ms=(perf_counter() - began) * 1000,
+        )
+
+    async def _wait_a_little(self) -> None:
+        """A small or cached catalog is ready so soon that the better answer is worth the wait."""
+        with anyio.move_on_after(PATIENCE_SECONDS):
+            while self._running and not self._settled:
+                if self._restored and self._index and self._index.missing_count > PATIENCE_TEXTS:
+                    return
+                await self._progress.wait()
+
+    async def _current_index(self) -> "ToolIndex":
+        async with self._building:
+            while self._stale or self._index is None:
+                tools = self._tools
+                self._index = await to_thread.run_sync(_build, tools, self._index)
+                self._stale = self._tools is not tools
+            return self._index
+
+    def _answer(self, index: "ToolIndex", question: Question) -> "Ranking":
+        """Blocking: encode the task and rank the tools."""
+        from toolhone.selection.ranking import Ranking, candidates, rank
+
+        among, notices = candidates(index, question)
+        if question.task_characters > TASK_CHARACTERS:
+            notices.append(
+                f"The task has {question.task_characters:,} characters; "
+                f"only the first {TASK_CHARACTERS:,} were read."
+            )
+        if not len(among):
+            return Ranking((), 0, "lexical", tuple(notices))
+        query: NDArray[np.float32] | None = None
+        with_vector = int(index.embedded[among].sum())
+        # With fewer than half of them comparable, meaning would mostly compare what happens to be ready.
+        if self._encode is not None and self._problem is None and 2 * with_vector >= len(among):
+            query, whole = self._encode(question.task)
+            if not whole:
+                notices.append(
+                    "The task is long: its meaning was taken from its beginning, its words from all."
+                )
+        ranking = rank(
+            index, question, among, query=query, dense_weight=self._dense_weight, usage=self._usage
+        )
+        if self._problem is not None:
+            notices.append(f"Chosen by words alone. {self._problem}")
+        elif not self._running and query is None:
+            notices.append("Chosen by words alone: the embedding model is not running.")
+        elif with_vector < len(among):
+            how = "Chosen by words alone" if query is None else "Some tools were judged by words alone"
+            notices.append(f"{how}: {with_vector} of {len(among)} tools are embedded so far.")
+        return Ranking(ranking.tools, ranking.considered, ranking.method, (*notices, *ranking.notices))
+
+    async def _keep_vectors(self, embedder: Embedder) -> None:
+        vectors = await to_thread.run_sync(_vector_source, embedder, self._open_vectors)
+        try:
+            while True:
+                self._changed = anyio.Event()
+                index = await self._current_index()
+                await self._embed_missing(index, vectors)
+                if index is self._index and not self._stale:
+                    self._settled = True
+                    self._announce()
+                    await self._changed.wait()
+        finally:
+            with anyio.move_on_after(SAVING_SECONDS, shield=True):
+                await to_thread.run_sync(vectors.close)
+
+    async def _embed_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
+        index.add_vectors(await to_thread.run_sync(vectors.load, list(index.missing())))
+        self._restored = not self._stale
+        self._announce()
+        missing = list(index.missing().items())
+        for start in range(0, len(missing), SLICE):
+            if self._stale:
+                return
+            index.add_vectors(await to_thread.run_sync(vectors.compute, dict(missing[start : start + SLICE])))
+            self._announce()
+        await to_thread.run_sync(vectors.flush)
+
+    def _announce(self) -> None:
+        """Wake everybody who waits for progress."""
+        self._progress.set()
+        self._progress = anyio.Event()
+
+
+# The imports below are late because numpy would cost every start of the server 0.1 s and 20 MB.
+
+
+def _build(tools: Sequence[ToolDefinition], previous: "ToolIndex | None") -> "ToolIndex":
+    from toolhone.selection.index import ToolIndex
+
+    return ToolIndex(tools, previous)
+
+
+def _vector_source(embedder: Embedder, open_store: Callable[[], VectorStore] | None) -> "VectorSource":
+    from toolhone.selection.vectors import VectorSource
+
+    return VectorSource(embedder, open_store)
+
+
+def _remembering(embedder: Embedder) -> "Callable[[str], tuple[NDArray[np.float32], bool]]":
+    """The vector of a task and whether all of it was read; agents ask the same thing again."""
+
+    @lru_cache(maxsize=REMEMBERED_TASKS)
+    def encode(task: str) -> "tuple[NDArray[np.float32], bool]":
+        return embedder.embed([task])[0], embedder.reads_whole(task)
+
+    return encode

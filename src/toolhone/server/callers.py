@@ -1,0 +1,40 @@
+"""Who is asking, read off an MCP request."""
+
+from typing import Any, TypeAlias
+
+from mcp.server.context import ServerRequestContext
+
+from toolhone.identifiers import new_id
+from toolhone.models import Caller, ProgressReporter
+
+Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
+
+PROCESS_SESSION = new_id()
+"""The session of a stdio client: the life of this process."""
+
+
+def caller_of(ctx: Context) -> Caller:
+    """The caller of a request.
+
+    Over stdio it is the local user. Over HTTP, which listens on loopback only, it is whoever can
+    reach this machine's loopback: a principal of its own, so that handles do not cross.
+    """
+    client = ctx.session.client_params
+    name = client.client_info.name if client is not None else None
+    if ctx.request is None:
+        return Caller(principal="local", client=name, session=PROCESS_SESSION)
+    return Caller(principal="loopback", client=name, session=session_key(ctx))
+
+
+def session_key(ctx: Context) -> str | None:
+    """What tells handshake-era connections apart; `None` for stdio and for sessionless requests."""
+    if ctx.request is None:
+        return None
+    return ctx.request.headers.get("mcp-session-id") or ctx.request.query_params.get("session_id")
+
+
+def progress_of(ctx: Context) -> ProgressReporter | None:
+    """How to report progress, if the client asked for it."""
+    if not ctx.meta or "progress_token" not in ctx.meta:
+        return None
+    return ctx.session.report_progress

@@ -1,0 +1,120 @@
+"""HTTP: Streamable HTTP at /mcp, the older SSE transport at /sse, health at /health."""
+
+import ipaddress
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import uvicorn
+from mcp.server.sse import SseServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from toolhone import __version__
+from toolhone.app import App
+from toolhone.exceptions import ConfigurationError
+from toolhone.server.mcp import MCPServer, build_server
+
+logger = logging.getLogger(__name__)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, `:PORT` or `PORT`; the host must be this machine's loopback.
+
+    Raises:
+        ConfigurationError: Not an address, or one that other machines can reach.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.strip("[]") or "127.0.0.1"
+    if not port.isdecimal() or int(port) > 65_535:
+        raise ConfigurationError(f"{text!r} is not an address; write HOST:PORT, such as 127.0.0.1:8000.")
+    if not is_loopback(host):
+        raise ConfigurationError(
+            f"{text!r} can be reached from other machines, and this version has no authentication. "
+            "Use 127.0.0.1, and a reverse proxy that authenticates if others must reach it."
+        )
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+SECURITY = TransportSecuritySettings(
+    enable_dns_rebinding_protection=True,
+    allowed_hosts=[f"{name}:*" for name in NAMES],
+    allowed_origins=[f"http://{name}:*" for name in NAMES],
+)
+"""Which Host and Origin headers are accepted: a web page must not reach us by DNS rebinding."""
+
+
+class LegacySSE:
+    """The SSE transport of 2024-11-05, as one endpoint."""
+
+    def __init__(self, server: MCPServer) -> None:
+        self._server = server
+        self.transport = SseServerTransport("/messages/", SECURITY)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.transport.connect_sse(scope, receive, send) as (read, write):
+            await self._server.run(read, write, self._server.create_initialization_options())
+
+
+def build_http(app: App) -> Starlette:
+    """The ASGI application of a running app."""
+    server, handlers = build_server(app)
+    manager = StreamableHTTPSessionManager(server, security_settings=SECURITY)
+    sse = LegacySSE(server)
+    guard = TransportSecurityMiddleware(SECURITY)
+
+    async def health(request: Request) -> Response:
+        if refusal := await guard.validate_request(request):
+            return refusal
+        return JSONResponse({"status": "ok", "version": __version__})
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with manager.run(), anyio.create_task_group() as tasks:
+            tasks.start_soon(handlers.announce_changes)
+            try:
+                yield
+            finally:
+                handlers.listen.close()
+                tasks.cancel_scope.cancel()
+
+    return Starlette(
+        routes=[
+            Route("/mcp", StreamableHTTPASGIApp(manager)),
+            Route("/sse", sse, methods=["GET"]),
+            Mount("/messages/", app=sse.transport.handle_post_message),
+            Route("/health", health, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def serve_http(app: App, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    config = uvicorn.Config(
+        build_http(app),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    logger.info("serving http://%s:%d/mcp", host, port)
+    await uvicorn.Server(config).serve()

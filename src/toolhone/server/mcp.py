@@ -1,0 +1,166 @@
+"""The MCP server: its handlers, over the gateway of one running app."""
+
+import logging
+from typing import Any, TypeAlias
+
+from mcp import MCPError, types
+from mcp.server import NotificationOptions, Server
+from mcp.server.models import InitializationOptions
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    ResourcesListChanged,
+    ToolsListChanged,
+)
+
+from toolhone import __version__
+from toolhone.app import App
+from toolhone.exceptions import ToolhoneError
+from toolhone.models import JsonObject
+from toolhone.server import resources
+from toolhone.server.callers import Context, caller_of, progress_of
+from toolhone.server.definitions import INPUT_SCHEMAS, find_description, listing
+from toolhone.server.errors import error_result, protocol_error
+from toolhone.server.sessions import LegacySessions
+from toolhone.server.tools import TOOLS
+
+logger = logging.getLogger(__name__)
+
+MCPServer: TypeAlias = Server[dict[str, Any]]
+
+INSTRUCTIONS = (
+    "toolhone stands in front of all your tools. Describe your task to find_tools, then run what it "
+    "returns with call_tools (many calls in one request run in parallel). Use call_read_tools for tools "
+    "marked read-only."
+)
+
+
+class ToolhoneServer(Server[dict[str, Any]]):
+    """A low-level server that tells handshake-era clients that its lists may change.
+
+    The base class says so only if each caller of `create_initialization_options` asks for it, and
+    the HTTP transports do not.
+    """
+
+    def create_initialization_options(
+        self,
+        notification_options: NotificationOptions | None = None,
+        experimental_capabilities: dict[str, JsonObject] | None = None,
+        extensions: dict[str, JsonObject] | None = None,
+    ) -> InitializationOptions:
+        changes = NotificationOptions(tools_changed=True, resources_changed=True)
+        return super().create_initialization_options(
+            notification_options or changes, experimental_capabilities, extensions
+        )
+
+
+class Handlers:
+    """One method for each MCP request that toolhone answers."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._sessions = LegacySessions()
+        self._bus = InMemorySubscriptionBus()
+        self._announced: str | None = None
+        self.listen = ListenHandler(self._bus)
+
+    async def list_tools(
+        self, ctx: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        gateway = await self._app.gateway()
+        self._sessions.remember(ctx)
+        tools = gateway.catalog.tools()
+        self._announced = find_description(tools)
+        return types.ListToolsResult(tools=listing(tools))
+
+    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        handler = TOOLS.get(params.name)
+        if handler is None:
+            raise MCPError(
+                code=types.INVALID_PARAMS,
+                message=(
+                    f"Unknown tool {params.name!r}. This server has {', '.join(INPUT_SCHEMAS)}; "
+                    "run any other tool through call_tools."
+                ),
+            )
+        self._sessions.remember(ctx)
+        try:
+            gateway = await self._app.gateway()
+            return await handler(gateway, params.arguments or {}, caller_of(ctx), progress_of(ctx))
+        except ToolhoneError as error:
+            return error_result(error)
+        except Exception:  # a request ends here: the client gets a clean answer, we keep the trace
+            logger.exception("%s failed", params.name)
+            return error_result(ToolhoneError(f"{params.name} failed inside toolhone; its log says why."))
+
+    async def list_resources(
+        self, ctx: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
+        return types.ListResourcesResult(resources=resources.listing())
+
+    async def list_resource_templates(
+        self, ctx: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        return types.ListResourceTemplatesResult(resource_templates=resources.templates())
+
+    async def read_resource(
+        self, ctx: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        gateway = await self._app.gateway()
+        try:
+            return await resources.read(gateway, str(params.uri), caller_of(ctx))
+        except ToolhoneError as error:
+            raise protocol_error(error) from error
+
+    async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        gateway = await self._app.gateway()
+        return resources.complete(gateway, params)
+
+    async def list_prompts(
+        self, ctx: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListPromptsResult:
+        return types.ListPromptsResult(prompts=resources.prompts())
+
+    async def get_prompt(
+        self, ctx: Context, params: types.GetPromptRequestParams
+    ) -> types.GetPromptResult:
+        try:
+            return resources.prompt(params.name, params.arguments or {})
+        except ToolhoneError as error:
+            raise protocol_error(error) from error
+
+    async def announce_changes(self) -> None:
+        """Tell clients of both eras about catalog changes, until cancelled.
+
+        What a client listed changes only if the description of find_tools does: a notification for
+        every re-listing would make hosts throw away their prompt caches for nothing.
+        """
+        async for _ in self._app.catalog_changes():
+            gateway = await self._app.gateway()
+            await self._bus.publish(ResourcesListChanged())
+            await self._sessions.notify_resources()
+            if self._announced not in {None, find_description(gateway.catalog.tools())}:
+                self._announced = find_description(gateway.catalog.tools())
+                await self._bus.publish(ToolsListChanged())
+                await self._sessions.notify_tools()
+
+
+def build_server(app: App) -> tuple[MCPServer, Handlers]:
+    """The MCP server of a running app; run `Handlers.announce_changes` beside it."""
+    handlers = Handlers(app)
+    server = ToolhoneServer(
+        "toolhone",
+        version=__version__,
+        title="toolhone",
+        instructions=INSTRUCTIONS,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_resource_templates,
+        on_read_resource=handlers.read_resource,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_completion=handlers.complete,
+        on_subscriptions_listen=handlers.listen,
+    )
+    return server, handlers

@@ -1,0 +1,161 @@
+"""MCP resources and prompts: the catalog, a tool, a stored result, statistics."""
+
+from urllib.parse import quote, unquote
+
+from mcp import types
+
+from toolhone.answers import definition_json, minified
+from toolhone.exceptions import InvalidRequestError, UnknownToolError
+from toolhone.gateway import Gateway
+from toolhone.models import Caller, Json
+
+CATALOG = "toolhone://catalog"
+TOOL = "toolhone://tools/"
+RESULT = "toolhone://results/"
+STATISTICS = "toolhone://statistics"
+
+PAGE = 200
+"""Tools on one page of the catalog."""
+
+CHOOSE = "choose_tools"
+
+
+def listing() -> list[types.Resource]:
+    return [
+        types.Resource(
+            uri=CATALOG,
+            name="catalog",
+            title="Catalog of tools",
+            description="Every tool behind this server: name, source, first line. Paged.",
+            mime_type="application/json",
+        ),
+        types.Resource(
+            uri=STATISTICS,
+            name="statistics",
+            title="Statistics",
+            description="Calls, failures and tokens saved so far.",
+            mime_type="application/json",
+        ),
+    ]
+
+
+def templates() -> list[types.ResourceTemplate]:
+    return [
+        types.ResourceTemplate(
+            uri_template=f"{CATALOG}/{{page}}",
+            name="catalog_page",
+            description=f"A page of the catalog, {PAGE} tools each, from 1.",
+            mime_type="application/json",
+        ),
+        types.ResourceTemplate(
+            uri_template=f"{TOOL}{{name}}",
+            name="tool",
+            description="One tool's full definition.",
+            mime_type="application/json",
+        ),
+        types.ResourceTemplate(
+            uri_template=f"{RESULT}{{handle}}",
+            name="result",
+            description="A stored result, from its beginning.",
+            mime_type="application/json",
+        ),
+    ]
+
+
+async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResourceResult:
+    """The content of one resource.
+
+    Raises:
+        InvalidRequestError: There is no such resource.
+        UnknownToolError: There is no such tool.
+        UnknownHandleError: There is no such result for this caller.
+    """
+    if uri == STATISTICS:
+        return _json(uri, await gateway.statistics())
+    if uri == CATALOG or uri.startswith(f"{CATALOG}/"):
+        return _json(uri, _catalog_page(gateway, uri))
+    if uri.startswith(TOOL):
+        name = unquote(uri.removeprefix(TOOL))
+        tool = gateway.catalog.get(name)
+        if tool is None:
+            near = ", ".join(gateway.catalog.near(name)) or "none"
+            raise UnknownToolError(f"There is no tool {name!r}. Close names: {near}.")
+        return _json(uri, definition_json(tool))
+    if uri.startswith(RESULT):
+        return _json(uri, await gateway.read_result(unquote(uri.removeprefix(RESULT)), caller=caller))
+    raise InvalidRequestError(
+        f"Resource not found: {uri!r}. See resources/list and resources/templates/list."
+    )
+
+
+def _catalog_page(gateway: Gateway, uri: str) -> Json:
+    tools = gateway.catalog.tools()
+    pages = max(1, -(-len(tools) // PAGE))
+    text = uri.removeprefix(CATALOG).removeprefix("/") or "1"
+    if not text.isdecimal() or not 1 <= int(text) <= pages:
+        raise InvalidRequestError(f"The catalog has the pages 1 to {pages}; got {text!r}.")
+    page = int(text)
+    shown = tools[(page - 1) * PAGE : page * PAGE]
+    content: Json = {
+        "page": page,
+        "pages": pages,
+        "total": len(tools),
+        "tools": [
+            {
+                "name": tool.name,
+                "server": tool.server or "local",
+                "description": next(iter(tool.description.strip().splitlines()), ""),
+            }
+            for tool in shown
+        ],
+    }
+    if page < pages:
+        content["next"] = f"{CATALOG}/{page + 1}"
+    return content
+
+
+def _json(uri: str, value: Json) -> types.ReadResourceResult:
+    content = types.TextResourceContents(uri=uri, mime_type="application/json", text=minified(value))
+    return types.ReadResourceResult(contents=[content])
+
+
+def complete(gateway: Gateway, params: types.CompleteRequestParams) -> types.CompleteResult:
+    """Tool names for the tool template; nothing for everything else."""
+    values: list[str] = []
+    if isinstance(params.ref, types.ResourceTemplateReference) and params.ref.uri == f"{TOOL}{{name}}":
+        begin = params.argument.value
+        values = [quote(tool.name) for tool in gateway.catalog.tools() if tool.name.startswith(begin)]
+    return types.CompleteResult(
+        completion=types.Completion(values=values[:100], total=len(values), has_more=len(values) > 100)
+    )
+
+
+def prompts() -> list[types.Prompt]:
+    task = types.PromptArgument(name="task", description="what you want to get done", required=True)
+    return [
+        types.Prompt(
+            name=CHOOSE,
+            title="Choose tools for a task",
+            description="Have the model find, read and combine the tools that a task needs.",
+            arguments=[task],
+        )
+    ]
+
+
+def prompt(name: str, arguments: dict[str, str]) -> types.GetPromptResult:
+    """Raises InvalidRequestError for an unknown prompt or a missing task."""
+    if name != CHOOSE:
+        raise InvalidRequestError(f"There is no prompt {name!r}; there is {CHOOSE!r}.")
+    task = arguments.get("task", "").strip()
+    if not task:
+        raise InvalidRequestError(f"The prompt {CHOOSE!r} needs the argument 'task'.")
+    text = (
+        f"Task: {task}\n\n"
+        "1. Call find_tools with the whole task in words.\n"
+        "2. Pick the fewest of its tools that do the job. If none fits, say so.\n"
+        "3. Run them with one call_tools request; feed one call's result to another with "
+        '{"$from": "id", "path": "/json/pointer"}.\n'
+        "4. Read more of a large result with read_result only if its preview is not enough."
+    )
+    message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
+    return types.GetPromptResult(description=f"Choose tools for: {task}", messages=[message])

@@ -1,0 +1,173 @@
+"""What each MCP tool of toolhone does with its arguments."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from mcp import types
+
+from toolhone.answers import minified, result_json, results_text
+from toolhone.exceptions import InvalidArgumentsError
+from toolhone.execution.repair import repair_arguments
+from toolhone.execution.validation import check_arguments
+from toolhone.gateway import Gateway
+from toolhone.models import Caller, CallResult, Category, Json, JsonObject, ProgressReporter
+from toolhone.server.definitions import INPUT_SCHEMAS
+
+Tool: TypeAlias = Callable[
+    [Gateway, JsonObject, Caller, ProgressReporter | None], Awaitable[types.CallToolResult]
+]
+
+
+def answer(structured: JsonObject, text: str | None = None) -> types.CallToolResult:
+    """Structured content, and a text form for hosts that show the model only text."""
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text if text is not None else minified(structured))],
+        structured_content=structured,
+    )
+
+
+def understood(name: str, arguments: JsonObject) -> JsonObject:
+    """Our own tools get the same repair and validation as everybody else's.
+
+    Raises:
+        InvalidArgumentsError: They do not match, also after repair.
+    """
+    schema = INPUT_SCHEMAS[name]
+    repaired, _ = repair_arguments(arguments, schema)
+    check_arguments(name, repaired, schema)
+    return repaired
+
+
+async def find_tools(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    given = understood("find_tools", arguments)
+    category = given.get("category")
+    found = await gateway.find(
+        given["task"],
+        caller=caller,
+        max_tools=given.get("max_tools", 5),
+        token_budget=given.get("token_budget"),
+        available_tools=given.get("available_tools"),
+        category=Category(category) if category else None,
+        prefer_fast=given.get("prefer_fast", False),
+        prefer_cheap=given.get("prefer_cheap", False),
+    )
+    structured: JsonObject = {
+        "tools": [tool.as_json() for tool in found.tools],
+        "considered": found.considered,
+        "method": found.method,
+        "request_id": found.request_id,
+        "tokens": {
+            "sent": found.tokens_sent,
+            "all_schemas": found.tokens_of_all,
+            "saved": found.tokens_saved,
+        },
+    }
+    if found.left_out:
+        structured["left_out"] = [tool.definition.name for tool in found.left_out]
+    if found.notices:
+        structured["notices"] = list(found.notices)
+    return answer(structured, found.text)
+
+
+async def describe_tools(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    given = understood("describe_tools", arguments)
+    definitions, missing = gateway.describe(given["names"])
+    structured: JsonObject = {"tools": definitions}
+    if missing:
+        structured["missing"] = missing
+    return answer(structured)
+
+
+async def call_read_tools(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    return batch(
+        await gateway.call(_calls(arguments), caller=caller, read_only=True, report_progress=report)
+    )
+
+
+async def call_tools(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    return batch(await gateway.call(_calls(arguments), caller=caller, report_progress=report))
+
+
+def _calls(arguments: JsonObject) -> Json:
+    """What the executor takes as the batch: `calls`, or one call that was written without it.
+
+    Raises:
+        InvalidArgumentsError: There is nothing that could be a call.
+    """
+    if "calls" in arguments:
+        return arguments["calls"]
+    if {"tool", "tool_name", "name"} & arguments.keys():
+        return [arguments]
+    raise InvalidArgumentsError(
+        f"'calls' is missing; got {sorted(arguments)}. "
+        'Write {"calls": [{"tool": NAME, "arguments": {…}}]}.'
+    )
+
+
+def batch(results: list[CallResult]) -> types.CallToolResult:
+    """A batch is an error to the host only if nothing in it worked; each slot says its own."""
+    structured: JsonObject = {"results": [result_json(result) for result in results]}
+    blocks: list[Json] = [{"type": "text", "text": results_text(results)}]
+    for result in results:
+        if result.content:
+            blocks.append({"type": "text", "text": f"[{result.slot}] {result.tool}, other content:"})
+            blocks.extend(result.content)
+    return types.CallToolResult.model_validate(
+        {
+            "content": blocks,
+            "structuredContent": structured,
+            "isError": not any(result.success for result in results),
+        }
+    )
+
+
+async def read_result(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    given = understood("read_result", arguments)
+    page = await gateway.read_result(
+        given["handle"],
+        caller=caller,
+        path=given.get("path"),
+        offset=given.get("offset", 0),
+        limit=given.get("limit"),
+    )
+    value = page["value"]
+    end = page["offset"] + page["count"]
+    more = f"; next offset {page['next_offset']}" if "next_offset" in page else ""
+    head = f"{page['unit']} {page['offset']} to {end} of {page['total']}{more}"
+    return answer(page, f"{head}\n{value if isinstance(value, str) else minified(value)}")
+
+
+async def validate_output(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    given = understood("validate_output", arguments)
+    errors = gateway.validate_output(given["schema"], given["output"])
+    return answer({"valid": not errors, "errors": errors})
+
+
+async def get_statistics(
+    gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    understood("get_statistics", arguments)
+    return answer(await gateway.statistics())
+
+
+TOOLS: dict[str, Tool] = {
+    "find_tools": find_tools,
+    "describe_tools": describe_tools,
+    "call_read_tools": call_read_tools,
+    "call_tools": call_tools,
+    "read_result": read_result,
+    "validate_output": validate_output,
+    "get_statistics": get_statistics,
+}

@@ -1,0 +1,102 @@
+"""Environment, settings file and command line, turned into one frozen Settings.
+
+Order, strongest first: command-line options, `TOOLHONE_*` variables, `settings.toml` in the user's
+configuration folder (or the file named by `TOOLHONE_SETTINGS`), defaults.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from toolhone.exceptions import ConfigurationError
+from toolhone.models import Json
+
+PREFIX = "TOOLHONE_"
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+def config_folder() -> Path:
+    """The user's configuration folder: `mcp.json`, `settings.toml`, `tool_registry/`."""
+    return Path(platformdirs.user_config_dir("toolhone", appauthor=False))
+
+
+def data_folder() -> Path:
+    """The user's data folder: the audit log, caches, stored results."""
+    return Path(platformdirs.user_data_dir("toolhone", appauthor=False))
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Sizes are bytes, times are seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    config: Path | None = None
+    """Downstream servers, in the hosts' format; default: `mcp.json` in the configuration folder."""
+    registry: Path | None = None
+    """Folder of tool files; default: `tool_registry` in the configuration folder."""
+    data: Path = Field(default_factory=data_folder)
+
+    call_timeout: Seconds = 60
+    """Time limit of a call whose tool and server set none; time in queues is not counted."""
+    start_timeout: Seconds = 30
+    """How long a downstream server may take to start and list its tools."""
+    max_starting: int = Field(default=4, ge=1, le=64)
+    """Downstream servers started at once."""
+    server_concurrency: int = Field(default=16, ge=1, le=1024)
+    caller_concurrency: int = Field(default=64, ge=1, le=4096)
+    max_calls: int = Field(default=64, ge=1, le=1024)
+    """Calls in one batch."""
+
+    result_limit: int = Field(default=16_384, ge=1_024, le=16_777_216)
+    """A larger result is kept behind a handle and shown as a preview."""
+    result_lifetime: Seconds = 3_600
+    results_size: int = Field(default=268_435_456, ge=1_048_576)
+    """Cap of the store of whole results; the oldest go first."""
+
+    dense_weight: float = Field(default=0.6, ge=0, le=1)
+    """Share of meaning against words in a tool's score."""
+    token_budget: int | None = Field(default=None, ge=50)
+    """Budget of a find_tools answer when the caller names none."""
+
+    durable: bool = False
+    """Flush every audit row to the disk itself: survives power loss, costs milliseconds a call."""
+
+
+def load_settings(environ: Mapping[str, str], **options: Json) -> Settings:
+    """Settings from options, environment and file. Options that are `None` count as not given.
+
+    Raises:
+        ConfigurationError: A value, variable or file is not valid; the message names it.
+    """
+    values: dict[str, Json] = {}
+    file = Path(environ.get(f"{PREFIX}SETTINGS") or config_folder() / "settings.toml")
+    if file.is_file():
+        values |= _read_file(file)
+    elif f"{PREFIX}SETTINGS" in environ:
+        raise ConfigurationError(f"The settings file {str(file)!r} named by TOOLHONE_SETTINGS is missing.")
+    for name in Settings.model_fields:
+        if text := environ.get(f"{PREFIX}{name.upper()}"):
+            values[name] = text
+    values |= {name: value for name, value in options.items() if value is not None}
+    for name, default in (("config", "mcp.json"), ("registry", "tool_registry")):
+        if name not in values and (path := config_folder() / default).exists():
+            values[name] = path
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as exc:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in exc.errors()
+        )
+        raise ConfigurationError(f"The settings are not valid: {problems}.") from exc
+
+
+def _read_file(file: Path) -> dict[str, Json]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigurationError(f"The settings file {str(file)!r} cannot be read: {exc}.") from exc

@@ -1,0 +1,141 @@
+"""Figures of use: what each tool's calls took, and what selections saved. In memory, fed from outside."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from toolhone.models import JsonObject
+from toolhone.stores import ToolUsage
+
+
+@dataclass(slots=True)
+class _Sums:
+    calls: int = 0
+    failures: int = 0
+    ms: float = 0.0
+    tokens: float = 0.0
+
+    def add(self, other: "_Sums") -> None:
+        self.calls += other.calls
+        self.failures += other.failures
+        self.ms += other.ms
+        self.tokens += other.tokens
+
+    def usage(self) -> ToolUsage:
+        return ToolUsage(
+            calls=self.calls,
+            failures=self.failures,
+            mean_ms=self.ms / self.calls,
+            mean_tokens=self.tokens / self.calls,
+        )
+
+
+class Usage:
+    """Latency, failures and tokens by tool: what the audit log knew at first, and what came since.
+
+    Args:
+        load: Reads the audit log's figures; called once, when figures are first asked for.
+    """
+
+    def __init__(self, load: Callable[[], Awaitable[Mapping[str, ToolUsage]]]) -> None:
+        self._load = load
+        self._loading = anyio.Lock()
+        self._loaded = False
+        self._sums: dict[str, _Sums] = {}
+        self._since: dict[str, _Sums] = {}
+
+    async def load(self) -> None:
+        """Read what was recorded before this process, once. If it fails, the next call tries again.
+
+        Raises:
+            StorageError: The audit log cannot be read.
+        """
+        async with self._loading:
+            if self._loaded:
+                return
+            # Calls are recorded before they are observed, so all observed until now are in the log.
+            # One that ends while it is being read may be counted twice; one in thousands, once.
+            self._since = {}
+            recorded = await self._load()
+            sums = {
+                tool: _Sums(
+                    calls=usage.calls,
+                    failures=usage.failures,
+                    ms=usage.mean_ms * usage.calls,
+                    tokens=usage.mean_tokens * usage.calls,
+                )
+                for tool, usage in recorded.items()
+            }
+            for tool, since in self._since.items():
+                sums.setdefault(tool, _Sums()).add(since)
+            self._sums = sums
+            self._loaded = True
+
+    def observe(self, tool: str, success: bool, execution_time_ms: float, tokens_used: int) -> None:
+        """Count a call that has ended and was recorded."""
+        seen = _Sums(calls=1, failures=0 if success else 1, ms=execution_time_ms, tokens=tokens_used)
+        self._sums.setdefault(tool, _Sums()).add(seen)
+        if not self._loaded:
+            self._since.setdefault(tool, _Sums()).add(seen)
+
+    def of(self, tool: str) -> ToolUsage | None:
+        """What is known now about one tool; never waits."""
+        sums = self._sums.get(tool)
+        return None if sums is None else sums.usage()
+
+    def known(self) -> Mapping[str, ToolUsage]:
+        """What is known now about all tools; never waits."""
+        return {tool: sums.usage() for tool, sums in tuple(self._sums.items())}
+
+    async def snapshot(self) -> Mapping[str, ToolUsage]:
+        """All tools that were ever called.
+
+        Raises:
+            StorageError: The audit log cannot be read.
+        """
+        await self.load()
+        return self.known()
+
+
+@dataclass(slots=True)
+class _Receipt:
+    selections: int = 0
+    sent: int = 0
+    of_all: int = 0
+
+    def json(self) -> JsonObject:
+        return {
+            "selections": self.selections,
+            "tokens_sent": self.sent,
+            "tokens_of_all_schemas": self.of_all,
+            "tokens_saved": self.of_all - self.sent,
+        }
+
+
+class Receipts:
+    """What selections of this process sent, against sending every schema each time. In tokens.
+
+    `tokens_saved` is negative where the answers were longer than all schemas together.
+    """
+
+    def __init__(self) -> None:
+        self._by_principal: dict[str, _Receipt] = {}
+
+    def selected(self, principal: str, *, sent: int, of_all: int) -> None:
+        """Count one answer."""
+        receipt = self._by_principal.setdefault(principal, _Receipt())
+        receipt.selections += 1
+        receipt.sent += sent
+        receipt.of_all += of_all
+
+    def totals(self, principal: str | None = None) -> JsonObject:
+        """Of one principal, or of all together."""
+        if principal is not None:
+            return self._by_principal.get(principal, _Receipt()).json()
+        total = _Receipt()
+        for receipt in self._by_principal.values():
+            total.selections += receipt.selections
+            total.sent += receipt.sent
+            total.of_all += receipt.of_all
+        return total.json()

@@ -1,0 +1,184 @@
+"""The audit log in `audit.db`. Of its rows, `storage/chain.py` says how they are chained and exported.
+
+Appending takes the write lock, reads the head, writes the rows and the new head, and commits: processes
+that share the file make one unbroken chain.
+"""
+
+import json
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from toolhone.exceptions import DamagedStorageError, InvalidRequestError
+from toolhone.models import AuditEvent, EventKind, JsonObject
+from toolhone.storage.audit_query import checked, parameters, select
+from toolhone.storage.chain import AuditRow, ChainCheck, exported, seal, unsealed
+from toolhone.storage.migrations import AUDIT
+from toolhone.storage.sqlite import SqliteFile
+from toolhone.stores import AuditQuery, AuditVerification, ToolUsage
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 500
+"""Rows read under one hold of the connection, so that a long read never keeps a writer waiting."""
+
+
+class SqliteAuditStore:
+    """Append-only, hash-chained rows in `audit.db` of the data folder.
+
+    Args:
+        durable: Whether a row is on the disk itself before `append` returns, so that it also outlives
+            a power loss. It always outlives the death of the process.
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self._file = SqliteFile(folder / "audit.db", AUDIT, durable=durable)
+
+    def append(self, events: Sequence[AuditEvent]) -> None:
+        """Write the events, already redacted, in one transaction.
+
+        Raises:
+            InvalidRequestError: An event is not valid or already there; none was written.
+        """
+        # Made ready before the lock is taken: other processes may be waiting for it.
+        rows = [unsealed(event) for event in events]
+        self._file.write(lambda connection: _append(connection, rows))
+
+    def query(self, query: AuditQuery) -> list[JsonObject]:
+        query = checked(query)
+        sql = select(query, newest_first=query.newest_first)
+        return [exported(row) for row in self._rows(sql, parameters(query))]
+
+    def export(self, query: AuditQuery) -> Iterator[JsonObject]:
+        """The rows that were there when the export began, in chunks, oldest first."""
+        query = checked(query)
+        after, last = self._file.read(lambda connection: _span(connection, query))
+        sql, values = select(query), parameters(query)
+        left = query.limit
+        while left is None or left > 0:
+            size = _CHUNK if left is None else min(_CHUNK, left)
+            rows = self._rows(sql, {**values, "after": after, "last": last, "limit": size})
+            if not rows:
+                return
+            yield from map(exported, rows)
+            after = rows[-1]["seq"]
+            left = None if left is None else left - len(rows)
+
+    def verify(self, *, remembered: str | None = None) -> AuditVerification:
+        check = ChainCheck(remembered=remembered)
+        head, last = self._file.read(_ends)
+        sql = "SELECT * FROM audit WHERE seq > :after AND seq <= :last ORDER BY seq LIMIT :limit"
+        after = -(2**63)  # so that a row which somebody put before the first is seen
+        while rows := self._rows(sql, {"after": after, "last": last, "limit": _CHUNK}):
+            for row in rows:
+                check.add(row)
+            after = rows[-1]["seq"]
+        return check.finish(head)
+
+    def erase(self, event_ids: Sequence[str], *, record: AuditEvent) -> int:
+        row = unsealed(record)
+
+        def work(connection: sqlite3.Connection) -> int:
+            erased = connection.execute(
+                "UPDATE audit SET payload = NULL, salt = NULL WHERE payload IS NOT NULL AND kind <> ? "
+                "AND event_id IN (SELECT value FROM json_each(?))",
+                (EventKind.ERASURE.value, json.dumps(list(event_ids))),
+            ).rowcount
+            if erased:
+                _append(connection, [row])
+            return erased
+
+        erased = self._file.write(work)
+        if erased:
+            self._file.bare(_empty_log)
+        return erased
+
+    def usage(self) -> dict[str, ToolUsage]:
+        # The index holds all that is asked for: no row, with its payload, is read.
+        sql = """
+            SELECT
+                tool, COUNT(*), COUNT(*) FILTER (WHERE success = 0),
+                COALESCE(AVG(execution_time_ms), 0.0), COALESCE(AVG(tokens_used), 0.0)
+            FROM audit INDEXED BY audit_usage
+            WHERE kind = 'call' AND tool IS NOT NULL
+            GROUP BY tool
+        """
+        rows = self._file.read(lambda connection: connection.execute(sql).fetchall())
+        return {
+            tool: ToolUsage(calls=calls, failures=failures, mean_ms=mean_ms, mean_tokens=mean_tokens)
+            for tool, calls, failures, mean_ms, mean_tokens in rows
+        }
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _rows(self, sql: str, values: JsonObject) -> list[AuditRow]:
+        return self._file.read(lambda connection: _fetch(connection, sql, values))
+
+
+def _append(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:
+    head = _head(connection)
+    if head is None:
+        raise DamagedStorageError(
+            "The audit log has lost the head of its chain, so nothing can be added to it. "
+            "Keep 'audit.db' for examination, move it away, and start again."
+        )
+    seq, previous = head
+    sealed: list[AuditRow] = []
+    for row in rows:
+        seq += 1
+        sealed.append(seal(row, seq=seq, previous_hash=previous))
+        previous = sealed[-1]["row_hash"]
+    try:
+        connection.executemany(
+            """
+            INSERT INTO audit VALUES (
+                :seq, :event_id, :timestamp, :kind, :principal, :client, :session, :request_id, :call_id,
+                :slot, :tool, :server, :success, :error_code, :execution_time_ms, :tokens_used,
+                :payload_hash, :previous_hash, :row_hash, :salt, :payload
+            )
+            """,
+            sealed,
+        )
+    except (sqlite3.IntegrityError, OverflowError) as exc:
+        raise InvalidRequestError(f"An audit event cannot be recorded: {exc}.") from exc
+    connection.execute("UPDATE audit_head SET seq = ?, row_hash = ? WHERE id = 1", (seq, previous))
+
+
+def _head(connection: sqlite3.Connection) -> tuple[int, str] | None:
+    return connection.execute("SELECT seq, row_hash FROM audit_head WHERE id = 1").fetchone()
+
+
+def _ends(connection: sqlite3.Connection) -> tuple[tuple[int, str] | None, int]:
+    (last,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM audit").fetchone()
+    return _head(connection), last
+
+
+def _span(connection: sqlite3.Connection, query: AuditQuery) -> tuple[int, int]:
+    """After which row, and up to which, an export reads."""
+    _, last = _ends(connection)
+    if query.limit is None or not query.newest_first:
+        return 0, last
+    newest = _fetch(connection, select(query, columns="seq", newest_first=True), parameters(query))
+    return (newest[-1]["seq"] - 1 if newest else last), last
+
+
+def _fetch(connection: sqlite3.Connection, sql: str, values: JsonObject) -> list[AuditRow]:
+    cursor = connection.execute(sql, values)
+    columns = [column[0] for column in cursor.description]
+    rows: list[AuditRow] = [dict(zip(columns, found, strict=True)) for found in cursor]
+    for row in rows:
+        if row.get("success") is not None:
+            row["success"] = bool(row["success"])  # SQLite has no truth values
+    return rows
+
+
+def _empty_log(connection: sqlite3.Connection) -> None:
+    """Move the write-ahead log into the file and empty it: it still holds what was just erased."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        logger.warning(
+            "Erased payloads stay readable in 'audit.db-wal' until every other toolhone has finished "
+            "reading; they go with the next checkpoint."
+        )

@@ -1,0 +1,203 @@
+"""The stores in memory: for tests, and for library use that should leave nothing behind."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from toolhone.exceptions import InvalidRequestError, StorageError
+from toolhone.models import AuditEvent, EventKind, Json, JsonObject
+from toolhone.storage.audit_query import checked, matches
+from toolhone.storage.chain import GENESIS, AuditRow, ChainCheck, exported, seal, unsealed
+from toolhone.storage.results import TOMBSTONE_SECONDS, check_size, expired, made_room, unknown
+from toolhone.stores import AuditQuery, AuditVerification, StoredCatalog, StoredResult, ToolUsage
+
+
+class MemoryAuditStore:
+    """The same chain as on disk, over a list."""
+
+    def __init__(self) -> None:
+        self._rows: list[AuditRow] = []
+        self._ids: set[str] = set()
+        self._lock = threading.Lock()
+
+    def append(self, events: Sequence[AuditEvent]) -> None:
+        rows = [unsealed(event) for event in events]
+        with self._lock:
+            self._append(rows)
+
+    def query(self, query: AuditQuery) -> list[JsonObject]:
+        found = self._matching(query)
+        return [exported(row) for row in (reversed(found) if query.newest_first else found)]
+
+    def export(self, query: AuditQuery) -> Iterator[JsonObject]:
+        yield from map(exported, self._matching(query))
+
+    def verify(self, *, remembered: str | None = None) -> AuditVerification:
+        check = ChainCheck(remembered=remembered)
+        with self._lock:
+            rows = list(self._rows)
+        for row in rows:
+            check.add(row)
+        return check.finish((rows[-1]["seq"], rows[-1]["row_hash"]) if rows else (0, GENESIS))
+
+    def erase(self, event_ids: Sequence[str], *, record: AuditEvent) -> int:
+        wanted = set(event_ids)
+        row = unsealed(record)
+        erased = 0
+        with self._lock:
+            for index, kept in enumerate(self._rows):
+                if (
+                    kept["event_id"] in wanted
+                    and kept["payload"] is not None
+                    and kept["kind"] != EventKind.ERASURE
+                ):
+                    self._rows[index] = {**kept, "payload": None, "salt": None}
+                    erased += 1
+            if erased:
+                self._append([row])
+        return erased
+
+    def usage(self) -> dict[str, ToolUsage]:
+        with self._lock:
+            calls = [
+                row for row in self._rows if row["kind"] == EventKind.CALL and row["tool"] is not None
+            ]
+        by_tool: dict[str, list[AuditRow]] = {}
+        for row in calls:
+            by_tool.setdefault(row["tool"], []).append(row)
+        return {
+            tool: ToolUsage(
+                calls=len(rows),
+                failures=sum(row["success"] is False for row in rows),
+                mean_ms=_mean(rows, "execution_time_ms"),
+                mean_tokens=_mean(rows, "tokens_used"),
+            )
+            for tool, rows in by_tool.items()
+        }
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _append(self, rows: Sequence[AuditRow]) -> None:
+        ids = [row["event_id"] for row in rows]
+        if len({*ids, *self._ids}) < len(ids) + len(self._ids):
+            raise InvalidRequestError("An audit event cannot be recorded: its id is taken.")
+        for row in rows:
+            previous = self._rows[-1]["row_hash"] if self._rows else GENESIS
+            self._rows.append(seal(row, seq=len(self._rows) + 1, previous_hash=previous))
+        self._ids.update(ids)
+
+    def _matching(self, query: AuditQuery) -> list[AuditRow]:
+        """The rows that the query means, oldest first."""
+        query = checked(query)
+        with self._lock:
+            rows = [row for row in self._rows if matches(row, query)]
+        if query.limit is None:
+            return rows
+        return rows[max(0, len(rows) - query.limit) :] if query.newest_first else rows[: query.limit]
+
+
+class MemoryCatalogStore:
+    """Catalogs in a dictionary."""
+
+    def __init__(self) -> None:
+        self._catalogs: dict[str, StoredCatalog] = {}
+
+    def load(self) -> dict[str, StoredCatalog]:
+        return dict(sorted(self._catalogs.items()))
+
+    def save(self, catalog: StoredCatalog) -> None:
+        self._catalogs[catalog.server] = replace(catalog, tools=tuple(catalog.tools))
+
+    def delete(self, server: str) -> None:
+        self._catalogs.pop(server, None)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class MemoryVectorStore:
+    """Vectors in a dictionary."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[tuple[str, str], bytes] = {}
+
+    def get(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
+        keys = ((model, text_hash) for text_hash in text_hashes)
+        return {key[1]: self._vectors[key] for key in keys if key in self._vectors}
+
+    def put(self, model: str, vectors: Mapping[str, bytes]) -> None:
+        self._vectors.update({(model, text_hash): vector for text_hash, vector in vectors.items()})
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class MemoryResultStore:
+    """Results in a dictionary; one that is gone stays without its body, as on disk."""
+
+    def __init__(self, *, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._results: dict[str, StoredResult] = {}
+        self._gone: set[str] = set()
+        self._lock = threading.Lock()
+
+    def put(self, result: StoredResult) -> None:
+        check_size(len(result.body), self._max_bytes)
+        with self._lock:
+            if result.handle in self._results:
+                raise StorageError(f"A result is already stored under the handle {result.handle!r}.")
+            self._drop_expired()
+            kept = [stored for handle, stored in self._results.items() if handle not in self._gone]
+            size = len(result.body) + sum(len(stored.body) for stored in kept)
+            for stored in sorted(kept, key=lambda stored: stored.created_at):
+                if size <= self._max_bytes:
+                    break
+                self._drop(stored)
+                size -= len(stored.body)
+            self._results[result.handle] = result
+
+    def get(self, handle: str, principal: str) -> StoredResult:
+        with self._lock:
+            result = self._results.get(handle)
+            if result is None or result.principal != principal:
+                raise unknown(handle)
+            if result.expires_at <= self._clock():
+                raise expired(handle)
+            if handle in self._gone:
+                raise made_room(handle)
+            return result
+
+    def prune(self) -> int:
+        with self._lock:
+            buried_before = self._clock() - TOMBSTONE_SECONDS
+            for result in [kept for kept in self._results.values() if kept.expires_at <= buried_before]:
+                del self._results[result.handle]
+                self._gone.discard(result.handle)
+            return self._drop_expired()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _drop_expired(self) -> int:
+        now = self._clock()
+        dropped = [
+            result
+            for handle, result in self._results.items()
+            if result.expires_at <= now and handle not in self._gone
+        ]
+        for result in dropped:
+            self._drop(result)
+        return len(dropped)
+
+    def _drop(self, result: StoredResult) -> None:
+        self._results[result.handle] = replace(result, body=b"")
+        self._gone.add(result.handle)
+
+
+def _mean(rows: Sequence[AuditRow], column: str) -> float:
+    values: list[Json] = [row[column] for row in rows if row[column] is not None]
+    return fmean(values) if values else 0.0

@@ -1,0 +1,72 @@
+"""Every contract test runs over the stores on disk and in memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from toolhone.storage.audit import SqliteAuditStore
+from toolhone.storage.catalogs import SqliteCatalogStore
+from toolhone.storage.memory import (
+    MemoryAuditStore,
+    MemoryCatalogStore,
+    MemoryResultStore,
+    MemoryVectorStore,
+)
+from toolhone.storage.results import SqliteResultStore
+from toolhone.storage.vectors import SqliteVectorStore
+from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
+
+MAX_BYTES = 1000
+
+
+class Clock:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def audit_store(kind: str, tmp_path: Path) -> Iterator[AuditStore]:
+    store: AuditStore = SqliteAuditStore(tmp_path) if kind == "sqlite" else MemoryAuditStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def catalog_store(kind: str, tmp_path: Path) -> Iterator[CatalogStore]:
+    store: CatalogStore = SqliteCatalogStore(tmp_path) if kind == "sqlite" else MemoryCatalogStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def vector_store(kind: str, tmp_path: Path) -> Iterator[VectorStore]:
+    store: VectorStore = SqliteVectorStore(tmp_path) if kind == "sqlite" else MemoryVectorStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def result_store(kind: str, tmp_path: Path, clock: Clock) -> Iterator[ResultStore]:
+    store: ResultStore = (
+        SqliteResultStore(tmp_path, max_bytes=MAX_BYTES, clock=clock)
+        if kind == "sqlite"
+        else MemoryResultStore(max_bytes=MAX_BYTES, clock=clock)
+    )
+    yield store
+    store.close()

@@ -1,0 +1,261 @@
+"""What every AuditStore does."""
+
+import json
+from typing import Any
+
+import pytest
+
+from toolhone.audit import new_event
+from toolhone.exceptions import InvalidRequestError
+from toolhone.models import AuditEvent, Caller, EventKind
+from toolhone.stores import AuditQuery, AuditStore
+
+ANNA = Caller(principal="anna", client="inspector", session="s-1")
+BEN = Caller(principal="ben")
+EVERYTHING = AuditQuery(limit=None, newest_first=False)
+
+
+def call(tool: str = "get_weather", caller: Caller = ANNA, **fields: Any) -> AuditEvent:
+    return new_event(EventKind.CALL, caller, **{"success": True, "tool": tool, **fields})
+
+
+def erasure(*event_ids: str) -> AuditEvent:
+    return new_event(EventKind.ERASURE, ANNA, payload={"event_ids": list(event_ids)})
+
+
+def test_a_row_comes_back_in_the_export_form(audit_store: AuditStore) -> None:
+    event = call(
+        server="weather",
+        request_id="r-1",
+        call_id="c-1",
+        slot="0",
+        execution_time_ms=12,
+        tokens_used=40,
+        payload={"arguments": {"city": "Zürich"}, "result": {"celsius": 3}, "attempts": 1},
+    )
+    audit_store.append([event])
+
+    [row] = audit_store.query(AuditQuery())
+
+    assert row.pop("row_hash").startswith("sha256:")
+    assert row == {
+        "audit_id": event.event_id,
+        "request_id": "r-1",
+        "tool_name": "get_weather",
+        "provider": "weather",
+        "user_id": "anna",
+        "parameters": {"city": "Zürich"},
+        "success": True,
+        "error": None,
+        "execution_time_ms": 12.0,
+        "tokens_used": 40,
+        "violation": False,
+        "violation_reason": None,
+        "timestamp": event.timestamp,
+        "seq": 1,
+        "kind": "call",
+        "call_id": "c-1",
+        "slot": "0",
+        "server": "weather",
+        "error_code": None,
+        "client": "inspector",
+        "session": "s-1",
+        "result": {"celsius": 3},
+        "details": {"attempts": 1},
+        "erased": False,
+    }
+
+
+def test_a_refusal_is_a_violation_with_its_reason(audit_store: AuditStore) -> None:
+    audit_store.append(
+        [
+            new_event(
+                EventKind.REFUSAL,
+                ANNA,
+                tool="nothing",
+                success=False,
+                error_code="unknown_tool",
+                payload={"error": {"code": "unknown_tool", "message": "No such tool.", "data": {"near": []}}},
+            ),
+            call(success=False, error_code="timeout"),
+        ]
+    )
+
+    refusal, failure = audit_store.query(EVERYTHING)
+
+    assert refusal["violation"] is True
+    assert refusal["violation_reason"] == refusal["error"] == "No such tool."
+    assert refusal["details"] == {"error": {"data": {"near": []}}}
+    assert refusal["provider"] is None  # nobody provides a tool that does not exist
+    assert (failure["violation"], failure["violation_reason"]) == (False, None)
+    assert (failure["error"], failure["provider"]) == ("timeout", "local")
+
+
+def test_a_query_matches_every_field_that_is_set(audit_store: AuditStore) -> None:
+    events = [
+        call("a", request_id="r-1", call_id="c-1"),
+        call("b", BEN, request_id="r-1", call_id="c-2", server="s", success=False),
+        new_event(EventKind.SELECTION, BEN, request_id="r-2", success=True),
+    ]
+    audit_store.append(events)
+
+    def found(**fields: Any) -> list[int]:
+        query = AuditQuery(**{"newest_first": False, **fields})
+        return [row["seq"] for row in audit_store.query(query)]
+
+    assert found() == [1, 2, 3]
+    assert found(kinds=["call"]) == [1, 2]
+    assert found(kinds=["call", "selection"], principal="ben") == [2, 3]
+    assert found(kinds=[]) == []
+    assert found(tool="a") == [1]
+    assert found(server="s") == [2]
+    assert found(success=True) == [1, 3]
+    assert found(success=False) == [2]
+    assert found(request_id="r-1") == [1, 2]
+    assert found(call_id="c-2") == [2]
+    assert found(since=events[1].timestamp) == [2, 3]
+    assert found(until=events[1].timestamp) == [1]
+    assert found(since="2999-01-01") == []
+    assert found(until="2999-01-01T00:00:00+02:00") == [1, 2, 3]
+    assert found(limit=2) == [1, 2]
+    assert found(limit=2, newest_first=True) == [3, 2]
+    assert found(limit=0) == []
+
+
+@pytest.mark.parametrize("fields", [{"limit": -1}, {"since": "yesterday"}, {"kinds": ["calls"]}])
+def test_a_query_that_makes_no_sense_is_refused(audit_store: AuditStore, fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError, match=r"-1|yesterday|calls"):
+        audit_store.query(AuditQuery(**fields))
+
+
+def test_an_export_streams_the_same_rows_oldest_first(audit_store: AuditStore) -> None:
+    audit_store.append([call(str(number)) for number in range(1201)])
+
+    def exported(query: AuditQuery) -> list[int]:
+        return [row["seq"] for row in audit_store.export(query)]
+
+    assert exported(AuditQuery(limit=None)) == list(range(1, 1202))
+    assert exported(AuditQuery(limit=700)) == list(range(502, 1202))
+    assert exported(AuditQuery(limit=700, newest_first=False)) == list(range(1, 701))
+    assert exported(AuditQuery(limit=5, tool="3")) == [4]
+    assert exported(AuditQuery(limit=5, tool="none")) == []
+
+
+def test_an_export_shows_what_was_there_when_it_began(audit_store: AuditStore) -> None:
+    audit_store.append([call() for _ in range(3)])
+    export = audit_store.export(AuditQuery(limit=None))
+    first = next(export)
+    audit_store.append([call()])
+
+    assert [first["seq"], *(row["seq"] for row in export)] == [1, 2, 3]
+
+
+def test_an_untouched_chain_verifies(audit_store: AuditStore) -> None:
+    assert audit_store.verify().whole
+    assert audit_store.verify().head is None
+
+    audit_store.append([call(execution_time_ms=3, tokens_used=1), call(success=None, tool=None)])
+    early = audit_store.verify()
+    audit_store.append([call("later")])
+    late = audit_store.verify(remembered=early.head)
+
+    assert (late.rows, late.erased, late.problems) == (3, 0, ())
+    assert late.head == audit_store.query(AuditQuery(limit=1))[0]["row_hash"] != early.head
+
+
+def test_a_remembered_head_that_is_not_in_the_chain_is_a_problem(audit_store: AuditStore) -> None:
+    audit_store.append([call()])
+
+    verification = audit_store.verify(remembered="sha256:" + "a" * 64)
+
+    assert not verification.whole
+    assert "remembered" in verification.problems[0]
+
+
+def test_erasing_removes_payloads_and_keeps_the_chain(audit_store: AuditStore) -> None:
+    events = [call(payload={"arguments": {"name": f"person {number}"}}) for number in range(3)]
+    audit_store.append(events)
+    ids = [events[0].event_id, events[2].event_id]
+
+    assert audit_store.erase([*ids, "unknown"], record=erasure(*ids)) == 2
+
+    rows = audit_store.query(EVERYTHING)
+    assert [row["erased"] for row in rows] == [True, False, True, False]
+    assert [row["parameters"] for row in rows] == [None, {"name": "person 1"}, None, None]
+    assert rows[3]["kind"] == "erasure"
+    assert rows[3]["details"] == {"event_ids": ids}
+    assert rows[3]["user_id"] == "anna"
+    verification = audit_store.verify()
+    assert (verification.rows, verification.erased, verification.problems) == (4, 2, ())
+
+
+def test_erasing_again_or_erasing_an_erasure_does_nothing(audit_store: AuditStore) -> None:
+    event = call()
+    audit_store.append([event])
+    record = erasure(event.event_id)
+    audit_store.erase([event.event_id], record=record)
+
+    assert audit_store.erase([event.event_id, record.event_id], record=erasure(record.event_id)) == 0
+    assert len(audit_store.query(EVERYTHING)) == 2
+
+
+def test_usage_counts_calls_by_tool(audit_store: AuditStore) -> None:
+    audit_store.append(
+        [
+            call("a", execution_time_ms=10.0, tokens_used=100),
+            call("a", execution_time_ms=20.0, tokens_used=200, success=False),
+            call("b"),
+            new_event(EventKind.RETRY, ANNA, tool="a", execution_time_ms=1e6),
+            new_event(EventKind.REFUSAL, ANNA, tool="c", success=False),
+        ]
+    )
+
+    usage = audit_store.usage()
+
+    assert set(usage) == {"a", "b"}
+    assert (usage["a"].calls, usage["a"].failures) == (2, 1)
+    assert (usage["a"].mean_ms, usage["a"].mean_tokens) == (15.0, 150.0)
+    assert (usage["b"].calls, usage["b"].failures, usage["b"].mean_ms) == (1, 0, 0.0)
+
+
+@pytest.mark.parametrize("odd", [call(payload={"set": {1, 2}}), call(payload={("a", "tuple"): 1})])
+def test_an_event_that_cannot_be_kept_is_refused_whole(audit_store: AuditStore, odd: AuditEvent) -> None:
+    with pytest.raises(InvalidRequestError, match="not JSON"):
+        audit_store.append([call(), odd])
+
+    assert audit_store.query(EVERYTHING) == []
+    assert audit_store.verify().whole
+
+
+def test_an_event_is_recorded_once(audit_store: AuditStore) -> None:
+    event = call()
+    audit_store.append([event])
+
+    with pytest.raises(InvalidRequestError, match="cannot be recorded"):
+        audit_store.append([call(), event])
+
+    assert audit_store.verify().rows == 1
+
+
+def test_text_and_numbers_that_json_or_utf8_cannot_spell_are_kept_readably(audit_store: AuditStore) -> None:
+    audit_store.append(
+        [call("bad\ud800name", payload={"arguments": {"x": float("nan"), "y": "lone \ud800", "z": "nul \0"}})]
+    )
+
+    [row] = audit_store.query(AuditQuery())
+
+    assert row["tool_name"] == "bad\\ud800name"
+    assert row["parameters"] == {"x": "NaN", "y": "lone \ud800", "z": "nul \0"}
+    assert audit_store.verify().whole
+
+
+def test_a_huge_payload_states_what_it_left_out(audit_store: AuditStore) -> None:
+    audit_store.append([call("t" * 5000, payload={"arguments": {"q": "x"}, "result": ["y" * 100] * 10_000})])
+
+    [row] = audit_store.query(AuditQuery())
+
+    assert row["parameters"] == {"q": "x"}
+    assert row["result"]["omitted"] is True
+    assert row["result"]["bytes"] == len(json.dumps(["y" * 100] * 10_000, separators=(",", ":")))
+    assert row["tool_name"].startswith("[omitted: 5000 characters, sha256 ")
+    assert audit_store.verify().whole

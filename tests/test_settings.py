@@ -1,0 +1,47 @@
+"""Where settings come from, and what happens when they are wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from toolhone.exceptions import ConfigurationError
+from toolhone.settings import load_settings
+
+
+def test_an_option_beats_a_variable_and_a_variable_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('call_timeout = 5\nmax_calls = 7\ndata = "from-file"\n')
+    environ = {"TOOLHONE_SETTINGS": str(file), "TOOLHONE_CALL_TIMEOUT": "6", "TOOLHONE_DATA": "from-env"}
+
+    settings = load_settings(environ, data=tmp_path, config=None)
+
+    assert (settings.max_calls, settings.call_timeout, settings.data) == (7, 6, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"TOOLHONE_CALL_TIMEOUT": "soon"}, "call_timeout"),
+        ({"TOOLHONE_MAX_CALLS": "0"}, "max_calls"),
+        ({"TOOLHONE_SETTINGS": "/nowhere/settings.toml"}, "/nowhere/settings.toml"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        load_settings(environ)
+
+
+def test_an_unknown_key_in_the_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("call_timout = 5\n")
+
+    with pytest.raises(ConfigurationError, match="call_timout"):
+        load_settings({"TOOLHONE_SETTINGS": str(file)})
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("call_timeout =")
+
+    with pytest.raises(ConfigurationError, match=r"settings\.toml"):
+        load_settings({"TOOLHONE_SETTINGS": str(file)})

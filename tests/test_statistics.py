@@ -1,0 +1,109 @@
+"""Usage starts from the audit log and follows what happens; receipts add up what selections saved."""
+
+from collections.abc import Mapping
+
+import anyio
+import pytest
+
+from toolhone.exceptions import StorageError
+from toolhone.statistics import Receipts, Usage
+from toolhone.stores import ToolUsage
+
+RECORDED = {"a": ToolUsage(calls=3, failures=1, mean_ms=10.0, mean_tokens=100.0)}
+
+
+class Log:
+    """Stands in for the audit log: answers when it is let."""
+
+    def __init__(self) -> None:
+        self.loads = 0
+        self.asked = anyio.Event()
+        self.let = anyio.Event()
+
+    async def usage(self) -> Mapping[str, ToolUsage]:
+        self.loads += 1
+        self.asked.set()
+        await self.let.wait()
+        return RECORDED
+
+
+async def test_recorded_and_observed_calls_are_one_figure() -> None:
+    log = Log()
+    log.let.set()
+    usage = Usage(log.usage)
+    await usage.load()
+
+    usage.observe("a", False, 50.0, 20)
+    usage.observe("b", True, 5.0, 7)
+
+    assert await usage.snapshot() == {
+        "a": ToolUsage(calls=4, failures=2, mean_ms=20.0, mean_tokens=80.0),
+        "b": ToolUsage(calls=1, failures=0, mean_ms=5.0, mean_tokens=7.0),
+    }
+    assert usage.of("b") == ToolUsage(calls=1, failures=0, mean_ms=5.0, mean_tokens=7.0)
+    assert usage.of("never called") is None
+    assert log.loads == 1
+
+
+async def test_what_is_asked_before_loading_is_what_was_observed() -> None:
+    usage = Usage(Log().usage)
+    usage.observe("a", True, 5.0, 7)
+
+    assert usage.of("a") == ToolUsage(calls=1, failures=0, mean_ms=5.0, mean_tokens=7.0)
+
+
+async def test_calls_observed_before_the_load_are_in_the_log_and_those_during_it_are_added() -> None:
+    log = Log()
+    usage = Usage(log.usage)
+    usage.observe("a", True, 10.0, 100)  # one of the three that the log knows
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(usage.load)
+            tasks.start_soon(usage.load)
+            await log.asked.wait()
+            usage.observe("a", True, 10.0, 100)
+            assert usage.of("a") is not None
+            log.let.set()
+
+    assert (await usage.snapshot())["a"].calls == 4
+    assert log.loads == 1
+
+
+async def test_a_load_that_failed_is_tried_again() -> None:
+    failing = True
+
+    async def load() -> Mapping[str, ToolUsage]:
+        if failing:
+            raise StorageError("no disk")
+        return RECORDED
+
+    usage = Usage(load)
+    with pytest.raises(StorageError):
+        await usage.snapshot()
+    usage.observe("b", True, 1.0, 1)
+    failing = False
+
+    assert (await usage.snapshot())["a"].calls == 3
+
+
+def test_receipts_add_up_by_principal_and_together() -> None:
+    receipts = Receipts()
+    receipts.selected("anna", sent=100, of_all=1000)
+    receipts.selected("anna", sent=300, of_all=1000)
+    receipts.selected("ben", sent=50, of_all=20)
+
+    assert receipts.totals("anna") == {
+        "selections": 2,
+        "tokens_sent": 400,
+        "tokens_of_all_schemas": 2000,
+        "tokens_saved": 1600,
+    }
+    assert receipts.totals("ben")["tokens_saved"] == -30
+    assert receipts.totals("nobody")["selections"] == 0
+    assert receipts.totals() == {
+        "selections": 3,
+        "tokens_sent": 450,
+        "tokens_of_all_schemas": 2020,
+        "tokens_saved": 1570,
+    }
