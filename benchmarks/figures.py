@@ -4,7 +4,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +22,7 @@ Job = Callable[[], Awaitable[None]]
 
 
 @contextmanager
-def toolhone_serving(servers: Mapping[str, object]) -> Iterator[StdioServerParameters]:
+def toolhone_serving(servers: Mapping[str, object]) -> Generator[StdioServerParameters]:
     """How to start `toolhone serve` on these servers with a data folder of its own."""
     with tempfile.TemporaryDirectory(prefix="toolhone-bench-") as folder:
         config = Path(folder) / "mcp.json"

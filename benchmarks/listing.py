@@ -32,9 +32,7 @@ def passed_on(tool: Tool) -> dict[str, object]:
 
 
 def main() -> None:
-    table = Table(
-        "downstream servers", "tools behind them", f"{TOKENIZER} tokens", title="Our own listing"
-    )
+    table = Table("downstream servers", "tools behind them", f"{TOKENIZER} tokens", title="Our own listing")
     for servers in (0, 1, 10, 100, 1_000):
         tools = tools_of(servers, 9)
         text = minified([passed_on(tool) for tool in listing(tools)])

@@ -96,9 +96,7 @@ def named(tools: Sequence[dict[str, Any]], *names: str) -> str:
 
 async def show(client: Client, shop: Path) -> None:
     listing = await client.list_tools()
-    out.print(
-        f"The agent sees {len(listing.tools)} tools: {', '.join(tool.name for tool in listing.tools)}"
-    )
+    out.print(f"The agent sees {len(listing.tools)} tools: {', '.join(tool.name for tool in listing.tools)}")
 
     out.rule("1. A task across servers", align="left")
     out.print(
@@ -148,9 +146,7 @@ async def show(client: Client, shop: Path) -> None:
     tools = await find(client, "list all rows of a table in an SQLite database file", max_tools=3)
     query = named(tools, "query_database")
     everything = {"database": str(shop), "sql": "select * from orders", "max_rows": 1_200}
-    (result,) = await call(
-        client, [{"id": "all", "tool": query, "arguments": everything}], "call_read_tools"
-    )
+    (result,) = await call(client, [{"id": "all", "tool": query, "arguments": everything}], "call_read_tools")
     page = structured(
         await client.call_tool(
             "read_result", {"handle": result["handle"], "path": "/rows", "offset": 1_000, "limit": 2}
@@ -170,9 +166,7 @@ async def main() -> None:
         servers = ["--config", "examples/downstream.mcp.json"]
 
         out.rule("The servers", align="left")
-        out.print(
-            "$ toolhone servers --config examples/downstream.mcp.json\n", style="bold", highlight=False
-        )
+        out.print("$ toolhone servers --config examples/downstream.mcp.json\n", style="bold", highlight=False)
         await toolhone("servers", *servers, *places)
 
         host = StdioServerParameters(command=str(TOOLHONE), args=["serve", *servers, *places], cwd=ROOT)

@@ -25,7 +25,8 @@ def test_an_id_holds_the_moment_it_was_made() -> None:
 
 def test_threads_never_share_an_id() -> None:
     with ThreadPoolExecutor(8) as pool:
-        ids = list(pool.map(lambda _: new_id(), range(4_000)))
+        made = [pool.submit(new_id) for _ in range(4_000)]
+        ids = [future.result() for future in made]
 
     assert len(set(ids)) == len(ids)
 

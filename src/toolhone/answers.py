@@ -95,9 +95,10 @@ def result_json(result: CallResult) -> JsonObject:
     if result.success:
         slot["result"] = result.result
     elif result.error is not None:
-        slot["error"] = {"code": result.error.code, "message": result.error.message}
+        error: JsonObject = {"code": result.error.code, "message": result.error.message}
         if result.error.data:
-            slot["error"]["data"] = dict(result.error.data)
+            error["data"] = dict(result.error.data)
+        slot["error"] = error
     slot["execution_time_ms"] = round(result.execution_time_ms, 2)
     slot["tokens_used"] = result.tokens_used
     if result.handle is not None:

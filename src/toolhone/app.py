@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -27,8 +27,9 @@ from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolCal
 from toolhone.redaction import redact
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
-from toolhone.registry.downstream import DownstreamServers, ServerState
+from toolhone.registry.downstream import DownstreamServers
 from toolhone.registry.files import FileToolset
+from toolhone.registry.server_state import ServerState
 from toolhone.registry.toolset import Toolset
 from toolhone.selection.embedder import load_minilm
 from toolhone.selection.selector import Selector
@@ -37,6 +38,8 @@ from toolhone.statistics import Receipts, Usage
 from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
 
 logger = logging.getLogger(__name__)
+
+NO_LIMITS = Limits()
 
 LISTING_PATIENCE = 5.0
 """Seconds that a request waits for servers that have never been listed before it goes on without."""
@@ -82,10 +85,13 @@ class App:
         self._built = anyio.Event()
         self.downstream = DownstreamServers(
             servers.entries,
-            open_store=partial(_open_catalogs, settings),
+            partial(_open_catalogs, settings),
+            environ,
             max_starting=settings.max_starting,
+            start_timeout=settings.start_timeout,
             on_event=self._on_server_event,
         )
+        self._limits = self.downstream.server_limits
         self.audit = audit_log(settings)
         self._registry_problems: tuple[str, ...] = ()
 
@@ -176,10 +182,7 @@ class App:
         if folder is None:
             return []
         files = await anyio.to_thread.run_sync(FileToolset, folder, self._environ)
-        self._registry_problems = tuple(
-            f"Tool file {problem.file}: {problem.field or '/'}: {problem.message}"
-            for problem in files.problems
-        )
+        self._registry_problems = tuple(f"Tool file {problem}" for problem in files.problems)
         for notice in self._registry_problems:
             logger.warning("%s", notice)
         return [files]
@@ -190,7 +193,7 @@ class App:
         return self.notices()
 
     def _server_limits(self, server: str) -> Limits:
-        return self.downstream.limits_of(server)
+        return self._limits.get(server, NO_LIMITS)
 
     async def _on_server_event(self, server: str, what: str, detail: JsonObject) -> None:
         await self.audit.record(
@@ -238,9 +241,7 @@ def build_executor(
 
 def _calling(catalog: Catalog) -> Invoke:
     async def invoke(call: ToolCall) -> ToolOutput:
-        return await catalog.call(
-            definition_of(call), call.arguments, report_progress=call.report_progress
-        )
+        return await catalog.call(definition_of(call), call.arguments, report_progress=call.report_progress)
 
     return invoke
 
@@ -251,7 +252,7 @@ def _output_schema(catalog: Catalog, name: str) -> JsonObject | None:
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncIterator[App]:
+async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncGenerator[App]:
     """A running app, stopped at the end with everything it started.
 
     Raises:

@@ -190,7 +190,7 @@ class AuditLog:
         self._closed = True
         with anyio.CancelScope(shield=True):
             if self._leader is not None:
-                self._idle = anyio.Event()
+                self._idle = self._idle or anyio.Event()
                 await self._idle.wait()
             await anyio.to_thread.run_sync(self._close_store, limiter=self._writer)
 
@@ -201,7 +201,10 @@ class AuditLog:
             self._pending = []
         batch = self._batch
         # If this await is broken off, the leader comes back with the same batch until it is written.
-        await anyio.to_thread.run_sync(self._write, batch, limiter=self._writer)
+        try:
+            await anyio.to_thread.run_sync(self._write, batch, limiter=self._writer)
+        except Exception as exc:  # no thread is to be had, say: whoever waits must hear of it
+            _fail(batch.tickets, exc)
         self._batch = None
         self._leader = self._pending[0] if self._pending else None
         for ticket in batch.tickets:

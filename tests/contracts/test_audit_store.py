@@ -15,8 +15,14 @@ BEN = Caller(principal="ben")
 EVERYTHING = AuditQuery(limit=None, newest_first=False)
 
 
-def call(tool: str = "get_weather", caller: Caller = ANNA, **fields: Any) -> AuditEvent:
-    return new_event(EventKind.CALL, caller, **{"success": True, "tool": tool, **fields})
+def call(
+    tool: str | None = "get_weather",
+    caller: Caller = ANNA,
+    *,
+    success: bool | None = True,
+    **fields: Any,
+) -> AuditEvent:
+    return new_event(EventKind.CALL, caller, tool=tool, success=success, **fields)
 
 
 def erasure(*event_ids: str) -> AuditEvent:
@@ -99,9 +105,9 @@ def test_a_query_matches_every_field_that_is_set(audit_store: AuditStore) -> Non
     ]
     audit_store.append(events)
 
-    def found(**fields: Any) -> list[int]:
-        query = AuditQuery(**{"newest_first": False, **fields})
-        return [row["seq"] for row in audit_store.query(query)]
+    def found(*, newest_first: bool = False, **fields: Any) -> list[int]:
+        rows = audit_store.query(AuditQuery(newest_first=newest_first, **fields))
+        return [row["seq"] for row in rows]
 
     assert found() == [1, 2, 3]
     assert found(kinds=["call"]) == [1, 2]

@@ -206,6 +206,6 @@ def bench() -> Workbench:
     return Workbench()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_bench() -> type[Workbench]:
     return Workbench

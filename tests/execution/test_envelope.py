@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.execution.envelope import Envelope, read_calls
+from toolhone.execution.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject
 
 SCHEMAS: dict[str, JsonObject] = {
@@ -40,6 +43,7 @@ def one(item: Json) -> Envelope:
         {"arguments": {"name": "weather", "arguments": BERLIN}},
         {"type": "function", "function": {"name": "weather", "arguments": json.dumps(BERLIN)}},
         {"function": "weather", "arguments": BERLIN},
+        {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": BERLIN},
         {"tool": "weather", "tool_name": "weather", "arguments": BERLIN},
         json.dumps({"tool": "weather", "arguments": BERLIN}),
     ],
@@ -48,8 +52,7 @@ def test_malformed_calls_are_read_as_they_were_meant(item: Json) -> None:
     envelope = one(item)
     assert envelope.error is None
     assert (envelope.tool, envelope.arguments) == ("weather", BERLIN)
-    if not (isinstance(item, dict) and {"tool", "tool_name"} <= item.keys()):
-        assert envelope.repairs
+    assert envelope.repairs
 
 
 def test_a_call_in_the_form_asked_for_is_not_touched() -> None:
@@ -112,3 +115,43 @@ def test_what_cannot_be_understood_is_refused_and_kept_for_the_record(item: Json
 def test_something_that_is_no_list_of_calls_is_refused(calls: Json) -> None:
     with pytest.raises(InvalidRequestError):
         read_calls(calls, SCHEMAS.get)
+
+
+WORDS = st.sampled_from(["tool", "tool_name", "name", "function", "type", "id", "arguments", "input", "city"])
+SCRAPS: st.SearchStrategy[Json] = st.recursive(
+    st.sampled_from([None, True, 5, "", "weather", "get", "run", '{"city": "x"}', "[1]", "tool_use"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def leaves(value: Json) -> set[str]:
+    """Every value that is not null, empty, or a container."""
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        value = json.loads(value)
+    if is_object(value):
+        return {leaf for inner in value.values() for leaf in leaves(inner)}
+    if is_array(value):
+        return {leaf for inner in value for leaf in leaves(inner)}
+    return set() if value in (None, "") else {str(value)}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.dictionaries(WORDS, SCRAPS, max_size=5))
+def test_whatever_is_given_is_understood_whole_or_refused(item: JsonObject) -> None:
+    envelope = one(item)
+    if envelope.error is not None:
+        assert envelope.given == item
+        return
+    kept = leaves([envelope.arguments, envelope.tool, envelope.slot])
+    assert leaves(item) - {"tool_use"} <= kept
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.fixed_dictionaries(
+        {"tool": st.sampled_from(sorted(SCHEMAS)), "arguments": st.dictionaries(WORDS, SCRAPS)}
+    )
+)
+def test_a_call_in_the_form_asked_for_is_never_changed(item: JsonObject) -> None:
+    assert one(item) == Envelope(tool=item["tool"], arguments=item["arguments"])

@@ -159,7 +159,10 @@ async def test_calls_in_a_circle_are_refused_and_the_others_run(bench: "Workbenc
     assert {event.kind for event in bench.events if not event.success} == {EventKind.REFUSAL}
 
 
-@pytest.mark.parametrize("calls", [[], None, 7, "not json", [{"tool": "echo", "arguments": {}}] * 65])
+TOO_MANY: list[JsonObject] = [{"tool": "echo", "arguments": {}}] * 65
+
+
+@pytest.mark.parametrize("calls", [[], None, 7, "not json", TOO_MANY])
 async def test_what_is_no_batch_is_refused_as_a_whole(bench: "Workbench", calls: Json) -> None:
     bench.tool("echo", echo)
     with pytest.raises(InvalidRequestError):
@@ -179,14 +182,28 @@ async def test_cancelling_a_batch_cancels_its_calls_and_records_them(bench: "Wor
             raise
 
     bench.tool("stay", stay)
+    calls: list[JsonObject] = [{"tool": "stay", "arguments": {}}] * 3
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(bench.run, [{"tool": "stay", "arguments": {}}] * 3)
+            tasks.start_soon(bench.run, calls)
             await started.complete.wait()
             tasks.cancel_scope.cancel()
     assert cancelled == 3
     assert [event.error_code for event in bench.events] == ["cancelled"] * 3
     assert bench.observed == []
+
+
+async def test_a_call_that_ran_is_recorded_even_if_its_caller_leaves_in_between(bench: "Workbench") -> None:
+    with anyio.CancelScope() as scope:
+
+        async def leave(arguments: JsonObject) -> Json:
+            scope.cancel()
+            return "done"
+
+        bench.tool("leave", leave)
+        await bench.one("leave")
+    assert scope.cancelled_caught
+    assert [event.tool for event in bench.events] == ["leave"]
 
 
 async def test_an_answer_that_cannot_be_recorded_is_withheld(bench: "Workbench") -> None:
@@ -227,7 +244,8 @@ async def test_progress_of_a_batch_only_grows_and_ends_at_the_number_of_calls(be
         reports.append((progress, total, message))
 
     bench.tool("echo", echo)
-    await bench.run([{"tool": "echo", "arguments": {}}] * 5, report_progress=report)
+    calls: list[JsonObject] = [{"tool": "echo", "arguments": {}}] * 5
+    await bench.run(calls, report_progress=report)
     heights = [progress for progress, _, _ in reports]
     assert heights == sorted(set(heights))
     assert reports[-1][:2] == (5.0, 5.0)
@@ -238,7 +256,8 @@ async def test_a_client_that_takes_no_progress_still_gets_its_result(bench: "Wor
         raise OSError("closed")
 
     bench.tool("echo", echo)
-    results = await bench.run([{"tool": "echo", "arguments": {}}] * 2, report_progress=gone)
+    calls: list[JsonObject] = [{"tool": "echo", "arguments": {}}] * 2
+    results = await bench.run(calls, report_progress=gone)
     assert all(result.success for result in results)
 
 

@@ -163,7 +163,7 @@ def test_every_call_of_a_plan_runs_once_after_what_it_needs(
     assert [result.result["me"] for result in results] == list(range(size))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(EDGES)
 def test_every_circle_is_reported_and_nothing_else(graph: tuple[int, set[tuple[int, int]]]) -> None:
     size, edges = graph
@@ -177,12 +177,15 @@ def test_every_circle_is_reported_and_nothing_else(graph: tuple[int, set[tuple[i
     assert set(plan.problems) == {index for index in range(size) if (index, index) in reachable}
 
 
-@settings(deadline=None)
-@given(
-    st.recursive(
-        st.none() | st.text(max_size=3), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
-    )
+PLAIN: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=15,
 )
+
+
+@settings(deadline=None, max_examples=50)
+@given(PLAIN)
 def test_arguments_without_references_arrive_as_they_are(value: Json) -> None:
     assert resolved(value) == value
     assert json.dumps(resolved(value)) == json.dumps(value)

@@ -122,7 +122,7 @@ SCRAPS: st.SearchStrategy[Json] = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(PAIRS)
 def test_a_valid_call_is_never_changed(pair: tuple[JsonObject, Json]) -> None:
     schema, arguments = pair
@@ -132,7 +132,7 @@ def test_a_valid_call_is_never_changed(pair: tuple[JsonObject, Json]) -> None:
     assert (repaired, done) == (before, [])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(PAIRS, st.dictionaries(NAMES, SCRAPS, max_size=4))
 def test_a_repair_ends_in_a_valid_call_or_is_not_made(
     pair: tuple[JsonObject, Json], arguments: JsonObject
@@ -146,7 +146,7 @@ def test_a_repair_ends_in_a_valid_call_or_is_not_made(
         assert matches(schema, repaired) and not matches(schema, before)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(PAIRS)
 def test_what_was_nested_or_written_as_text_comes_back_whole(pair: tuple[JsonObject, Json]) -> None:
     schema, arguments = pair

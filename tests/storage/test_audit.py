@@ -84,10 +84,10 @@ def test_a_payload_that_is_gone_without_an_erasure_is_found(tmp_path: Path, tamp
 
 
 def test_a_forged_start_is_found(tmp_path: Path, tamper: Tamper) -> None:
-    genesis = "sha256:" + "0" * 64
     tamper(
         "DELETE FROM audit WHERE seq <= 2",
-        f"UPDATE audit SET seq = seq - 2, previous_hash = IIF(seq = 3, '{genesis}', previous_hash)",
+        "UPDATE audit SET seq = seq - 2",
+        "UPDATE audit SET previous_hash = 'sha256:' || printf('%064d', 0) WHERE seq = 1",
     )
 
     found = problems(tmp_path)

@@ -18,7 +18,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(st.text(), values))
 def test_any_json_becomes_text_that_utf8_and_json_accept(payload: JsonObject) -> None:
     text = payload_text(payload)
@@ -33,7 +33,7 @@ def test_a_small_payload_is_kept_as_it_is(payload: JsonObject) -> None:
     assert payload_text(payload) == canonical_json(payload)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(
     st.dictionaries(
         st.text(max_size=5),
@@ -48,7 +48,7 @@ def test_a_small_payload_is_kept_as_it_is(payload: JsonObject) -> None:
                 [list(range(50)) for _ in range(300)],
             ]
         ),
-        max_size=40,
+        max_size=10,
     )
 )
 def test_a_payload_is_never_over_the_bound(payload: JsonObject) -> None:

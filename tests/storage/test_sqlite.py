@@ -71,7 +71,9 @@ def test_folder_and_files_are_for_this_user_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_others_could_read_is_made_private(tmp_path: Path) -> None:
-    SqliteFile(tmp_path / "results.db", RESULTS).read(lambda connection: None)
+    file = SqliteFile(tmp_path / "results.db", RESULTS)
+    file.read(lambda connection: None)
+    file.close()
     (tmp_path / "results.db").chmod(0o644)
 
     file = SqliteFile(tmp_path / "results.db", RESULTS)

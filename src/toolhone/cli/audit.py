@@ -83,9 +83,7 @@ def rows_table(rows: list[dict[str, Json]]) -> Json:
     """Audit rows for people."""
     from rich.table import Table
 
-    table = Table(
-        "time", "kind", "tool", "ok", "ms", "tokens", "request", "error", box=None, pad_edge=False
-    )
+    table = Table("time", "kind", "tool", "ok", "ms", "tokens", "request", "error", box=None, pad_edge=False)
     for row in rows:
         success = row.get("success")
         table.add_row(
@@ -156,7 +154,7 @@ def erase(ids: tuple[str, ...], data: Path | None) -> None:
     async def main() -> None:
         from toolhone.models import LOCAL_CALLER
 
-        erased = await log_of(data).erase(ids, LOCAL_CALLER)
+        erased = await log_of(data).erase(ids, caller=LOCAL_CALLER)
         click.echo(json.dumps({"erased": erased}))
 
     run(main)

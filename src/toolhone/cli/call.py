@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -25,7 +26,7 @@ from toolhone.models import LOCAL_CALLER, Json, JsonObject
 def call(
     tool: str | None,
     arguments: tuple[str, ...],
-    batch: click.utils.LazyFile | None,
+    batch: TextIO | None,
     read_only: bool,
     config: Path | None,
     registry: Path | None,

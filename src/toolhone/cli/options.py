@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,7 +44,7 @@ def places(command: Command) -> Command:
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             envvar="TOOLHONE_CONFIG",
             show_envvar=True,
-            help="Downstream servers in the hosts' format.  [default: mcp.json in the user's configuration folder]",
+            help="Downstream servers in the hosts' format.  [default: the user's mcp.json]",
         ),
     ):
         command = option(command)
@@ -53,9 +53,7 @@ def places(command: Command) -> Command:
 
 def as_json(command: Command) -> Command:
     """--json: the same answer for machines."""
-    return click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")(
-        command
-    )
+    return click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")(command)
 
 
 def settings_of(**options: Json) -> Settings:
@@ -63,7 +61,7 @@ def settings_of(**options: Json) -> Settings:
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator["App"]:
+async def running(settings: Settings) -> AsyncGenerator["App"]:
     """An app for the time of one command."""
     from toolhone.app import open_app  # importing the SDK takes seconds; --help must not wait for it
 

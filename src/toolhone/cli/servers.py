@@ -29,9 +29,7 @@ def servers(
             return
         from rich.table import Table
 
-        table = Table(
-            "server", "transport", "state", "tools", "protocol", "error", box=None, pad_edge=False
-        )
+        table = Table("server", "transport", "state", "tools", "protocol", "error", box=None, pad_edge=False)
         for state in states:
             colour = {"ready": "green", "failed": "red", "invalid": "red"}.get(state.state, "")
             table.add_row(

@@ -3,7 +3,7 @@
 The form asked for is a list of `{"id"?, "tool", "arguments"}`. Seen in the field: the list, an item or
 the arguments as JSON in a string; one item without a list; parameters beside `tool` instead of inside
 `arguments`; `parameters`, `args`, `input` or `params` for `arguments`; `tool_name` or `name` for `tool`,
-also inside the arguments; OpenAI's `{"function": {"name", "arguments"}}`.
+also inside the arguments; OpenAI's `{"function": {"name", "arguments"}}` and Anthropic's `tool_use` block.
 
 Nothing that was given is dropped. What cannot be understood is refused, never run with `{}` in its place.
 """
@@ -19,6 +19,9 @@ from toolhone.models import Json, JsonObject
 
 SchemaOf: TypeAlias = Callable[[str], JsonObject | None]
 """The input schema of the tool of this name; `None` if there is no such tool."""
+
+_MARKERS = ("function", "function_call", "tool_use")
+"""What `type` says in the forms of OpenAI and Anthropic."""
 
 _FORM = 'Write {"tool": NAME, "arguments": {…}}.'
 
@@ -96,11 +99,10 @@ def _fill(envelope: Envelope, item: Json, schema_of: SchemaOf) -> None:
     if not envelope.tool:
         arguments = _name_from_inside(arguments, envelope)
         schema = schema_of(envelope.tool)
-    rest = {
-        key: value
-        for key, value in rest.items()
-        if not (key in NAME_KEYS and value == envelope.tool and key not in _parameters(schema))
-    }
+    for key in [key for key in rest if key not in _parameters(schema)]:
+        if (key in NAME_KEYS and rest[key] == envelope.tool) or (key == "type" and rest[key] in _MARKERS):
+            del rest[key]
+            envelope.repairs.append(f"Removed {key!r}, which says nothing more.")
     if arguments is None:
         arguments = _id_as_argument(envelope, schema)
     if rest:
@@ -121,8 +123,6 @@ def _unwrap_function(rest: JsonObject, function: JsonObject, envelope: Envelope)
     if rest.keys() & (function.keys() | {"tool"}) or not isinstance(function.get("name"), str):
         return
     del rest["function"]
-    if rest.get("type") == "function":
-        del rest["type"]
     rest.update(function)
     envelope.repairs.append("Took the call out of 'function'.")
 
@@ -176,7 +176,8 @@ def _id_as_argument(envelope: Envelope, schema: JsonObject | None) -> JsonObject
     """Without `arguments`, an `id` may be the call's or the tool's: only the schema can tell."""
     if envelope.slot is None or "id" not in _parameters(schema):
         return {}
-    if "id" in (schema or {}).get("required", ()):
+    required: Json = (schema or {}).get("required")
+    if is_array(required) and "id" in required:
         envelope.repairs.append("Passed 'id' to the tool, which requires it.")
         return {"id": envelope.slot}
     raise InvalidArgumentsError(

@@ -120,5 +120,6 @@ def compile_schema(schema: Json) -> Validator:
     if draft not in _classes:
         # Draft 3 spells `required` as a boolean beside the property.
         keywords = {} if draft is validators.Draft3Validator else _KEYWORDS
-        _classes[draft] = cast(_Extend, validators.extend)(draft, keywords)
+        extend = cast(_Extend, validators.extend)  # pyright: ignore[reportUnknownMemberType]
+        _classes[draft] = extend(draft, keywords)
     return _classes[draft](schema, registry=REGISTRY)

@@ -4,6 +4,7 @@ If the outcome cannot be recorded, the answer is withheld and the caller is told
 run: a call that nobody can account for is worse than an answer that must be asked for again.
 """
 
+import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
@@ -17,12 +18,18 @@ from toolhone.execution.metering import TokenMeter
 from toolhone.execution.presentation import error_info, failure_info, is_binary, present
 from toolhone.models import AuditEvent, ErrorInfo, EventKind, Json, JsonObject, ToolCall, ToolOutput
 
+logger = logging.getLogger(__name__)
+
 Record: TypeAlias = Callable[[AuditEvent], Awaitable[None]]
 Observe: TypeAlias = Callable[[str, bool, float, int], None]
 """Receives (tool, success, milliseconds, tokens) of each call that reached its tool."""
 
 CANCELLED = "cancelled"
+_SECONDS_TO_RECORD = 30
+"""Recording is not cancelled with its call, so it needs an end of its own: a lock on the file, say."""
+
 _SECONDS_TO_RECORD_A_CANCELLED_CALL = 5
+"""Somebody waits for the cancelling to be done."""
 
 
 def recording(
@@ -45,8 +52,10 @@ def recording(
         try:
             output = await invoke(call)
         except anyio.get_cancelled_exc_class():
-            with anyio.move_on_after(_SECONDS_TO_RECORD_A_CANCELLED_CALL, shield=True):
+            with anyio.move_on_after(_SECONDS_TO_RECORD_A_CANCELLED_CALL, shield=True) as recorded:
                 await write(call, _event_fields(call, error=ErrorInfo(code=CANCELLED, message="")))
+            if recorded.cancelled_caught:
+                logger.error("The cancelled call %s of %s was not recorded", call.call_id, call.tool)
             raise
         except Exception as exc:
             # Not handled here, only written down; the end of the call (executor.py) makes it a result.
@@ -66,8 +75,13 @@ def recording(
         kind: EventKind = EventKind.CALL,
     ) -> None:
         trace = call.trace
-        trace.tokens_used = await meter.measure(minified(_asked(call)), _sent_text(error, output))
-        await write(call, _event_fields(call, kind=kind, error=error, output=output))
+        try:
+            # Shielded: a call that ran is recorded, also if its caller leaves just now.
+            with anyio.fail_after(_SECONDS_TO_RECORD, shield=True):
+                trace.tokens_used = await meter.measure(minified(_asked(call)), _sent_text(error, output))
+                await write(call, _event_fields(call, kind=kind, error=error, output=output))
+        except TimeoutError as exc:
+            raise _withheld(call, f"the audit log did not answer within {_SECONDS_TO_RECORD} s") from exc
         if kind is EventKind.CALL:
             observe(call.tool, error is None, trace.execution_time_ms, trace.tokens_used)
 
@@ -84,12 +98,16 @@ def recording(
                 await record(new_event(EventKind.REPAIR, call.caller, **joined, payload={"repair": repair}))
             await record(new_event(fields.pop("kind"), call.caller, **joined, **fields))
         except ToolhoneError as exc:
-            raise StorageError(
-                f"The call of {call.tool!r} could not be recorded, so its outcome is withheld "
-                f"({'it was sent' if call.trace.attempts else 'it was not sent'}): {exc.message}"
-            ) from exc
+            raise _withheld(call, exc.message) from exc
 
     return link
+
+
+def _withheld(call: ToolCall, reason: str) -> StorageError:
+    sent = "it was sent" if call.trace.attempts else "it was not sent"
+    return StorageError(
+        f"The call of {call.tool!r} could not be recorded, so its outcome is withheld ({sent}): {reason}"
+    )
 
 
 def _asked(call: ToolCall) -> Json:

@@ -160,7 +160,9 @@ class ResultKeeper:
 
     def _opened(self) -> ResultStore:
         if self._store is None:
-            self._store = self._open_store()
+            store = self._open_store()
+            store.prune()  # What an earlier process kept may have expired since.
+            self._store = store
         return self._store
 
     def _preview(self, output: ToolOutput, handle: str, most: int, large: AbstractSet[int]) -> ToolOutput:
@@ -204,13 +206,14 @@ def _shrunk(value: Json, room: int, prefix: str) -> tuple[Json, list[str]]:
         return shrink(value, room, prefix=prefix)
     # JSON in a text stays JSON. As a string it grows by its escapes; how much is only known afterwards.
     wanted = room
-    while True:
+    while wanted >= 64:
         shrunk, phrases = shrink(parts, wanted, prefix=prefix)
         text = shrunk if isinstance(shrunk, str) else minified(shrunk)
         size = size_of(text)
-        if size <= room or wanted < 64:
+        if size <= room:
             return text, phrases
         wanted = wanted * room // size - 16
+    return shrink(value, room)
 
 
 def parsed_parts(value: Json) -> Json:

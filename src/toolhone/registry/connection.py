@@ -15,12 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 from toolhone import __version__
 from toolhone.exceptions import (
     ConnectionLostError,
-    ServerAuthenticationError,
     ServerUnavailableError,
     ToolFailedError,
     ToolhoneError,
 )
 from toolhone.models import Json, JsonObject, ProgressReporter, ToolOutput, canonical_json
+from toolhone.registry.failures import refused_credentials
 from toolhone.registry.transport import FAULT_KEY
 from toolhone.registry.wire import Wire, latest_result
 
@@ -241,10 +241,7 @@ class Connection:
         fault = _fault(exc)
         status = fault.get("status")
         if status == 401 or (status == 403 and starting):
-            return ServerAuthenticationError(
-                f"{who} refused our credentials (HTTP {status}). "
-                "Correct its headers in the configuration, then restart it."
-            )
+            return refused_credentials(self._server, status)
         if fault.get("sent") is False:
             return ServerUnavailableError(f"{who} did not take the request: {exc.message}.")
         if exc.code == types.CONNECTION_CLOSED:

@@ -137,7 +137,7 @@ class DownstreamServers:
         return [server.state() for server in self._servers.values()]
 
     async def refresh(self, names: Iterable[str] | None = None) -> None:
-        """Start these servers (all, if none are named) and list their tools now; see `states` for how it went.
+        """Start these servers (all, if none are named) and list their tools now; `states` says how it went.
 
         Raises:
             ConfigurationError: There is no server of this name.
@@ -159,10 +159,11 @@ class DownstreamServers:
 
     async def wait_listed(self, timeout: float) -> bool:  # noqa: ASYNC109 - a bound, not a failure
         """Wait until every server was listed or has failed once; whether that happened in time."""
-        with anyio.move_on_after(timeout) as waiting:
-            for server in self._servers.values():
+        waiting = [server for server in self._servers.values() if not server.settled.is_set()]
+        with anyio.move_on_after(timeout) as patience:
+            for server in waiting:
                 await server.settled.wait()
-        return not waiting.cancelled_caught
+        return not patience.cancelled_caught
 
     def _server(self, name: str) -> SupervisedServer:
         if name not in self._servers:

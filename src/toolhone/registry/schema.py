@@ -1,6 +1,6 @@
 """What a tool file may say: its models, and the JSON Schema that is published from them.
 
-`tool.schema.json` beside this module is `published_schema()` written out, for editors and other
+`tool.schema.json` beside this module is `tool_file_schema()` written out, for editors and other
 programs; a test keeps the two the same. Loading uses the models alone: jsonschema is slow to import.
 """
 
@@ -230,7 +230,7 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def published_schema() -> JsonObject:
+def tool_file_schema() -> JsonObject:
     """The JSON Schema (draft 2020-12) of a tool file."""
     schema = ToolFile.model_json_schema(by_alias=True, schema_generator=_Plain)
     definitions: dict[str, JsonObject] = schema["$defs"]

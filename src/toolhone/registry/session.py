@@ -3,15 +3,13 @@
 import inspect
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 import anyio
 import anyio.abc
 import anyio.to_thread
-import httpx2
 
 from toolhone.exceptions import (
     ConnectionLostError,
@@ -23,17 +21,13 @@ from toolhone.exceptions import (
 from toolhone.models import JsonObject, ProgressReporter, ToolOutput
 from toolhone.registry.config import Command, ServerEntry
 from toolhone.registry.connection import Connection, connect
+from toolhone.registry.failures import Patience, start_failure
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.transport import ServerTrace, open_transport
 from toolhone.stores import StoredCatalog
 
 logger = logging.getLogger(__name__)
-
-FIRST_PAUSE: Final = 1.0
-LONGEST_PAUSE: Final = 300.0
-STEADY_SECONDS: Final = 60.0
-"""A session that lived this long was healthy: its loss starts the count of failures anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +57,23 @@ class _Attempt:
         self.finished = anyio.Event()
         self.life = anyio.CancelScope()
         self.connection: Connection | None = None
+        self.ready_at = 0.0
         self.error: ToolhoneError | None = None
+        """Why it did not start, or why its session ended."""
         self.queued = False
         """Has its place among those that may start."""
         self.wanted = False
         """By a call, not only for a listing."""
+        self._cancelled_because: str | None = None
 
-    def settle(self, outcome: Connection | ToolhoneError) -> None:
-        if isinstance(outcome, Connection):
-            self.connection = outcome
-        else:
-            self.error = outcome
-        self.settled.set()
+    def cancel(self, why: str) -> None:
+        self._cancelled_because = why
+        self.life.cancel()
+
+    def interruption(self) -> Exception:
+        """What it means that its life was cut short."""
+        why = self._cancelled_because
+        return TimeoutError() if why is None else ServerUnavailableError(why)
 
 
 class SupervisedServer:
@@ -95,8 +94,7 @@ class SupervisedServer:
         self._trace = ServerTrace(entry.name)
         self._status = ServerStatus.IDLE
         self._error: str | None = None
-        self._failures = 0
-        self._next_attempt = 0.0
+        self._patience = Patience()
         if entry.disabled:
             self._status = ServerStatus.DISABLED
         elif entry.problem is not None:
@@ -129,8 +127,8 @@ class SupervisedServer:
             protocol_version=None if connection is None else connection.protocol_version,
             server_version=None if connection is None else connection.server_version,
             pid=None if connection is None else self._trace.pid,
-            attempts=self._failures,
-            next_attempt=_utc(self._next_attempt) if self._status == ServerStatus.BACKOFF else None,
+            attempts=self._patience.failures,
+            next_attempt=_utc(self._patience.next_attempt) if self._status == ServerStatus.BACKOFF else None,
         )
 
     def supervise(self, tasks: anyio.abc.TaskGroup) -> None:
@@ -180,7 +178,7 @@ class SupervisedServer:
         """Start it if it is not running, and list its tools now. What fails is in the state."""
         if not self.can_start:
             return
-        self._next_attempt = 0.0
+        self._patience.hurry()
         try:
             if self._connection is not None and self._connection.usable:
                 await self._list(self._connection)
@@ -195,7 +193,7 @@ class SupervisedServer:
             try:
                 await self._connected(for_call=False)
             except ServerUnavailableError:
-                await self._shared.sleep(max(0.0, self._next_attempt - self._shared.clock()))
+                await self._shared.sleep(max(0.0, self._patience.next_attempt - self._shared.clock()))
 
     async def restart(self) -> None:
         """End the session, forget every failure, and start anew.
@@ -205,10 +203,10 @@ class SupervisedServer:
         """
         if self.entry.target is not None:
             if self._attempt is not None:
-                self._attempt.life.cancel()
+                self._attempt.cancel("It was restarted.")
                 await self._attempt.finished.wait()
             self._status, self._error = ServerStatus.IDLE, None
-            self._failures, self._next_attempt = 0, 0.0
+            self._patience.forget()
         await self._connected(for_call=False)
 
     async def _connected(self, *, for_call: bool) -> Connection:
@@ -226,7 +224,7 @@ class SupervisedServer:
         return attempt.connection
 
     def _begin(self) -> _Attempt:
-        waiting = self._next_attempt - self._shared.clock()
+        waiting = self._patience.next_attempt - self._shared.clock()
         if self._tasks is None or not self.can_start or waiting > 0:
             raise self._refusal(waiting)
         self._attempt = attempt = _Attempt()
@@ -250,39 +248,43 @@ class SupervisedServer:
 
     async def _live(self, attempt: _Attempt) -> None:
         """Start, serve and end one session. Nothing that goes wrong in it reaches its siblings."""
-        failure: Exception | None = None
         try:
             with attempt.life:
                 # The time limit begins with the start, not in the queue for it.
                 await self._shared.starting.acquire_on_behalf_of(attempt)
                 attempt.queued = True
                 await self._run_session(attempt)
+            if attempt.life.cancelled_caught:
+                self._failed(attempt, attempt.interruption())
         except Exception as exc:
             # The end of a session: a transport may fail in any way there is.
-            failure = exc
+            self._failed(attempt, exc)
         finally:
-            self._started(attempt)
+            self._leave_queue(attempt)
             if not attempt.settled.is_set():
-                attempt.settle(self._start_failure(failure))
-                self._note_failure(attempt)
+                attempt.error = ServerUnavailableError("toolhone is being stopped.")
+                attempt.settled.set()
             if self._attempt is attempt:
                 self._attempt = self._connection = None
                 if self._status in (ServerStatus.STARTING, ServerStatus.READY):
                     self._status = ServerStatus.STOPPED
             attempt.finished.set()
-        await self._tell(*self._epitaph(attempt))
+        if attempt.error is None:
+            await self._tell("stopped", {})
+        else:
+            what = "failed" if attempt.connection is None else "lost"
+            await self._tell(what, {"error": attempt.error.message})
 
     async def _run_session(self, attempt: _Attempt) -> None:
         target = self.entry.target
         assert target is not None
         self._trace = ServerTrace(self.entry.name)
-        connection: Connection | None = None
 
         def on_fault() -> None:
-            if connection is None:
-                attempt.life.cancel()
+            if attempt.connection is None:
+                attempt.cancel("It refused a message.")
             else:
-                connection.abort()
+                attempt.connection.abort()
 
         deadline = attempt.life.deadline = anyio.current_time() + self._start_timeout
         transport = open_transport(target, self._trace, self._shared.environment, on_fault)
@@ -294,17 +296,16 @@ class SupervisedServer:
                     await self._list(connection)
             except (ToolhoneError, TimeoutError) as exc:
                 # Told before the session is wound up, which takes seconds for a server that hangs.
-                attempt.settle(self._start_failure(exc))
-                self._note_failure(attempt)
+                self._failed(attempt, exc)
                 return
-            self._started(attempt)
+            self._leave_queue(attempt)
             await self._serve(attempt, connection)
 
     async def _serve(self, attempt: _Attempt, connection: Connection) -> None:
-        self._connection = connection
+        self._connection = attempt.connection = connection
         self._status, self._error = ServerStatus.READY, None
-        ready_at = self._shared.clock()
-        attempt.settle(connection)
+        attempt.ready_at = self._shared.clock()
+        attempt.settled.set()
         facts = {"protocol_version": connection.protocol_version, "server": connection.server_version}
         await self._tell("started", facts)
         async with anyio.create_task_group() as tasks:
@@ -318,12 +319,34 @@ class SupervisedServer:
             await connection.until_over()
             tasks.cancel_scope.cancel()
         if connection.broken:
-            if self._shared.clock() - ready_at >= STEADY_SECONDS:
-                self._failures = 0
-            attempt.error = ServerUnavailableError(f"Its session was lost.{self._trace.last_words()}")
-            self._note_failure(attempt)
+            self._failed(attempt, ConnectionLostError("Its session was lost."))
         elif self._attempt is attempt:
             self._status = ServerStatus.IDLE
+
+    def _failed(self, attempt: _Attempt, failure: Exception) -> None:
+        """Note what ended the attempt, tell who waits for it, and decide when to try again."""
+        if attempt.error is not None:
+            return
+        now, chance = self._shared.clock(), self._shared.random()
+        if attempt.connection is not None:
+            why = failure.message if isinstance(failure, ToolhoneError) else "Its session was lost."
+            attempt.error = ServerUnavailableError(why + self._trace.last_words())
+            self._patience.session_lost(now, chance, lived=now - attempt.ready_at)
+        else:
+            timeout, last_words = self._start_timeout, self._trace.last_words()
+            attempt.error = start_failure(self.entry, failure, timeout=timeout, last_words=last_words)
+            self._patience.start_failed(now, chance)
+        attempt.settled.set()
+        self.settled.set()
+        if isinstance(attempt.error, ServerAuthenticationError):
+            self._stop_trying(attempt.error)
+        elif self._attempt is attempt and self._status != ServerStatus.FAILED:
+            waits = self._patience.next_attempt > now
+            self._status = ServerStatus.BACKOFF if waits else ServerStatus.IDLE
+            self._error = attempt.error.message
+
+    def _stop_trying(self, error: ServerAuthenticationError) -> None:
+        self._status, self._error = ServerStatus.FAILED, error.message
 
     async def _list_on_change(self, connection: Connection) -> None:
         while True:
@@ -357,78 +380,16 @@ class SupervisedServer:
     def _start_timeout(self) -> float:
         return self.entry.settings.start_timeout_seconds or self._shared.start_timeout
 
-    def _started(self, attempt: _Attempt) -> None:
-        """Give its place in the queue to the next one."""
+    def _leave_queue(self, attempt: _Attempt) -> None:
         if attempt.queued:
             attempt.queued = False
             self._shared.starting.release_on_behalf_of(attempt)
-
-    def _start_failure(self, exc: Exception | None) -> ToolhoneError:
-        leaf = next(_leaves(exc), None)
-        if isinstance(leaf, ServerAuthenticationError):
-            return leaf
-        name, target = self.entry.name, self.entry.target
-        if isinstance(leaf, httpx2.HTTPStatusError) and leaf.response.status_code in (401, 403):
-            return ServerAuthenticationError(
-                f"Server {name!r} refused our credentials (HTTP {leaf.response.status_code}). "
-                "Correct its headers in the configuration, then restart it."
-            )
-        if leaf is None or isinstance(leaf, TimeoutError):
-            why = f"It did not answer within {self._start_timeout:g} s."
-        elif isinstance(leaf, ConnectionLostError):
-            why = "It ended before it answered."
-        elif isinstance(leaf, ToolhoneError):
-            why = leaf.message
-        else:
-            why = f"{type(leaf).__name__}: {leaf}."
-        how = f" with the command {target.command!r}" if isinstance(target, Command) else ""
-        return ServerUnavailableError(f"Server {name!r} did not start{how}. {why}{self._trace.last_words()}")
-
-    def _stop_trying(self, exc: ServerAuthenticationError) -> None:
-        self._status, self._error = ServerStatus.FAILED, exc.message
-        self.settled.set()
-
-    def _note_failure(self, attempt: _Attempt) -> None:
-        error = attempt.error
-        assert error is not None
-        if self._attempt is not attempt or self._status == ServerStatus.FAILED:
-            return
-        if isinstance(error, ServerAuthenticationError):
-            self._stop_trying(error)
-            return
-        self._failures += 1
-        # The first loss of a session that had been won is repaired at once.
-        lost_once = attempt.connection is not None and self._failures == 1
-        pause = 0.0 if lost_once else backoff(self._failures, self._shared.random())
-        self._next_attempt = self._shared.clock() + pause
-        self._status = ServerStatus.BACKOFF if pause else ServerStatus.IDLE
-        self._error = error.message
-        self.settled.set()
-
-    def _epitaph(self, attempt: _Attempt) -> tuple[str, JsonObject]:
-        if attempt.error is None:
-            return "stopped", {}
-        return "lost" if attempt.connection else "failed", {"error": attempt.error.message}
 
     async def _tell(self, what: str, detail: JsonObject) -> None:
         if self._shared.on_event is not None:
             answer = self._shared.on_event(self.entry.name, what, detail)
             if inspect.isawaitable(answer):
                 await answer
-
-
-def backoff(failures: int, chance: float) -> float:
-    """Seconds to wait after so many failures in a row: doubling, capped, half of it left to chance."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 30))
-    return longest * (0.5 + chance / 2)
-
-
-def _leaves(exc: BaseException | None) -> Iterator[BaseException]:
-    if isinstance(exc, BaseExceptionGroup):
-        for part in exc.exceptions:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            yield from _leaves(part)  # pyright: ignore[reportUnknownArgumentType]
-    elif exc is not None:
-        yield exc
 
 
 def _utc(seconds: float) -> str:

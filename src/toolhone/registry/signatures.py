@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
-from typing import Annotated, cast, get_type_hints, is_typeddict
+from typing import Annotated, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -132,12 +132,18 @@ def _has_description(hint: Json) -> bool:
     return any(getattr(extra, "description", None) for extra in getattr(hint, "__metadata__", ()))
 
 
-def _output_schema(hint: object) -> JsonObject | None:
-    kind = cast("Json", hint)
-    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
-    if not (is_model or is_dataclass(kind) or is_typeddict(kind)):
+def _has_fields(hint: Json) -> bool:
+    if not isinstance(hint, type):
+        return False
+    kind = cast("type[object]", hint)
+    # A TypedDict is told by what it has: that of typing_extensions is none to typing.is_typeddict.
+    return issubclass(kind, BaseModel) or is_dataclass(kind) or hasattr(kind, "__total__")
+
+
+def _output_schema(hint: Json) -> JsonObject | None:
+    if not _has_fields(hint):
         return None
-    adapter: TypeAdapter[Json] = TypeAdapter(kind)
+    adapter: TypeAdapter[Json] = TypeAdapter(hint)
     schema = adapter.json_schema(by_alias=True, mode="serialization", schema_generator=_ForAgents)
     schema.pop("title", None)
     return schema

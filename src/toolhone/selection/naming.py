@@ -15,10 +15,10 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[_\-./:]+[A-Za-z0-9]+)*")
 _SEPARATOR = re.compile(r"__|[.:/]")
 _HUMP = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")
 # `(s)` behind a noun is grammar, not a call.
-_CALL = re.compile(r"(?<!\w)(\w{1,200})\((?!e?s\))")
+_CALL = re.compile(r"(?<![A-Za-z0-9_])([A-Za-z0-9_]{1,200})\((?!e?s\))")
 _QUOTED = re.compile(
     r"`([^`\n]{1,200})`|\"([^\"\n]{1,200})\"|“([^”\n]{1,200})”|\u2018([^\u2019\n]{1,200})\u2019|«([^»\n]{1,200})»"
-    r"|「([^」\n]{1,200})」|(?<!\w)'([^'\n]{1,200})'(?!\w)"
+    r"|「([^」\n]{1,200})」|(?<![A-Za-z0-9])'([^'\n]{1,200})'(?![A-Za-z0-9])"
 )
 
 _LONGEST = 200
@@ -67,15 +67,11 @@ def _marked(task: str) -> Iterator[str]:
 
 
 def _spellings(mention: str) -> Iterator[str]:
-    """The mention, then what is left of it behind one prefix, two and so on."""
-    rest = mention[-_LONGEST:]
-    yield rest
-    for _ in range(_PREFIXES):
-        parts = _SEPARATOR.split(rest, maxsplit=1)
-        if len(parts) < 2:
-            return
-        rest = parts[1]
-        yield rest
+    """The mention, then what is left of it behind a prefix; the longest first."""
+    mention = mention[-_LONGEST:]
+    yield mention
+    for separator in list(_SEPARATOR.finditer(mention))[-_PREFIXES:]:
+        yield mention[separator.end() :]
 
 
 def _is_compound(spelling: str) -> bool:

@@ -15,6 +15,10 @@ from toolhone.stores import ToolUsage
 NEAR_EQUAL = 0.05
 """Scores this close say the same about fitness; what a tool costs may then decide their order."""
 
+LEAST_SPREAD = 0.25
+"""Cosines that differ by less are not stretched to the whole scale. A question to hundreds of tools spreads
+them over 0.4 and more; among two or three alike tools stretching would make a difference out of nothing."""
+
 NAMES_IN_NOTICE = 10
 
 
@@ -108,16 +112,16 @@ def blend(
     lexical: NDArray[np.float32],
     dense_weight: float,
 ) -> NDArray[np.float64]:
-    """The convex mix of both, each stretched to 0..1 over the candidates.
+    """The convex mix of both, each on a scale of 0..1 over the candidates.
 
     A tool whose vector is not computed yet gets, in place of its cosine, what its words say, but at least
     what the median of the others got: it is neither buried nor preferred for being new.
     """
-    words = _min_max(lexical)
+    words = _words(lexical)
     if not embedded.any():
         return words
     meaning = np.empty_like(words)
-    meaning[embedded] = _min_max(cosine[embedded])
+    meaning[embedded] = _meaning(cosine[embedded])
     meaning[~embedded] = np.maximum(words[~embedded], np.median(meaning[embedded]))
     # The last bits of a vector differ with the batch it was computed in; equal must stay equal.
     return np.clip(np.round(dense_weight * meaning + (1.0 - dense_weight) * words, 5), 0.0, 1.0)
@@ -164,8 +168,15 @@ def _per_success(cost: float, record: ToolUsage) -> float:
     return cost * (record.calls + 2) / (record.calls - record.failures + 1)
 
 
-def _min_max(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Stretched to 0..1; if all are equal there is nothing to stretch, and they are only clipped."""
-    exact = values.astype(np.float64)
-    low, high = float(exact.min()), float(exact.max())
-    return np.clip(exact, 0.0, 1.0) if high <= low else (exact - low) / (high - low)
+def _words(lexical: NDArray[np.float32]) -> NDArray[np.float64]:
+    """BM25 as a share of the best; 0 stays 0."""
+    values = lexical.astype(np.float64)
+    best = float(values.max())
+    return values / best if best > 0 else values
+
+
+def _meaning(cosine: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosines stretched so that the best is 1 and the worst 0, unless they hardly differ."""
+    values = cosine.astype(np.float64)
+    best, worst = float(values.max()), float(values.min())
+    return 1.0 - (best - values) / max(best - worst, LEAST_SPREAD)

@@ -198,9 +198,7 @@ def find_description(tools: Sequence[ToolDefinition]) -> str:
     """
     counts = Counter(tool.server or "local" for tool in tools)
     if not counts:
-        return (
-            "Find tools for a task. There are none yet: add tool files or downstream servers to toolhone."
-        )
+        return "Find tools for a task. There are none yet: add tool files or downstream servers to toolhone."
     largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{server} ({count})" for server, count in sorted(largest[:SERVERS_NAMED]))
     more = len(counts) - SERVERS_NAMED

@@ -121,9 +121,7 @@ class Handlers:
     ) -> types.ListPromptsResult:
         return types.ListPromptsResult(prompts=resources.prompts())
 
-    async def get_prompt(
-        self, ctx: Context, params: types.GetPromptRequestParams
-    ) -> types.GetPromptResult:
+    async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         try:
             return resources.prompt(params.name, params.arguments or {})
         except ToolhoneError as error:

@@ -85,9 +85,7 @@ async def describe_tools(
 async def call_read_tools(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    return batch(
-        await gateway.call(_calls(arguments), caller=caller, read_only=True, report_progress=report)
-    )
+    return batch(await gateway.call(_calls(arguments), caller=caller, read_only=True, report_progress=report))
 
 
 async def call_tools(

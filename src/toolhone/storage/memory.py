@@ -61,9 +61,7 @@ class MemoryAuditStore:
 
     def usage(self) -> dict[str, ToolUsage]:
         with self._lock:
-            calls = [
-                row for row in self._rows if row["kind"] == EventKind.CALL and row["tool"] is not None
-            ]
+            calls = [row for row in self._rows if row["kind"] == EventKind.CALL and row["tool"] is not None]
         by_tool: dict[str, list[AuditRow]] = {}
         for row in calls:
             by_tool.setdefault(row["tool"], []).append(row)

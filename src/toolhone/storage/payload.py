@@ -56,9 +56,7 @@ def column_text(text: str | None, longest: int = 1024) -> str | None:
 
 def _canonical(value: Json) -> str:
     try:
-        text = json.dumps(
-            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = canonical_json(_finite(value))
     return _storable(text)

@@ -31,6 +31,7 @@ PRIVATE_FILE = 0o600
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -60,6 +61,8 @@ class SqliteFile:
         self._rebuildable = rebuildable
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._inode: int | None = None
+        """Which file it was that was opened: another process may put a fresh one in its place."""
         self._closed = False
 
     def exists(self) -> bool:
@@ -99,10 +102,9 @@ class SqliteFile:
             except DamagedStorageError:
                 if not self._rebuildable:
                     raise
-                inode = self._inode()
                 self._connection.close()
                 self._connection = None
-                self._move_aside(inode)
+                self._move_aside()
                 self._connection = self._open_or_rebuild()
                 return self._once(self._connection, work, begin)
 
@@ -123,17 +125,17 @@ class SqliteFile:
             raise self._translated(exc) from exc
 
     def _open_or_rebuild(self) -> sqlite3.Connection:
-        inode = self._inode()
         try:
             return self._open()
         except DamagedStorageError:
             if not self._rebuildable:
                 raise
-            self._move_aside(inode)
+            self._move_aside()
             return self._open()
 
     def _open(self) -> sqlite3.Connection:
         self._make_private()
+        self._inode = self._present_inode()
         try:
             # mode=rw: a file that vanished meanwhile must not come back with open permissions.
             connection = sqlite3.connect(
@@ -209,15 +211,15 @@ class SqliteFile:
                 data={"file": str(self.path)},
             ) from exc
 
-    def _inode(self) -> int | None:
+    def _present_inode(self) -> int | None:
         try:
             return self.path.stat().st_ino
         except OSError:
             return None
 
-    def _move_aside(self, damaged: int | None) -> None:
+    def _move_aside(self) -> None:
         """Rename the damaged file, unless another process has already put a fresh one in its place."""
-        if self._inode() != damaged:
+        if self._present_inode() != self._inode:
             return
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
         aside = self.path.with_name(f"{self.path.name}.damaged-{stamp}")
@@ -241,6 +243,12 @@ class SqliteFile:
             return DamagedStorageError(
                 f"{str(self.path)!r} is damaged or is not an SQLite file ({exc}). "
                 "Move it away with its '-wal' and '-shm' companions, or bring back a copy; start again.",
+                data=data,
+            )
+        if _primary_code(exc) in _IN_USE:
+            return StorageError(
+                f"{str(self.path)!r} was kept busy by another process for {BUSY_SECONDS:.0f} s ({exc}). "
+                "Try again; if it stays so, look for a program that holds the file open.",
                 data=data,
             )
         return StorageError(

@@ -1,0 +1,88 @@
+"""Decide what the failure of a downstream server means: what to say, and when to try again."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import httpx2
+
+from toolhone.exceptions import (
+    ConnectionLostError,
+    ServerAuthenticationError,
+    ServerUnavailableError,
+    ToolhoneError,
+)
+from toolhone.registry.config import Command, ServerEntry
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 300.0
+STEADY_SECONDS: Final = 60.0
+"""A session that lived this long was healthy: its loss starts the count of failures anew."""
+
+
+class Patience:
+    """Counts failures in a row, and says when the next try may be. Times are the caller's clock."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.next_attempt = 0.0
+
+    def start_failed(self, now: float, chance: float) -> None:
+        self.failures += 1
+        self.next_attempt = now + backoff(self.failures, chance)
+
+    def session_lost(self, now: float, chance: float, *, lived: float) -> None:
+        """The first loss may be repaired at once; losses in quick succession wait like failed starts."""
+        if lived >= STEADY_SECONDS:
+            self.failures = 0
+        self.failures += 1
+        self.next_attempt = now + (backoff(self.failures - 1, chance) if self.failures > 1 else 0.0)
+
+    def forget(self) -> None:
+        self.failures, self.next_attempt = 0, 0.0
+
+    def hurry(self) -> None:
+        """Allow one try now, without forgetting."""
+        self.next_attempt = 0.0
+
+
+def backoff(failures: int, chance: float) -> float:
+    """Seconds to wait after so many failures in a row: doubling, capped, half of it left to chance."""
+    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 30))
+    return longest * (0.5 + chance / 2)
+
+
+def start_failure(
+    entry: ServerEntry, failure: Exception, *, timeout: float, last_words: str
+) -> ServerUnavailableError:
+    """Why the server did not start, in one message that names what was tried."""
+    cause = next(_leaves(failure))
+    if isinstance(cause, ServerAuthenticationError):
+        return cause
+    if isinstance(cause, httpx2.HTTPStatusError) and cause.response.status_code in (401, 403):
+        return refused_credentials(entry.name, cause.response.status_code)
+    if isinstance(cause, TimeoutError):
+        why = f"It did not answer within {timeout:g} s."
+    elif isinstance(cause, ConnectionLostError):
+        why = "It ended before it answered."
+    elif isinstance(cause, ToolhoneError):
+        why = cause.message
+    else:
+        why = f"{type(cause).__name__}: {cause}."
+    how = f" with the command {entry.target.command!r}" if isinstance(entry.target, Command) else ""
+    return ServerUnavailableError(f"Server {entry.name!r} did not start{how}. {why}{last_words}")
+
+
+def refused_credentials(server: str, status: int) -> ServerAuthenticationError:
+    """The error that stops all further tries."""
+    return ServerAuthenticationError(
+        f"Server {server!r} refused our credentials (HTTP {status}). "
+        "Correct its headers in the configuration, then restart it."
+    )
+
+
+def _leaves(failure: BaseException) -> Iterator[BaseException]:
+    if isinstance(failure, BaseExceptionGroup):
+        for part in failure.exceptions:  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            yield from _leaves(part)  # pyright: ignore[reportUnknownArgumentType]
+    else:
+        yield failure

@@ -1,0 +1,549 @@
+"""Supervised downstream servers, against real processes and real HTTP ports."""
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import pytest
+import uvicorn
+from mcp.server import MCPServer
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from toolhone.exceptions import (
+    ConfigurationError,
+    ConnectionLostError,
+    NotRunningError,
+    ServerAuthenticationError,
+    ServerUnavailableError,
+    StorageError,
+    ToolFailedError,
+    UnknownToolError,
+)
+from toolhone.models import Category, Json, JsonObject, Limits, ToolDefinition, ToolOutput
+from toolhone.registry.config import Command, Endpoint, ServerEntry, ServerSettings
+from toolhone.registry.downstream import DownstreamServers
+from toolhone.registry.server_state import ServerState
+from toolhone.stores import StoredCatalog
+
+SERVERS = Path(__file__).parent / "servers"
+Event = tuple[str, str, JsonObject]
+
+
+class MemoryCatalogs:
+    def __init__(self, *catalogs: StoredCatalog) -> None:
+        self.kept = {catalog.server: catalog for catalog in catalogs}
+
+    def load(self) -> dict[str, StoredCatalog]:
+        return dict(self.kept)
+
+    def save(self, catalog: StoredCatalog) -> None:
+        self.kept[catalog.server] = catalog
+
+    def delete(self, server: str) -> None:
+        self.kept.pop(server, None)
+
+    def close(self) -> None: ...
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def plain(
+    name: str, *args: str, toolhone: JsonObject | None = None, fingerprint: str = "sha256:1"
+) -> ServerEntry:
+    """A server that starts in milliseconds; see `servers/plain.py` for what it can be told."""
+    command = Command(
+        command=sys.executable, args=("-I", "-S", str(SERVERS / "plain.py"), *map(str, args)), env={}
+    )
+    settings = ServerSettings.model_validate(toolhone or {})
+    return ServerEntry(name=name, fingerprint=fingerprint, target=command, settings=settings)
+
+
+def endpoint(name: str, url: str, transport: Json = "http", **headers: str) -> ServerEntry:
+    target = Endpoint(url=url, headers=headers, transport=transport)
+    return ServerEntry(name=name, fingerprint="sha256:1", target=target, settings=ServerSettings())
+
+
+class Running:
+    """The servers under test, and short ways to ask them."""
+
+    def __init__(self, servers: DownstreamServers, events: list[Event], tasks: anyio.abc.TaskGroup) -> None:
+        self.servers = servers
+        self.events = events
+        self.tasks = tasks
+
+    def tool(self, name: str) -> ToolDefinition:
+        return {tool.name: tool for tool in self.servers.tools()}[name]
+
+    def state(self, name: str) -> ServerState:
+        return {state.name: state for state in self.servers.states()}[name]
+
+    async def call(self, name: str, **arguments: Json) -> ToolOutput:
+        return await self.servers.call(self.tool(name), arguments)
+
+    async def until_changed(self, condition: Callable[[], bool]) -> None:
+        changed = anyio.Event()
+        stop = self.servers.subscribe(lambda: changed.set())
+        with anyio.fail_after(15):
+            while not condition():
+                await changed.wait()
+                changed = anyio.Event()
+        stop()
+
+
+@asynccontextmanager
+async def running(
+    entries: Sequence[ServerEntry],
+    store: MemoryCatalogs | None = None,
+    *,
+    listed: bool = True,
+    **options: Json,
+) -> AsyncGenerator[Running]:
+    events: list[Event] = []
+    servers = DownstreamServers(
+        entries,
+        lambda: store or MemoryCatalogs(),
+        os.environ,
+        on_event=lambda *event: events.append(event),
+        **options,
+    )
+    with anyio.fail_after(40):
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(servers.run)
+            if listed:
+                assert await servers.wait_listed(20)
+            yield Running(servers, events, tasks)
+            tasks.cancel_scope.cancel()
+
+
+def starts(path: Path) -> list[int]:
+    return [int(line) for line in path.read_text().split()] if path.exists() else []
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except FileNotFoundError:
+        return True
+
+
+STORED = StoredCatalog(
+    server="one",
+    fingerprint="sha256:1",
+    content_hash="sha256:2",
+    tools=({"name": "echo", "inputSchema": {"type": "object"}}, {"name": "gone", "inputSchema": {}}),
+    listed_at="2026-01-01T00:00:00+00:00",
+)
+
+
+async def test_tools_are_known_before_their_server_starts_and_a_call_starts_it(tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    store = MemoryCatalogs(STORED)
+    async with running([plain("one", "--starts", str(log))], store) as up:
+        assert [tool.name for tool in up.servers.tools()] == ["one__echo", "one__gone"]
+        assert (up.state("one").state, up.state("one").listed_at) == ("idle", STORED.listed_at)
+        assert starts(log) == []
+        gone = up.tool("one__gone")
+
+        answer = await up.call("one__echo", text="hello", nothing=None)
+
+        assert answer.structured == {"text": "hello", "nothing": None}
+        assert len(starts(log)) == 1
+        # What it really has was listed on connect, stored, and replaced what was remembered.
+        assert store.kept["one"].content_hash != STORED.content_hash
+        assert up.state("one").state == "ready"
+        assert up.state("one").pid == starts(log)[0]
+        with pytest.raises(UnknownToolError, match="'gone'"):
+            await up.servers.call(gone, {})
+    assert is_gone(starts(log)[0])
+
+
+async def test_a_stored_listing_of_another_entry_is_not_used(tmp_path: Path) -> None:
+    async with running([plain("one", fingerprint="sha256:other")], MemoryCatalogs(STORED)) as up:
+        assert "one__gone" not in [tool.name for tool in up.servers.tools()]
+        assert "one__wait_forever" in [tool.name for tool in up.servers.tools()]
+
+
+async def test_without_a_store_everything_else_works() -> None:
+    def fail() -> MemoryCatalogs:
+        raise StorageError("no room")
+
+    servers = DownstreamServers([plain("one")], fail, os.environ)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(servers.run)
+        assert await servers.wait_listed(15)
+        assert servers.tools()
+        tasks.cancel_scope.cancel()
+    with pytest.raises(NotRunningError):
+        await servers.call(servers.tools()[0], {})
+
+
+async def test_servers_that_misbehave_harm_nobody_else() -> None:
+    problem = ConfigurationError("Server 'invalid': command is missing.")
+    blank = ServerSettings()
+    entries = [
+        plain("good"),
+        plain("mixed", "--bad"),
+        plain("noisy", "--garbage"),
+        plain("many", "--tools", "10000"),
+        plain("hanging", "--hang", "initialize", toolhone={"startTimeoutSeconds": 0.5}),
+        plain("mute", "--hang", "tools/list", toolhone={"startTimeoutSeconds": 0.5}),
+        plain("endless", "--endless"),
+        plain("keyless", "--exit", "I need a key"),
+        ServerEntry(
+            name="missing",
+            fingerprint="",
+            target=Command(command="no-such-command", env={}),
+            settings=blank,
+        ),
+        endpoint("nobody", "http://127.0.0.1:9/mcp"),
+        ServerEntry(name="invalid", fingerprint="", target=None, settings=blank, problem=problem),
+        ServerEntry(name="off", fingerprint="", target=None, settings=blank, disabled=True),
+    ]
+    asleep = anyio.Event()
+    async with running(entries, sleep=lambda _seconds: asleep.wait()) as up:
+        assert up.state("good").state == "ready"
+        assert up.state("good").error is None
+        assert (await up.call("good__echo", a=1)).structured == {"a": 1}
+
+        mixed = " ".join(up.state("mixed").problems)
+        assert up.state("mixed").tools == up.state("good").tools
+        for words in (
+            "number 11",
+            "'no_schema'",
+            "/properties/a/type: 'text' is not a type",
+            "'array'",
+            "listed twice",
+        ):
+            assert words in mixed
+
+        assert (await up.call("noisy__echo", a=2)).structured == {"a": 2}
+        assert any("were not MCP" in told for told in up.state("noisy").problems)
+
+        assert up.state("many").tools == 10_000
+        assert up.tool("many__tool_9999").original_name == "tool_9999"
+
+        for name, words in {
+            "hanging": "did not answer within 0.5 s",
+            "mute": "did not answer within 0.5 s",
+            "endless": "has no end",
+            "keyless": "It ended before it answered. It wrote: I need a key",
+            "missing": "Cannot start 'no-such-command': No such file or directory",
+            "nobody": "ConnectError",
+        }.items():
+            state = up.state(name)
+            assert (state.state, state.attempts) == ("backoff", 1), state
+            assert words in (state.error or ""), state
+            assert state.next_attempt is not None
+        assert (up.state("invalid").state, up.state("invalid").error) == ("invalid", problem.message)
+        assert up.state("off").state == "disabled"
+        with pytest.raises(ServerUnavailableError, match="command is missing"):
+            await up.servers.restart("invalid")
+        with pytest.raises(ConfigurationError, match="no server 'nobody else'"):
+            await up.servers.refresh(["nobody else"])
+
+
+async def test_answers_come_back_as_they_were_sent() -> None:
+    reports: list[tuple[float, float | None, str | None]] = []
+    finished = anyio.Event()
+
+    async def report(progress: float, total: float | None, message: str | None) -> None:
+        reports.append((progress, total, message))
+        if progress == total:
+            finished.set()
+
+    async with running([plain("one")]) as up:
+        odd = await up.call("one__odd")
+        assert odd.content[0] == {"type": "text", "text": "fine"}
+        assert json.loads(odd.content[1]["text"]) == {"type": "smell", "strength": 3}
+        assert odd.has_structured and odd.structured is None
+        assert "block 2" in odd.notices[0]
+
+        with pytest.raises(ToolFailedError, match=r"error -32050: no luck today") as failed:
+            await up.call("one__fail")
+        assert failed.value.data["code"] == -32050
+
+        await up.servers.call(up.tool("one__progress"), {}, report_progress=report)
+        with anyio.fail_after(5):
+            await finished.wait()
+        assert reports == [(1, 2, "step 1"), (2, 2, "step 2")]
+
+        long = up.tool("one__for_ever").description
+        assert len(long) < 17_000
+        assert long.endswith("[toolhone shows 16384 of 20000 characters]")
+
+
+async def test_cancelling_a_call_reaches_the_server_and_disturbs_no_other() -> None:
+    async with running([plain("one")]) as up:
+        with anyio.move_on_after(0.05) as scope:
+            await up.call("one__wait_forever")
+        assert scope.cancelled_caught
+        assert (await up.call("one__cancelled")).text == "1"
+
+
+async def test_a_server_killed_in_mid_call_fails_that_call_and_comes_back_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    async with running([plain("one", "--starts", str(log))]) as up:
+        outcomes: list[Exception] = []
+
+        async def wait_forever() -> None:
+            try:
+                await up.call("one__wait_forever")
+            except ConnectionLostError as exc:
+                outcomes.append(exc)
+
+        first = int((await up.call("one__pid")).text)
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(wait_forever)
+            calls.start_soon(wait_forever)
+            await anyio.wait_all_tasks_blocked()
+            os.kill(first, signal.SIGKILL)
+        assert len(outcomes) == 2
+        assert int((await up.call("one__pid")).text) != first
+        assert len(starts(log)) == 2
+
+
+async def test_a_server_that_stays_dead_is_left_alone_for_longer_and_longer(tmp_path: Path) -> None:
+    log, dead = tmp_path / "starts", tmp_path / "dead"
+    clock = Clock()
+    entry = plain("one", "--starts", str(log), "--exit-if", str(dead))
+    async with running([entry], clock=clock, random=lambda: 1.0) as up:
+        dead.touch()
+        with pytest.raises(ConnectionLostError):
+            await up.call("one__die")
+        with pytest.raises(ServerUnavailableError, match="told to end"):
+            await up.call("one__echo")  # the one reconnection that is free
+        for pause in (2, 4, 8):
+            tried = len(starts(log))
+            with pytest.raises(ServerUnavailableError, match=f"tried again in {pause} s") as refused:
+                await up.call("one__echo")
+            assert refused.value.data == {"retry_after_seconds": pause}
+            assert len(starts(log)) == tried
+            assert up.state("one").state == "backoff"
+            clock.now += pause
+            with pytest.raises(ServerUnavailableError, match="told to end"):
+                await up.call("one__echo")
+            assert len(starts(log)) == tried + 1
+        dead.unlink()
+        await up.servers.restart("one")
+        assert (await up.call("one__echo", a=1)).structured == {"a": 1}
+        assert up.state("one").attempts == 0
+
+
+async def test_a_server_that_was_never_listed_is_tried_again_in_the_background(tmp_path: Path) -> None:
+    dead = tmp_path / "dead"
+    dead.touch()
+    pauses: list[float] = []
+
+    async def recover(seconds: float) -> None:
+        pauses.append(seconds)
+        clock.now += seconds
+        dead.unlink()
+
+    clock = Clock()
+    async with running(
+        [plain("one", "--exit-if", str(dead))], clock=clock, random=lambda: 0.0, sleep=recover
+    ) as up:
+        await up.until_changed(lambda: bool(up.servers.tools()))
+        assert pauses == [0.5]
+
+
+async def test_no_more_servers_start_at_once_than_allowed() -> None:
+    entries = [plain(f"s{number}") for number in range(6)]
+    async with running(entries, max_starting=1) as up:
+        kinds = [what for _, what, _ in up.events if what in ("listed", "started")]
+        assert kinds[:-1] == ["listed", "started"] * 5 + ["listed"]
+
+
+async def test_a_server_that_nobody_called_does_not_stay_after_it_was_listed(tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    async with running([plain("one", "--starts", str(log))], linger=0.0) as up:
+        with anyio.fail_after(15):
+            while ("one", "stopped", {}) not in up.events:
+                await anyio.wait_all_tasks_blocked()
+        assert up.state("one").state == "idle"
+        assert is_gone(starts(log)[0])
+        assert (await up.call("one__echo", a=1)).structured == {"a": 1}
+        assert up.state("one").state == "ready"
+
+
+async def test_a_changed_list_is_read_again_in_mid_call_and_remembered() -> None:
+    store = MemoryCatalogs()
+    async with running([plain("one")], store) as up:
+        fail = up.tool("one__fail")
+        async with anyio.create_task_group() as calls:
+            calls.start_soon(up.call, "one__wait_forever")
+            await up.call("one__grow")
+            await up.until_changed(lambda: "one__grown" in [tool.name for tool in up.servers.tools()])
+            # The call that was under way still is, on the same session.
+            assert (await up.call("one__grown")).text == "new"
+            assert (await up.call("one__cancelled")).text == "0"
+            calls.cancel_scope.cancel()
+        with pytest.raises(UnknownToolError, match="'fail'"):
+            await up.servers.call(fail, {})
+        assert "grown" in [tool["name"] for tool in store.kept["one"].tools]
+        assert [what for _, what, _ in up.events] == ["listed", "started", "changed"]
+
+
+async def test_a_server_of_the_stateless_era_changes_its_tools_asks_and_is_cancelled() -> None:
+    command = Command(command=sys.executable, args=(str(SERVERS / "stateless.py"),), env={})
+    entry = ServerEntry(name="new", fingerprint="", target=command, settings=ServerSettings())
+    started = anyio.Event()
+
+    async def report(_progress: float, _total: float | None, _message: str | None) -> None:
+        started.set()
+
+    async with running([entry]) as up:
+        assert up.state("new").protocol_version == "2026-07-28"
+        with pytest.raises(ToolFailedError, match="asks its user for input"):
+            await up.call("new__ask")
+        async with anyio.create_task_group() as calls:
+            wait = partial(up.servers.call, up.tool("new__wait"), {}, report_progress=report)
+            calls.start_soon(wait)
+            await started.wait()
+            calls.cancel_scope.cancel()
+        assert (await up.call("new__cancelled")).text == "1"
+        await up.call("new__grow")
+        await up.until_changed(lambda: "new__grown" in [tool.name for tool in up.servers.tools()])
+        assert "new__ask" not in [tool.name for tool in up.servers.tools()]
+
+
+async def test_settings_decide_what_is_seen_and_believed() -> None:
+    toolhone: JsonObject = {
+        "allow": ["echo", "p*"],
+        "deny": ["pr*"],
+        "trusted": True,
+        "category": "marketing_brand",
+        "limits": {"maxConcurrency": 3, "timeoutSeconds": 7},
+        "tools": {"pid": {"timeoutSeconds": 1, "maxConcurrency": 1, "category": "ecommerce"}},
+    }
+    async with running([plain("one", toolhone=toolhone), plain("two")]) as up:
+        assert [tool.name for tool in up.servers.tools() if tool.server == "one"] == ["one__echo", "one__pid"]
+        echo, pid = up.tool("one__echo"), up.tool("one__pid")
+        assert echo.read_only and not up.tool("two__echo").read_only
+        assert (echo.category, pid.category) == (Category.MARKETING_BRAND, Category.ECOMMERCE)
+        assert echo.limits == Limits(timeout_seconds=7)
+        assert pid.limits == Limits(timeout_seconds=1, max_concurrency=1)
+        assert up.servers.server_limits["one"] == Limits(max_concurrency=3, timeout_seconds=7)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has job objects instead")
+async def test_a_stubborn_server_and_what_it_started_end_with_us(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    async with running([plain("one", "--stubborn", str(pids))]) as up:
+        assert up.state("one").state == "ready"
+    assert all(is_gone(int(pid)) for pid in pids.read_text().split())
+
+
+class Door:
+    """Lets in who shows the token; can be told to let nobody in."""
+
+    token = "Bearer open"
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", []))
+        if scope["type"] == "http" and headers.get(b"authorization") != Door.token.encode():
+            await PlainTextResponse("who are you?", 401)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+@asynccontextmanager
+async def web_server() -> AsyncGenerator[str]:
+    mcp = MCPServer("web")
+
+    @mcp.tool()
+    def add(a: int, b: int) -> int:  # pyright: ignore[reportUnusedFunction]
+        return a + b
+
+    streamable, sse = mcp.streamable_http_app(), mcp.sse_app()
+    app = Starlette(
+        routes=[*streamable.routes, *sse.routes],
+        middleware=[Middleware(Door)],
+        lifespan=lambda _app: mcp.session_manager.run(),
+    )
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve)
+        with anyio.fail_after(10):
+            while not server.started:
+                await anyio.wait_all_tasks_blocked()
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+        server.should_exit = server.force_exit = True
+
+
+async def test_http_servers_of_both_kinds_work_and_a_refused_credential_stops_all_tries() -> None:
+    async with web_server() as url:
+        entries = [
+            endpoint("web", f"{url}/mcp", Authorization=Door.token),
+            endpoint("old", f"{url}/sse", "sse", Authorization=Door.token),
+            endpoint("closed", f"{url}/mcp", Authorization="Bearer wrong"),
+            endpoint("shut", f"{url}/sse", "sse"),
+            endpoint("lost", f"{url}/nowhere", Authorization=Door.token),
+        ]
+        asleep = anyio.Event()
+        async with running(entries, sleep=lambda _seconds: asleep.wait()) as up:
+            assert up.state("web").protocol_version == "2026-07-28"
+            assert (await up.call("web__add", a=1, b=2)).structured == {"result": 3}
+            assert (await up.call("old__add", a=1, b=2)).structured == {"result": 3}
+            for name in ("closed", "shut"):
+                assert up.state(name).state == "failed"
+                assert "HTTP 401" in (up.state(name).error or "")
+                await up.servers.refresh([name])
+                assert up.state(name).state == "failed"
+                with pytest.raises(ServerAuthenticationError):
+                    await up.servers.restart(name)
+            assert "HTTP 404" in (up.state("lost").error or "")
+
+
+async def test_a_credential_refused_later_fails_the_call_and_stops_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with web_server() as url:
+        async with running([endpoint("web", f"{url}/mcp", Authorization=Door.token)]) as up:
+            monkeypatch.setattr(Door, "token", "Bearer changed")
+            with pytest.raises(ServerAuthenticationError):
+                await up.call("web__add", a=1, b=2)
+            assert up.state("web").state == "failed"
+            with pytest.raises(ServerAuthenticationError):
+                await up.call("web__add", a=1, b=2)
+
+
+async def test_an_http_server_that_went_away_is_reported_as_not_reached() -> None:
+    async with web_server() as url:
+        entry = endpoint("web", f"{url}/mcp", Authorization=Door.token)
+        store = MemoryCatalogs()
+        async with running([entry], store):
+            pass
+    async with running([entry], store) as up:
+        with pytest.raises(ServerUnavailableError, match="ConnectError"):
+            await up.call("web__add", a=1, b=2)
+        with pytest.raises(ServerUnavailableError, match="tried again in 1 s"):
+            await up.call("web__add", a=1, b=2)
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """The SDK logs a traceback for every line that is not MCP."""
+    caplog.set_level(logging.CRITICAL, logger="mcp.client.stdio")

@@ -1,0 +1,434 @@
+"""The selector as its callers see it."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolhone.exceptions import InvalidRequestError, ModelUnavailableError, NotRunningError
+from toolhone.models import Category, ToolDefinition
+from toolhone.selection.embedder import Embedder
+from toolhone.selection.question import MAX_TOOLS, Selection
+from toolhone.selection.selector import PATIENCE_TEXTS, Selector
+from toolhone.selection.text import TASK_CHARACTERS
+from toolhone.storage.memory import MemoryVectorStore
+from toolhone.stores import ToolUsage
+
+if TYPE_CHECKING:
+    from conftest import CountingEmbedder, MakeTool
+
+
+def no_usage() -> Mapping[str, ToolUsage]:
+    return {}
+
+
+def lexical_selector(
+    tools: list[ToolDefinition], usage: Callable[[], Mapping[str, ToolUsage]] = no_usage
+) -> Selector:
+    """One whose `run` is never started, so it goes by words."""
+    selector = Selector(load_embedder=absent_model, open_vectors=None, usage=usage)
+    selector.update(tools)
+    return selector
+
+
+def absent_model() -> Embedder:
+    raise ModelUnavailableError("The package with the embedding model is not installed.")
+
+
+@asynccontextmanager
+async def running(
+    load: Callable[[], Embedder],
+    tools: list[ToolDefinition],
+    store: MemoryVectorStore | None = None,
+    usage: Callable[[], Mapping[str, ToolUsage]] = no_usage,
+) -> AsyncIterator[Selector]:
+    selector = Selector(
+        load_embedder=load, open_vectors=(lambda: store) if store is not None else None, usage=usage
+    )
+    selector.update(tools)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            await group.start(selector.run)
+            yield selector
+            group.cancel_scope.cancel()
+
+
+def names(selection: Selection) -> list[str]:
+    return [tool.definition.name for tool in selection.tools]
+
+
+def many(make_tool: "MakeTool", count: int) -> list[ToolDefinition]:
+    return [make_tool(f"tool_{number}", f"Does the thing number {number}.") for number in range(count)]
+
+
+# What is found
+
+
+async def test_a_cold_question_about_the_weather_finds_get_weather(
+    minilm: Embedder, office: list[ToolDefinition]
+) -> None:
+    async with running(lambda: minilm, office[:3]) as selector:
+        selection = await selector.select("What's the weather in Paris?")
+
+    assert selection.method == "hybrid"
+    assert selection.notices == ()
+    assert names(selection) == ["get_weather", *names(selection)[1:]]
+    assert selection.considered == 3
+    assert {"query_database", "analyze_data"} < set(names(selection))
+
+
+async def test_meaning_finds_what_shares_no_word(minilm: Embedder, office: list[ToolDefinition]) -> None:
+    async with running(lambda: minilm, office) as selector:
+        selection = await selector.select("Will it rain tomorrow?")
+
+    assert names(selection)[0] == "get_weather"
+    assert selection.tools[0].lexical == 0
+
+
+@pytest.mark.parametrize("task", ["call scan_secrets", "scanSecrets now", "what about `scan-secrets`?"])
+async def test_a_named_tool_comes_first_whatever_else_fits(task: str, office: list[ToolDefinition]) -> None:
+    selection = await lexical_selector(office).select(f"{task} and query a database with SQL", max_tools=1)
+
+    assert names(selection) == ["scan_secrets"]
+    assert selection.tools[0].exact
+    assert selection.tools[0].score == 1
+
+
+async def test_more_named_tools_than_asked_for_are_mentioned(office: list[ToolDefinition]) -> None:
+    selection = await lexical_selector(office).select("create_issue in a project", max_tools=1)
+
+    assert names(selection) == ["gitlab__create_issue"]
+    assert any("names 2 tools" in notice for notice in selection.notices)
+
+
+async def test_an_ordinary_word_gets_only_its_normal_score(office: list[ToolDefinition]) -> None:
+    selection = await lexical_selector(office).select("search for credentials in this tree")
+
+    assert names(selection)[0] == "scan_secrets"
+    assert not any(tool.exact for tool in selection.tools)
+
+
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [("查一下天气", "weather_cn"), ("حالة الطقس", "weather_ar"), ("ПОГОДА", "weather_ru"), ("🌧?", "rain")],
+)
+async def test_every_script_is_found_by_words_alone(
+    task: str, found: str, make_tool: "MakeTool", office: list[ToolDefinition]
+) -> None:
+    tools = [
+        *office,
+        make_tool("weather_cn", "获取城市的天气预报"),
+        make_tool("weather_ar", "معرفة حالة الطقس"),
+        make_tool("weather_ru", "Погода в городе"),
+        make_tool("rain", "🌧 radar"),
+    ]
+
+    assert names(await lexical_selector(tools).select(task))[0] == found
+
+
+async def test_a_task_that_shares_no_word_still_gets_tools_and_is_told(office: list[ToolDefinition]) -> None:
+    selection = await lexical_selector(office).select("zzz")
+
+    assert len(selection.tools) == 5
+    assert all(tool.score == 0 for tool in selection.tools)
+    assert any("not matches" in notice for notice in selection.notices)
+
+
+# What may be asked
+
+
+async def test_only_available_tools_are_candidates_and_unknown_names_are_listed(
+    office: list[ToolDefinition],
+) -> None:
+    selection = await lexical_selector(office).select(
+        "weather", available=["query_database", "nonesuch", "clock__time"]
+    )
+
+    assert set(names(selection)) == {"query_database", "clock__time"}
+    assert selection.considered == 2
+    assert any("'nonesuch'" in notice for notice in selection.notices)
+
+
+async def test_a_category_narrows_the_candidates(office: list[ToolDefinition]) -> None:
+    selector = lexical_selector(office)
+
+    assert names(await selector.select("weather", category=Category.CORE_SECURITY)) == ["scan_secrets"]
+    nothing = await selector.select("weather", category=Category.ECOMMERCE)
+    assert nothing.tools == ()
+    assert "No tool passes the filters." in nothing.notices
+
+
+@pytest.mark.parametrize("task", ["", " \n\t"])
+async def test_an_empty_task_is_refused(task: str, office: list[ToolDefinition]) -> None:
+    with pytest.raises(InvalidRequestError, match="empty"):
+        await lexical_selector(office).select(task)
+
+
+@pytest.mark.parametrize("max_tools", [0, -1, MAX_TOOLS + 1])
+async def test_a_bound_outside_of_its_range_is_refused(max_tools: int, office: list[ToolDefinition]) -> None:
+    with pytest.raises(InvalidRequestError, match=str(max_tools)):
+        await lexical_selector(office).select("x", max_tools=max_tools)
+
+
+@pytest.mark.parametrize("available", [[], "get_weather"])
+async def test_available_tools_must_be_a_list_with_something_in_it(
+    available: list[str] | str, office: list[ToolDefinition]
+) -> None:
+    with pytest.raises(InvalidRequestError, match="available tools"):
+        await lexical_selector(office).select("x", available=available)
+
+
+async def test_a_huge_task_is_cut_and_says_so(minilm: Embedder, office: list[ToolDefinition]) -> None:
+    async with running(lambda: minilm, office) as selector:
+        selection = await selector.select("weather " * 13_000)
+
+    assert names(selection)[0] == "get_weather"
+    assert any(f"{TASK_CHARACTERS:,}" in notice for notice in selection.notices)
+    assert any("from its beginning" in notice for notice in selection.notices)
+
+
+async def test_control_characters_and_lone_surrogates_are_only_text(
+    minilm: Embedder, office: list[ToolDefinition]
+) -> None:
+    async with running(lambda: minilm, office) as selector:
+        selection = await selector.select("\x00\x1b[2J weather \ud800\u202e")
+
+    assert names(selection)[0] == "get_weather"
+
+
+async def test_an_empty_catalog_answers_with_nothing_and_says_so() -> None:
+    selection = await lexical_selector([]).select("weather")
+
+    assert (selection.tools, selection.considered) == ((), 0)
+    assert "There are no tools yet." in selection.notices
+
+
+async def test_a_preference_reorders_near_equals_by_records(make_tool: "MakeTool") -> None:
+    twins = [make_tool("fetch_b", "Fetch a page."), make_tool("fetch_c", "Fetch a page.")]
+    records = {
+        "fetch_b": ToolUsage(calls=9, failures=0, mean_ms=900, mean_tokens=10),
+        "fetch_c": ToolUsage(calls=9, failures=0, mean_ms=30, mean_tokens=500),
+    }
+    selector = lexical_selector(twins, lambda: records)
+
+    assert names(await selector.select("fetch a page")) == ["fetch_b", "fetch_c"]
+    assert names(await selector.select("fetch a page", prefer_fast=True)) == ["fetch_c", "fetch_b"]
+    assert names(await selector.select("fetch a page", prefer_cheap=True)) == ["fetch_b", "fetch_c"]
+
+
+async def test_a_preference_never_puts_a_tool_before_one_that_was_named(make_tool: "MakeTool") -> None:
+    twins = [make_tool("fetch_b", "Fetch a page."), make_tool("fetch_c", "Fetch a page.")]
+    records = {
+        "fetch_b": ToolUsage(calls=9, failures=0, mean_ms=900, mean_tokens=10),
+        "fetch_c": ToolUsage(calls=9, failures=0, mean_ms=30, mean_tokens=500),
+    }
+
+    selection = await lexical_selector(twins, lambda: records).select("fetch_b a page", prefer_fast=True)
+
+    assert names(selection) == ["fetch_b", "fetch_c"]
+
+
+# How the index comes to be
+
+
+async def test_nothing_is_loaded_before_the_first_question(
+    embedder: "CountingEmbedder", office: list[ToolDefinition]
+) -> None:
+    loads: list[str] = []
+
+    def load() -> Embedder:
+        loads.append("loaded")
+        return embedder
+
+    async with running(load, office) as selector:
+        await anyio.wait_all_tasks_blocked()
+        assert loads == []
+        await selector.select("? weather")
+        await selector.select("? time")
+
+    assert loads == ["loaded"]
+
+
+async def test_words_answer_while_vectors_are_computed(
+    embedder: "CountingEmbedder", make_tool: "MakeTool"
+) -> None:
+    tools = many(make_tool, PATIENCE_TEXTS + 10)
+    embedder.gate.clear()
+    async with running(lambda: embedder, tools) as selector:
+        during = await selector.select("? number 7")
+        embedder.gate.set()
+        await selector.wait_indexed()
+        after = await selector.select("? number 7")
+
+    assert during.method == "lexical"
+    assert during.notices == (f"Chosen by words alone: 0 of {len(tools)} tools are embedded so far.",)
+    assert names(during)[0] == "tool_7"
+    assert after.method == "hybrid"
+    assert after.notices == ()
+
+
+async def test_vectors_are_read_from_the_store_the_next_time(
+    embedder: "CountingEmbedder", make_tool: "MakeTool"
+) -> None:
+    tools, store = many(make_tool, 100), MemoryVectorStore()
+    async with running(lambda: embedder, tools, store) as selector:
+        await selector.wait_indexed()
+    assert len(embedder.embedded) == 100
+
+    async with running(lambda: embedder, tools, store) as selector:
+        selection = await selector.select("? number 7")
+
+    assert selection.method == "hybrid"
+    assert len(embedder.embedded) == 100
+
+
+async def test_what_was_computed_before_a_stop_is_kept(
+    embedder: "CountingEmbedder", make_tool: "MakeTool"
+) -> None:
+    store = MemoryVectorStore()
+    tools = many(make_tool, 5)
+    async with running(lambda: embedder, tools, store) as selector:
+        await selector.wait_indexed()
+
+    async with running(lambda: embedder, many(make_tool, 6), store) as selector:
+        await selector.wait_indexed()
+
+    assert len(embedder.embedded) == 6
+
+
+async def test_only_changed_tools_are_embedded_again(
+    embedder: "CountingEmbedder", office: list[ToolDefinition]
+) -> None:
+    async with running(lambda: embedder, office) as selector:
+        await selector.wait_indexed()
+        embedder.embedded.clear()
+        selector.update([*office[1:], replace(office[0], description="Tide tables of a harbour.")])
+        await selector.wait_indexed()
+
+    assert len(embedder.embedded) == 1
+    assert "Tide tables" in embedder.embedded[0]
+
+
+async def test_the_next_question_sees_a_changed_catalog(
+    embedder: "CountingEmbedder", office: list[ToolDefinition], make_tool: "MakeTool"
+) -> None:
+    async with running(lambda: embedder, office) as selector:
+        await selector.wait_indexed()
+        selector.update([*office[1:], make_tool("moon_phase", "Phase of the moon.")])
+        selection = await selector.select("? phase of the moon, get_weather", max_tools=MAX_TOOLS)
+
+    assert names(selection)[0] == "moon_phase"
+    assert "get_weather" not in names(selection)
+
+
+async def test_a_catalog_that_changes_while_it_is_embedded_is_embedded_whole(
+    embedder: "CountingEmbedder", make_tool: "MakeTool"
+) -> None:
+    tools = many(make_tool, PATIENCE_TEXTS + 20)
+    embedder.gate.clear()
+    async with running(lambda: embedder, tools) as selector:
+        await selector.select("? start")
+        selector.update(tools[10:])
+        embedder.gate.set()
+        await selector.wait_indexed()
+        selection = await selector.select("? number 7")
+
+    assert selection.considered == len(tools) - 10
+    assert selection.method == "hybrid"
+    assert selection.notices == ()
+
+
+async def test_without_the_model_words_answer_and_the_reason_is_told(office: list[ToolDefinition]) -> None:
+    async with running(absent_model, office) as selector:
+        await selector.wait_indexed()
+        selection = await selector.select("weather")
+        selector.update(office[:3])
+        await selector.wait_indexed()
+        again = await selector.select("weather")
+
+    for answer in (selection, again):
+        assert answer.method == "lexical"
+        assert names(answer)[0] == "get_weather"
+        assert any("is not installed" in notice for notice in answer.notices)
+
+
+async def test_a_model_that_breaks_leaves_the_words(
+    embedder: "CountingEmbedder", office: list[ToolDefinition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(texts: list[str]) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(embedder, "embed", broken)
+    async with running(lambda: embedder, office) as selector:
+        selection = await selector.select("weather")
+
+    assert names(selection)[0] == "get_weather"
+    assert any("out of memory" in notice for notice in selection.notices)
+
+
+async def test_waiting_for_an_index_that_nobody_builds_is_an_error(office: list[ToolDefinition]) -> None:
+    with pytest.raises(NotRunningError):
+        await lexical_selector(office).wait_indexed()
+
+
+async def test_many_questions_at_once_are_all_answered(minilm: Embedder, office: list[ToolDefinition]) -> None:
+    answers: list[Selection] = []
+    async with running(lambda: minilm, office) as selector:
+
+        async def ask(number: int) -> None:
+            answers.append(await selector.select(f"weather of city {number}"))
+
+        async with anyio.create_task_group() as group:
+            for number in range(30):
+                group.start_soon(ask, number)
+
+    assert len(answers) == 30
+    assert {names(answer)[0] for answer in answers} == {"get_weather"}
+
+
+# What always holds
+
+
+OFFICE = ["get_weather", "query_database", "analyze_data", "clock__time", "web__search", "scan_secrets"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.text(min_size=1).filter(str.strip) | st.sampled_from(["weather", "create_issue", "`time` sql"]),
+    st.integers(1, MAX_TOOLS),
+    st.none() | st.lists(st.sampled_from(OFFICE), min_size=1),
+)
+def test_answers_are_bounded_sorted_never_empty_and_repeatable(
+    office: list[ToolDefinition], task: str, max_tools: int, available: list[str] | None
+) -> None:
+    async def twice() -> tuple[Selection, Selection]:
+        first = await lexical_selector(office).select(task, max_tools=max_tools, available=available)
+        return first, await lexical_selector(office[::-1]).select(
+            task, max_tools=max_tools, available=available
+        )
+
+    first, second = anyio.run(twice)
+
+    scores = [tool.score for tool in first.tools]
+    assert len(first.tools) == min(max_tools, first.considered)
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert first.tools == second.tools
+
+
+def test_importing_the_selector_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, toolhone.selection.selector, toolhone.selection.embedder\n"
+        "print([m for m in ('numpy', 'onnxruntime', 'tokenizers', 'Stemmer', 'torch') if m in sys.modules])"
+    )
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,152 @@
+"""Finds credentials that were left in the files of a folder."""
+
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+SKIPPED_FOLDERS = frozenset(
+    {
+        *(".git", ".hg", ".svn", "node_modules", ".venv", "venv", "__pycache__"),
+        *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox"),
+    }
+)
+LARGEST_FILE = 1_000_000
+LONGEST_LINE = 10_000
+
+_KINDS = {
+    kind: re.compile(pattern)
+    for kind, pattern in {
+        "private_key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
+        "aws_access_key_id": r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
+        "github_token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b",
+        "gitlab_token": r"\bglpat-[A-Za-z0-9_-]{20,64}",
+        "slack_token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,200}",
+        "slack_webhook": r"https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
+        "stripe_key": r"\b[rs]k_live_[A-Za-z0-9]{16,200}\b",
+        "google_api_key": r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
+        "anthropic_key": r"\bsk-ant-[A-Za-z0-9_-]{20,200}",
+        "openai_key": r"\bsk-(?!ant-)(?:proj-|svcacct-)?[A-Za-z0-9_-]{32,200}",
+        "huggingface_token": r"\bhf_[A-Za-z0-9]{34,64}\b",
+        "npm_token": r"\bnpm_[A-Za-z0-9]{36}\b",
+        "pypi_token": r"\bpypi-[A-Za-z0-9_-]{50,300}",
+        "sendgrid_key": r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+        "json_web_token": r"\beyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,1000}",
+        "password_in_url": r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]{1,100}:(?P<secret>[^\s/:@\"'<>]{3,200})@",
+    }.items()
+}
+_ASSIGNMENT = re.compile(
+    r"(?i)(?:password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credential)[a-z0-9_.-]{0,30}"
+    r"[\"']?\s{0,5}(?:=>|:=|[:=])\s{0,5}(?P<quote>[\"']?)(?P<secret>[^\s\"'`,;(){}\[\]<>]{8,200})(?P=quote)"
+)
+_PLACEHOLDER = re.compile(
+    r"(?i)^[$%*]|\$\{|\{\{|example|changeme|placeholder|redacted|dummy|your[-_]|xxxx|\*\*\*\*|^(?:none|null|true|false)"
+)
+
+
+class ScanError(Exception):
+    """The folder cannot be scanned."""
+
+
+def scan_secrets(
+    path: str,
+    max_findings: int = 100,
+    max_files: int = 20_000,
+    report_progress: Callable[..., None] | None = None,
+) -> dict[str, Any]:
+    """Look through every text file under a folder, or through one file."""
+    root = Path(path).expanduser().resolve()
+    if not root.exists():
+        raise ScanError(f"There is no file or folder {str(root)!r}.")
+    findings: list[dict[str, Any]] = []
+    skipped: Counter[str] = Counter()
+    scanned = 0
+    stopped_by: str | None = None
+    for file in _files(root):
+        if scanned + skipped.total() >= max_files:
+            stopped_by = "max_files"
+            break
+        text = _text(file, skipped)
+        if text is None:
+            continue
+        scanned += 1
+        if report_progress is not None and scanned % 500 == 0:
+            report_progress(scanned, None, f"{scanned} files, {len(findings)} findings")
+        name = file.name if file == root else str(file.relative_to(root))
+        findings += [{"file": name, **finding} for finding in find_secrets(text)]
+        if len(findings) > max_findings:
+            stopped_by = "max_findings"
+            break
+    return {
+        "findings": findings[:max_findings],
+        "files_scanned": scanned,
+        "files_skipped": dict(skipped),
+        "complete": stopped_by is None,
+        "stopped_by": stopped_by,
+    }
+
+
+def find_secrets(text: str) -> Iterator[dict[str, Any]]:
+    """Every secret in a text: line, kind and a masked excerpt, never the secret itself."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        piece = line[:LONGEST_LINE]
+        known = [(kind, match) for kind, pattern in _KINDS.items() for match in pattern.finditer(piece)]
+        for kind, match in known:
+            secret = match["secret"] if "secret" in match.re.groupindex else match[0]
+            if kind == "private_key" or not _PLACEHOLDER.search(secret):
+                yield {
+                    "line": number,
+                    "kind": kind,
+                    "excerpt": secret if kind == "private_key" else _masked(secret),
+                }
+        for match in _ASSIGNMENT.finditer(piece):
+            overlaps = any(match.start() < other.end() and other.start() < match.end() for _, other in known)
+            if not overlaps and _looks_random(match["secret"], quoted=bool(match["quote"])):
+                yield {"line": number, "kind": "assigned_secret", "excerpt": _masked(match["secret"])}
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Files in a fixed order; links are not followed, so nothing outside is read."""
+    if root.is_file():
+        yield root
+        return
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        for name in sorted(names):
+            file = Path(folder, name)
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def _text(file: Path, skipped: Counter[str]) -> str | None:
+    try:
+        if file.stat().st_size > LARGEST_FILE:
+            skipped["too_large"] += 1
+            return None
+        content = file.read_bytes()
+    except OSError:
+        skipped["unreadable"] += 1
+        return None
+    if b"\0" in content[:8192]:
+        skipped["binary"] += 1
+        return None
+    return content.decode("utf-8", "replace")
+
+
+def _looks_random(value: str, *, quoted: bool) -> bool:
+    """Whether it is a value rather than a name, a path or a sample."""
+    if _PLACEHOLDER.search(value):
+        return False
+    counts = Counter(value)
+    entropy = -sum(count / len(value) * math.log2(count / len(value)) for count in counts.values())
+    has_digit = any(character.isdigit() for character in value)
+    # Without quotes it may be code, `token = parse_token2`, so it has to look more like noise.
+    return entropy >= (2.5 if quoted else 3.5) and (has_digit or (quoted and not value.isidentifier()))
+
+
+def _masked(secret: str) -> str:
+    shown = secret[:4] if len(secret) >= 12 else ""
+    return f"{shown}… ({len(secret)} characters)"
