@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 SKIPPED_FOLDERS = frozenset(
-    {".git", ".hg", ".svn", "node_modules", ".venv", "venv", "__pycache__", ".ruff_cache", ".pytest_cache"}
+    {".git", ".hg", ".svn", "node_modules", "__pycache__", ".ruff_cache", ".pytest_cache"}
 )
 LARGEST_FILE = 5_000_000
 LONGEST_LINE_SHOWN = 300
@@ -111,7 +111,11 @@ def _files(root: Path, glob: str) -> Iterator[Path]:
         yield root
         return
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS and not Path(folder, name, "pyvenv.cfg").is_file()
+        )
         for name in sorted(names):
             file = Path(folder, name)
             relative = file.relative_to(root).as_posix()

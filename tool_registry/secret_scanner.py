@@ -10,41 +10,49 @@ from typing import Any
 
 SKIPPED_FOLDERS = frozenset(
     {
-        *(".git", ".hg", ".svn", "node_modules", ".venv", "venv", "__pycache__"),
+        *(".git", ".hg", ".svn", "node_modules", "__pycache__"),
         *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".tox", ".nox"),
     }
 )
 LARGEST_FILE = 1_000_000
-LONGEST_LINE = 10_000
 
+# Every pattern begins with a literal, which is what makes the search through a whole file fast, and has
+# an end to everything it repeats. What stands before it is looked at afterwards.
 _KINDS = {
     kind: re.compile(pattern)
     for kind, pattern in {
-        "private_key": r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----",
-        "aws_access_key_id": r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b",
-        "github_token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{50,255})\b",
-        "gitlab_token": r"\bglpat-[A-Za-z0-9_-]{20,64}",
-        "slack_token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,200}",
+        "private_key": r"-----BEGIN (?:[A-Z]{2,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+        "aws_access_key_id": r"A(?:KIA|SIA)[A-Z2-7]{16}\b",
+        "github_token": r"gh[pousr]_[A-Za-z0-9]{36,255}\b",
+        "github_fine_grained_token": r"github_pat_[A-Za-z0-9_]{50,255}\b",
+        "gitlab_token": r"glpat-[A-Za-z0-9_-]{20,64}",
+        "slack_token": r"xox[abeprs]-[A-Za-z0-9-]{10,200}",
         "slack_webhook": r"https://hooks\.slack\.com/services/[A-Za-z0-9/]{20,100}",
-        "stripe_key": r"\b[rs]k_live_[A-Za-z0-9]{16,200}\b",
-        "google_api_key": r"\bAIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
-        "anthropic_key": r"\bsk-ant-[A-Za-z0-9_-]{20,200}",
-        "openai_key": r"\bsk-(?!ant-)(?:proj-|svcacct-)?[A-Za-z0-9_-]{32,200}",
-        "huggingface_token": r"\bhf_[A-Za-z0-9]{34,64}\b",
-        "npm_token": r"\bnpm_[A-Za-z0-9]{36}\b",
-        "pypi_token": r"\bpypi-[A-Za-z0-9_-]{50,300}",
-        "sendgrid_key": r"\bSG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
-        "json_web_token": r"\beyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,1000}",
-        "password_in_url": r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]{1,100}:(?P<secret>[^\s/:@\"'<>]{3,200})@",
+        "stripe_secret_key": r"sk_live_[A-Za-z0-9]{16,200}\b",
+        "stripe_restricted_key": r"rk_live_[A-Za-z0-9]{16,200}\b",
+        "google_api_key": r"AIza[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])",
+        "anthropic_key": r"sk-ant-[A-Za-z0-9_-]{20,200}",
+        "openai_key": r"sk-(?!ant-)(?:proj-|svcacct-)?[A-Za-z0-9_-]{32,200}",
+        "huggingface_token": r"hf_[A-Za-z0-9]{34,64}\b",
+        "npm_token": r"npm_[A-Za-z0-9]{36}\b",
+        "pypi_token": r"pypi-[A-Za-z0-9_-]{50,300}",
+        "sendgrid_key": r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+        "json_web_token": r"eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,1000}",
+        "password_in_url": r"://[^\s/:@\"'<>]{1,100}:(?P<secret>[^\s/:@\"'<>]{3,200})@",
     }.items()
 }
-_ASSIGNMENT = re.compile(
-    r"(?i)(?:password|passwd|pwd|secret|token|api_?key|access_?key|private_?key|credential)[a-z0-9_.-]{0,30}"
-    r"[\"']?\s{0,5}(?:=>|:=|[:=])\s{0,5}(?P<quote>[\"']?)(?P<secret>[^\s\"'`,;(){}\[\]<>]{8,200})(?P=quote)"
+_WORD = re.compile(r"passw|pwd|secret|token(?!i[sz])|api_?key|access_?key|private_?key|credential")
+_ASSIGNED = re.compile(
+    r"[A-Za-z0-9_.-]{2,40}[\"']?[ \t]{0,5}(?:=>|:=|[:=])[ \t]{0,5}"
+    r"(?P<quote>[\"']?)(?P<secret>[^\s\"'`,;(){}\[\]<>]{8,200})(?P=quote)"
 )
 _PLACEHOLDER = re.compile(
-    r"(?i)^[$%*]|\$\{|\{\{|example|changeme|placeholder|redacted|dummy|your[-_]|xxxx|\*\*\*\*|^(?:none|null|true|false)"
+    r"(?i)^[$%*]|\$\{|\{\{|example|changeme|placeholder|redacted|dummy|your[-_]|xxxx|\*\*\*\*"
+    r"|^(?:none|null|true|false)"
 )
+
+
+_ASCII_LOWER = str.maketrans({chr(code): chr(code + 32) for code in range(65, 91)})
 
 
 class ScanError(Exception):
@@ -89,23 +97,32 @@ def scan_secrets(
     }
 
 
-def find_secrets(text: str) -> Iterator[dict[str, Any]]:
+def find_secrets(text: str) -> list[dict[str, Any]]:
     """Every secret in a text: line, kind and a masked excerpt, never the secret itself."""
-    for number, line in enumerate(text.splitlines(), start=1):
-        piece = line[:LONGEST_LINE]
-        known = [(kind, match) for kind, pattern in _KINDS.items() for match in pattern.finditer(piece)]
-        for kind, match in known:
-            secret = match["secret"] if "secret" in match.re.groupindex else match[0]
-            if kind == "private_key" or not _PLACEHOLDER.search(secret):
-                yield {
-                    "line": number,
-                    "kind": kind,
-                    "excerpt": secret if kind == "private_key" else _masked(secret),
-                }
-        for match in _ASSIGNMENT.finditer(piece):
-            overlaps = any(match.start() < other.end() and other.start() < match.end() for _, other in known)
-            if not overlaps and _looks_random(match["secret"], quoted=bool(match["quote"])):
-                yield {"line": number, "kind": "assigned_secret", "excerpt": _masked(match["secret"])}
+    found: dict[tuple[int, int], tuple[str, str]] = {}
+    for kind, pattern in _KINDS.items():
+        for match in pattern.finditer(text):
+            before = text[match.start() - 1 : match.start()]
+            if kind == "private_key":
+                found[match.span()] = (kind, match[0])
+            elif kind == "password_in_url":
+                if not _PLACEHOLDER.search(match["secret"]):
+                    found[match.span()] = (kind, _masked(match["secret"]))
+            elif not before.isalnum() and not _PLACEHOLDER.search(match[0]):
+                found[match.span()] = (kind, _masked(match[0]))
+    known = list(found)
+    # Lower case may be longer than the text (İ), which would shift places; then only ASCII is lowered.
+    lowered = text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
+    for word in _WORD.finditer(lowered):
+        match = _ASSIGNED.match(text, word.start())
+        if match is None or any(match.start() < end and start < match.end() for start, end in known):
+            continue
+        if _looks_random(match["secret"], quoted=bool(match["quote"])):
+            found.setdefault(match.span("secret"), ("assigned_secret", _masked(match["secret"])))
+    return [
+        {"line": text.count("\n", 0, start) + 1, "kind": kind, "excerpt": excerpt}
+        for (start, _), (kind, excerpt) in sorted(found.items())
+    ]
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -114,7 +131,11 @@ def _files(root: Path) -> Iterator[Path]:
         yield root
         return
     for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in SKIPPED_FOLDERS and not Path(folder, name, "pyvenv.cfg").is_file()
+        )
         for name in sorted(names):
             file = Path(folder, name)
             if file.is_file() and not file.is_symlink():

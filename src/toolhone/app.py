@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from toolhone import tokens
 from toolhone.audit import AuditLog, new_event
+from toolhone.exceptions import StorageError
 from toolhone.execution.chain import Invoke, compose, definition_of
 from toolhone.execution.executor import Executor
 from toolhone.execution.limits import CallLimits, limiting
@@ -38,6 +39,9 @@ from toolhone.statistics import Receipts, Usage
 from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
 
 logger = logging.getLogger(__name__)
+
+PRUNING_PAUSE = 300.0
+"""Seconds between two looks for expired results."""
 
 NO_LIMITS = Limits()
 
@@ -173,6 +177,7 @@ class App:
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self.downstream.run)
                 tasks.start_soon(selector.run)
+                tasks.start_soon(self._prune, results)
                 self._built.set()
         finally:
             unsubscribe()
@@ -186,6 +191,16 @@ class App:
         for notice in self._registry_problems:
             logger.warning("%s", notice)
         return [files]
+
+    async def _prune(self, results: ResultKeeper) -> None:
+        """Empty the store of whole results by age, also when nothing new comes in."""
+        while True:
+            await anyio.sleep(PRUNING_PAUSE)
+            if (self.settings.data / "results.db").exists():
+                try:
+                    await results.prune()
+                except StorageError as exc:
+                    logger.warning("Expired results could not be dropped: %s", exc.message)
 
     async def _settle(self) -> tuple[str, ...]:
         """Give servers that were never listed a moment, then say which are missing."""

@@ -13,7 +13,7 @@ import anyio.to_thread
 from toolhone import tokens
 from toolhone.answers import FoundTool, definition_json, fit
 from toolhone.audit import AuditLog, new_event
-from toolhone.exceptions import InvalidRequestError, UnknownToolError
+from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
 from toolhone.execution.executor import Executor
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
@@ -87,7 +87,7 @@ class Gateway:
         self._usage = usage
         self._receipts = receipts
         self._default_budget = default_budget
-        self._settle = settle
+        self.settle = settle
         self._listing_tokens: tuple[str, int] = ("", 0)
 
     async def find(
@@ -108,7 +108,7 @@ class Gateway:
             InvalidRequestError: The task is empty or a bound is out of range.
         """
         request_id = new_id()
-        notices = await self._settle()
+        notices = await self.settle()
         began = perf_counter()
         if prefer_fast or prefer_cheap:
             await self._usage.load()
@@ -203,7 +203,7 @@ class Gateway:
         Raises:
             InvalidRequestError: What was given is not a list of calls.
         """
-        await self._settle()
+        await self.settle()
         return await self._executor.run_batch(
             calls,
             caller=caller,
@@ -227,16 +227,26 @@ class Gateway:
             UnknownHandleError: There is no such result for this caller, or it has expired.
             InvalidRequestError: The path or the offset leads nowhere.
         """
-        page = await self._results.read(handle, caller.principal, path=path, offset=offset, limit=limit)
-        await self.audit.record(
-            new_event(
-                EventKind.RESULT_READ,
-                caller,
-                request_id=new_id(),
-                success=True,
-                payload={"handle": handle, "path": path, "offset": offset, "count": page.get("count")},
+
+        async def record(error: ToolhoneError | None, count: int) -> None:
+            asked: JsonObject = {"handle": handle, "path": path, "offset": offset, "count": count}
+            await self.audit.record(
+                new_event(
+                    EventKind.RESULT_READ,
+                    caller,
+                    request_id=new_id(),
+                    success=error is None,
+                    error_code=error.code if error else None,
+                    payload=asked,
+                )
             )
-        )
+
+        try:
+            page = await self._results.read(handle, caller.principal, path=path, offset=offset, limit=limit)
+        except ToolhoneError as error:
+            await record(error, 0)
+            raise
+        await record(None, page["count"])
         return page
 
     def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -11,14 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import anyio
-import anyio.abc
 import pytest
 import uvicorn
 from mcp.server import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from toolhone.exceptions import (
@@ -38,7 +37,6 @@ from toolhone.registry.server_state import ServerState
 from toolhone.stores import StoredCatalog
 
 SERVERS = Path(__file__).parent / "servers"
-Event = tuple[str, str, JsonObject]
 
 
 class MemoryCatalogs:
@@ -81,13 +79,30 @@ def endpoint(name: str, url: str, transport: Json = "http", **headers: str) -> S
     return ServerEntry(name=name, fingerprint="sha256:1", target=target, settings=ServerSettings())
 
 
+class Told:
+    """Everything the supervisor reported, as (server, what)."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self._more = anyio.Event()
+
+    def __call__(self, server: str, what: str, detail: JsonObject) -> None:
+        self.events.append((server, what))
+        self._more.set()
+        self._more = anyio.Event()
+
+    async def until(self, server: str, what: str) -> None:
+        with anyio.fail_after(15):
+            while (server, what) not in self.events:
+                await self._more.wait()
+
+
 class Running:
     """The servers under test, and short ways to ask them."""
 
-    def __init__(self, servers: DownstreamServers, events: list[Event], tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(self, servers: DownstreamServers, told: Told) -> None:
         self.servers = servers
-        self.events = events
-        self.tasks = tasks
+        self.told = told
 
     def tool(self, name: str) -> ToolDefinition:
         return {tool.name: tool for tool in self.servers.tools()}[name]
@@ -116,20 +131,16 @@ async def running(
     listed: bool = True,
     **options: Json,
 ) -> AsyncGenerator[Running]:
-    events: list[Event] = []
+    told = Told()
     servers = DownstreamServers(
-        entries,
-        lambda: store or MemoryCatalogs(),
-        os.environ,
-        on_event=lambda *event: events.append(event),
-        **options,
+        entries, lambda: store or MemoryCatalogs(), os.environ, on_event=told, **options
     )
     with anyio.fail_after(40):
         async with anyio.create_task_group() as tasks:
             await tasks.start(servers.run)
             if listed:
                 assert await servers.wait_listed(20)
-            yield Running(servers, events, tasks)
+            yield Running(servers, told)
             tasks.cancel_scope.cancel()
 
 
@@ -219,6 +230,8 @@ async def test_servers_that_misbehave_harm_nobody_else() -> None:
     ]
     asleep = anyio.Event()
     async with running(entries, sleep=lambda _seconds: asleep.wait()) as up:
+        for name in ("good", "mixed", "noisy", "many"):
+            await up.told.until(name, "started")
         assert up.state("good").state == "ready"
         assert up.state("good").error is None
         assert (await up.call("good__echo", a=1)).structured == {"a": 1}
@@ -368,16 +381,17 @@ async def test_a_server_that_was_never_listed_is_tried_again_in_the_background(t
 async def test_no_more_servers_start_at_once_than_allowed() -> None:
     entries = [plain(f"s{number}") for number in range(6)]
     async with running(entries, max_starting=1) as up:
-        kinds = [what for _, what, _ in up.events if what in ("listed", "started")]
-        assert kinds[:-1] == ["listed", "started"] * 5 + ["listed"]
+        for entry in entries:
+            await up.told.until(entry.name, "started")
+        # Had a second one begun before the first was through, their reports would be mixed.
+        names = [server for server, _ in up.told.events]
+        assert names == [entry.name for entry in entries for _ in ("listed", "started")]
 
 
 async def test_a_server_that_nobody_called_does_not_stay_after_it_was_listed(tmp_path: Path) -> None:
     log = tmp_path / "starts"
     async with running([plain("one", "--starts", str(log))], linger=0.0) as up:
-        with anyio.fail_after(15):
-            while ("one", "stopped", {}) not in up.events:
-                await anyio.wait_all_tasks_blocked()
+        await up.told.until("one", "stopped")
         assert up.state("one").state == "idle"
         assert is_gone(starts(log)[0])
         assert (await up.call("one__echo", a=1)).structured == {"a": 1}
@@ -399,7 +413,7 @@ async def test_a_changed_list_is_read_again_in_mid_call_and_remembered() -> None
         with pytest.raises(UnknownToolError, match="'fail'"):
             await up.servers.call(fail, {})
         assert "grown" in [tool["name"] for tool in store.kept["one"].tools]
-        assert [what for _, what, _ in up.events] == ["listed", "started", "changed"]
+        assert [what for _, what in up.told.events] == ["listed", "started", "changed"]
 
 
 async def test_a_server_of_the_stateless_era_changes_its_tools_asks_and_is_cancelled() -> None:
@@ -411,6 +425,7 @@ async def test_a_server_of_the_stateless_era_changes_its_tools_asks_and_is_cance
         started.set()
 
     async with running([entry]) as up:
+        await up.told.until("new", "started")
         assert up.state("new").protocol_version == "2026-07-28"
         with pytest.raises(ToolFailedError, match="asks its user for input"):
             await up.call("new__ask")
@@ -448,6 +463,7 @@ async def test_settings_decide_what_is_seen_and_believed() -> None:
 async def test_a_stubborn_server_and_what_it_started_end_with_us(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     async with running([plain("one", "--stubborn", str(pids))]) as up:
+        await up.told.until("one", "started")
         assert up.state("one").state == "ready"
     assert all(is_gone(int(pid)) for pid in pids.read_text().split())
 
@@ -482,15 +498,23 @@ async def web_server() -> AsyncGenerator[str]:
         middleware=[Middleware(Door)],
         lifespan=lambda _app: mcp.session_manager.run(),
     )
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
+    started = anyio.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
+
+    server = Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)
         with anyio.fail_after(10):
-            while not server.started:
-                await anyio.wait_all_tasks_blocked()
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-        server.should_exit = server.force_exit = True
+            await started.wait()
+        try:
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = server.force_exit = True
 
 
 async def test_http_servers_of_both_kinds_work_and_a_refused_credential_stops_all_tries() -> None:
@@ -504,6 +528,8 @@ async def test_http_servers_of_both_kinds_work_and_a_refused_credential_stops_al
         ]
         asleep = anyio.Event()
         async with running(entries, sleep=lambda _seconds: asleep.wait()) as up:
+            for name in ("web", "old"):
+                await up.told.until(name, "started")
             assert up.state("web").protocol_version == "2026-07-28"
             assert (await up.call("web__add", a=1, b=2)).structured == {"result": 3}
             assert (await up.call("old__add", a=1, b=2)).structured == {"result": 3}
@@ -520,22 +546,24 @@ async def test_http_servers_of_both_kinds_work_and_a_refused_credential_stops_al
 async def test_a_credential_refused_later_fails_the_call_and_stops_the_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with web_server() as url:
-        async with running([endpoint("web", f"{url}/mcp", Authorization=Door.token)]) as up:
-            monkeypatch.setattr(Door, "token", "Bearer changed")
-            with pytest.raises(ServerAuthenticationError):
-                await up.call("web__add", a=1, b=2)
-            assert up.state("web").state == "failed"
-            with pytest.raises(ServerAuthenticationError):
-                await up.call("web__add", a=1, b=2)
+    async with (
+        web_server() as url,
+        running([endpoint("web", f"{url}/mcp", Authorization=Door.token)]) as up,
+    ):
+        monkeypatch.setattr(Door, "token", "Bearer changed")
+        with pytest.raises(ServerAuthenticationError):
+            await up.call("web__add", a=1, b=2)
+        assert up.state("web").state == "failed"
+        with pytest.raises(ServerAuthenticationError):
+            await up.call("web__add", a=1, b=2)
 
 
 async def test_an_http_server_that_went_away_is_reported_as_not_reached() -> None:
     async with web_server() as url:
         entry = endpoint("web", f"{url}/mcp", Authorization=Door.token)
         store = MemoryCatalogs()
-        async with running([entry], store):
-            pass
+        async with running([entry], store) as up:
+            await up.told.until("web", "started")
     async with running([entry], store) as up:
         with pytest.raises(ServerUnavailableError, match="ConnectError"):
             await up.call("web__add", a=1, b=2)

@@ -117,6 +117,10 @@ class ResultKeeper:
         # A large body takes a while to read.
         return {"handle": handle, "media": stored.media, **await anyio.to_thread.run_sync(page)}
 
+    async def prune(self) -> int:
+        """Drop what has expired; returns how many."""
+        return await anyio.to_thread.run_sync(lambda: self._opened().prune(), limiter=self._one_thread)
+
     def _is_large(self, block: JsonObject) -> bool:
         if not is_binary(block):
             return False

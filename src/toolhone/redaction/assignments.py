@@ -44,9 +44,10 @@ _ASSIGNMENT = re.compile(
 _LEFT_REVERSED = re.compile(r"[\w.-]*(?: [A-Za-z]+)?")
 _LONGEST_LEFT = 48
 
-_QUOTED = re.compile(
-    r"""[fFrRbBuU]{0,2}(?P<quote>\\{0,15}["'`])(?P<body>(?:(?!(?<!\\)(?P=quote))[^\r\n])*)"""
-)
+# A value is judged by this much of it; only one that goes is followed to its end.
+_JUDGED = 2048
+
+_OPENING_QUOTE = re.compile(r"""[fFrRbBuU]{0,2}(?P<quote>\\{0,15}["'`])""")
 _UNQUOTED = re.compile(
     r"""(?:[^\s"'`<>\\,;&]
         |[,;&](?!\s|$|[ ]?[\w.-]{1,40}=)            # a separator only before the next pair, or at the end
@@ -71,8 +72,11 @@ def find_assignments(text: str) -> Iterator[Span]:
     lowered = text.lower()
     if not any(syllable in lowered for syllable in _SYLLABLES):
         return
+    covered = 0
     for match in _ASSIGNMENT.finditer(text):
-        if span := _assigned(text, match):
+        # Inside a value that goes there is nothing left to find, and looking would take quadratic time.
+        if match.end() >= covered and (span := _assigned(text, match)):
+            covered = span.end
             yield span
     if "</" in text:
         for match in _ELEMENT.finditer(text):

@@ -143,8 +143,9 @@ class DownstreamServers:
             ConfigurationError: There is no server of this name.
         """
         self._must_run()
+        wanted = list(self._servers.values() if names is None else map(self._server, names))
         async with anyio.create_task_group() as tasks:
-            for server in self._servers.values() if names is None else map(self._server, names):
+            for server in wanted:
                 tasks.start_soon(server.refresh)
 
     async def restart(self, name: str) -> None:

@@ -6,7 +6,6 @@ Python cannot stop a thread, so the function runs on to its end and its result i
 reports progress stops at its next report instead.
 """
 
-import ast
 import hashlib
 import importlib
 import importlib.util
@@ -202,10 +201,11 @@ def reference_issues(reference: str, folder: Path) -> list[Issue]:
         missing = "" if "." in module_name else f"{folder / module_name}.py does not exist, and "
         return [Issue("/handler/function", f"{missing}no module {module_name!r} is installed")]
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except (SyntaxError, ValueError, OSError) as exc:
         return [Issue("/handler/function", f"{path.name} cannot be read: {exc}")]
-    if function_name in _bound_names(tree):
+    # Every name that the module's top level binds is among those that its code mentions.
+    if function_name in code.co_names:
         return []
     return [Issue("/handler/function", f"{path.name} defines no {function_name!r}")]
 
@@ -260,16 +260,3 @@ def _load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _bound_names(tree: ast.Module) -> set[str]:
-    """Every name a module may bind at its top level, conditional branches included."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.alias):
-            names.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-    return names

@@ -68,6 +68,7 @@ class Handlers:
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         gateway = await self._app.gateway()
+        await gateway.settle()  # the description of find_tools names what the servers have
         self._sessions.remember(ctx)
         tools = gateway.catalog.tools()
         self._announced = find_description(tools)
