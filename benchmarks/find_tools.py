@@ -67,6 +67,7 @@ async def timed_index(
     definitions: Sequence[ToolDefinition], open_vectors: Callable[[], VectorStore], asked: Sequence[str]
 ) -> tuple[float, float, list[float]]:
     """Milliseconds of the first question, seconds until all is indexed, milliseconds of each later one."""
+    first, indexed, times = 0.0, 0.0, list[float]()
     selector = Selector(load_embedder=load_minilm, open_vectors=open_vectors, usage=dict)
     selector.update(definitions)
     async with anyio.create_task_group() as group:
@@ -84,13 +85,13 @@ async def measure(definitions: Sequence[ToolDefinition], asked: Sequence[str]) -
     table = Table(
         "index",
         "tools",
-        "first answer ms",
+        "first ms",
         "indexed s",
         "questions",
         "p50 ms",
         "p95 ms",
-        "resident MB before",
-        "after",
+        "MB before",
+        "MB after",
         title="find: the selector alone",
     )
     with tempfile.TemporaryDirectory(prefix="toolhone-bench-") as folder:

@@ -4,7 +4,7 @@ python benchmarks/selection.py --data FOLDER [--split dev] [--queries 500]
 
 FOLDER holds one set a folder: `tools.jsonl` ({name, description, inputSchema, server?}) and
 `queries-SPLIT.jsonl` ({query, gold: [names]}). Every tool of a set is a candidate for each of its queries.
-Brackets hold the 95 % bootstrap interval over queries; "against words" is a paired bootstrap of the difference.
+Brackets hold the 95 % bootstrap interval over queries; "against words" is that of the paired difference.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """The main job from end to end, as a host and its agent would do it. Run it with `make demo`.
 
 A real MCP client starts `toolhone serve` over stdio, with the downstream servers of
-`examples/downstream.mcp.json` and the tool files of `tool_registry/`, and describes three tasks.
+`examples/downstream.mcp.json` and the tool files of `tool_registry/`, describes three tasks, runs what it
+found in parallel, and looks at the record of it.
 """
 
 import json
@@ -34,7 +35,7 @@ def structured(result: CallToolResult) -> dict[str, Any]:
 def shorten(value: object, length: int = 300) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
-    return text if len(text) <= length else f"{text[:length]} …({len(text):,} characters, shortened here)"
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def make_shop(file: Path) -> None:
@@ -51,6 +52,10 @@ def make_shop(file: Path) -> None:
 
 async def find(client: Client, task: str, **options: Any) -> list[dict[str, Any]]:
     answer = structured(await client.call_tool("find_tools", {"task": task, **options}))
+    with anyio.move_on_after(60):
+        while answer["method"] == "lexical":  # the first minute of a new installation, on a slow machine
+            out.print("The tools are still being embedded; asking again.", style="yellow")
+            answer = structured(await client.call_tool("find_tools", {"task": task, **options}))
     table = Table("tool", "score", "from", "what it does", box=None, pad_edge=False, title_justify="left")
     for tool in answer["tools"]:
         first_line = tool["description"].strip().splitlines()[0] if tool["description"].strip() else ""
@@ -98,64 +103,46 @@ async def show(client: Client, shop: Path) -> None:
     listing = await client.list_tools()
     out.print(f"The agent sees {len(listing.tools)} tools: {', '.join(tool.name for tool in listing.tools)}")
 
-    out.rule("1. A task across servers", align="left")
-    out.print(
-        "Task: what time is it in Tokyo and in Lisbon, and what are the last commits of this repository?\n"
+    clock_task = "convert a time of day from one time zone to another"
+    log_task = "show the last commits of a git repository"
+    query_task = "run a SQL query on the orders in an SQLite file"
+    found: list[list[dict[str, Any]]] = []
+    for number, task in enumerate((clock_task, log_task, query_task), 1):
+        out.rule(f"Task {number}: {task}", align="left")
+        found.append(await find(client, task))
+        out.print()
+    convert = named(found[0], "time__convert_time")
+    query = named(found[2], "query_database")
+
+    out.rule("One request, three sources; one call's result is another's argument", align="left")
+    best = (
+        "select customer, sum(total) as spent, '09:30' as call_at from orders "
+        "group by customer order by spent desc limit 1"
     )
-    tools = await find(client, "what time is it in Tokyo and in Lisbon, and list the last git commits")
-    clock = named(tools, "time__get_current_time")
+    call_at = {
+        "source_timezone": "Europe/Lisbon",
+        "time": {"$from": "best", "path": "/rows/0/call_at"},
+        "target_timezone": "Asia/Tokyo",
+    }
     calls: list[dict[str, Any]] = [
-        {"id": "tokyo", "tool": clock, "arguments": {"timezone": "Asia/Tokyo"}},
-        {"id": "lisbon", "tool": clock, "arguments": {"timezone": "Europe/Lisbon"}},
+        {"id": "best", "tool": query, "arguments": {"database": str(shop), "query": best}},
+        {"id": "call_at", "tool": convert, "arguments": call_at},
     ]
     if shutil.which("git") and (ROOT / ".git").exists():
-        log = named(tools, "git__git_log")
+        log = named(found[1], "git__git_log")
         calls.append({"id": "log", "tool": log, "arguments": {"repo_path": str(ROOT), "max_count": 3}})
     else:
-        out.print("git or the repository is missing here, so the commits are left out.", style="yellow")
-    await call(client, calls, "call_read_tools")
+        out.print("git or the repository is missing here, so its call is left out.", style="yellow")
+    await call(client, calls)
 
-    out.rule("2. One call's result is another's argument", align="left")
-    out.print(
-        "Task: take the best customer out of a database, and convert a time between two cities for the call\n"
-    )
-    tools = await find(
-        client, "query the orders in an SQLite database file, then convert a time between time zones"
-    )
-    query = named(tools, "query_database")
-    convert = named(tools, "time__convert_time")
-    best = "select customer, sum(total) as spent, '09:30' as call_at from orders group by customer order by spent desc limit 1"
-    await call(
-        client,
-        [
-            {"id": "best", "tool": query, "arguments": {"database": str(shop), "sql": best}},
-            {
-                "id": "call_at",
-                "tool": convert,
-                "arguments": {
-                    "source_timezone": "Europe/Lisbon",
-                    "time": {"$from": "best", "path": "/rows/0/call_at"},
-                    "target_timezone": "Asia/Tokyo",
-                },
-            },
-        ],
-    )
-
-    out.rule("3. A large result behind a handle", align="left")
-    out.print("Task: list all orders in the database file\n")
-    tools = await find(client, "list all rows of a table in an SQLite database file", max_tools=3)
-    query = named(tools, "query_database")
-    everything = {"database": str(shop), "sql": "select * from orders", "max_rows": 1_200}
+    out.rule("A large result stays behind a handle", align="left")
+    everything = {"database": str(shop), "query": "select * from orders", "max_rows": 1_200}
     (result,) = await call(client, [{"id": "all", "tool": query, "arguments": everything}], "call_read_tools")
-    page = structured(
-        await client.call_tool(
-            "read_result", {"handle": result["handle"], "path": "/rows", "offset": 1_000, "limit": 2}
-        )
-    )
-    out.print(
-        f"\n[bold]read_result[/] rows {page['offset']} to {page['offset'] + page['count']} of {page['total']}:"
-    )
-    out.print(f"  {shorten(page['value'])}", markup=False, style="dim")
+    rows = {"handle": result["handle"], "path": "/rows", "offset": 1_000, "limit": 2}
+    page = structured(await client.call_tool("read_result", rows))
+    last = page["offset"] + page["count"]
+    out.print(f"\n[bold]read_result[/] gives rows {page['offset']} to {last} of {page['total']}:")
+    out.print(f"     {shorten(page['value'])}", markup=False, style="dim")
 
 
 async def main() -> None:
@@ -166,7 +153,7 @@ async def main() -> None:
         servers = ["--config", "examples/downstream.mcp.json"]
 
         out.rule("The servers", align="left")
-        out.print("$ toolhone servers --config examples/downstream.mcp.json\n", style="bold", highlight=False)
+        out.print("$ toolhone servers --config examples/downstream.mcp.json\n", style="bold")
         await toolhone("servers", *servers, *places)
 
         host = StdioServerParameters(command=str(TOOLHONE), args=["serve", *servers, *places], cwd=ROOT)

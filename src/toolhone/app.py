@@ -156,6 +156,7 @@ class App:
             partial(_open_results, self.settings),
             new_handle=lambda: secrets.token_urlsafe(18),
             max_bytes=self.settings.result_limit,
+            preview_bytes=self.settings.preview_size,
             lifetime_seconds=self.settings.result_lifetime,
         )
         executor = build_executor(self.settings, catalog, self.audit, usage, results, self._server_limits)

@@ -54,6 +54,7 @@ class Settings(BaseModel):
 
     result_limit: int = Field(default=16_384, ge=1_024, le=16_777_216)
     """A larger result is kept behind a handle and shown as a preview."""
+    preview_size: int = Field(default=2_048, ge=256, le=16_777_216)
     result_lifetime: Seconds = 3_600
     results_size: int = Field(default=268_435_456, ge=1_048_576)
     """Cap of the store of whole results; the oldest go first."""

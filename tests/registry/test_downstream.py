@@ -17,7 +17,9 @@ import uvicorn
 from mcp.server import MCPServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from toolhone.exceptions import (
@@ -144,6 +146,10 @@ async def running(
             tasks.cancel_scope.cancel()
 
 
+async def stay_asleep(_seconds: float) -> None:
+    await anyio.sleep_forever()
+
+
 def starts(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
@@ -228,8 +234,7 @@ async def test_servers_that_misbehave_harm_nobody_else() -> None:
         ServerEntry(name="invalid", fingerprint="", target=None, settings=blank, problem=problem),
         ServerEntry(name="off", fingerprint="", target=None, settings=blank, disabled=True),
     ]
-    asleep = anyio.Event()
-    async with running(entries, sleep=lambda _seconds: asleep.wait()) as up:
+    async with running(entries, sleep=stay_asleep) as up:
         for name in ("good", "mixed", "noisy", "many"):
             await up.told.until(name, "started")
         assert up.state("good").state == "ready"
@@ -344,16 +349,16 @@ async def test_a_server_that_stays_dead_is_left_alone_for_longer_and_longer(tmp_
         with pytest.raises(ServerUnavailableError, match="told to end"):
             await up.call("one__echo")  # the one reconnection that is free
         for pause in (2, 4, 8):
-            tried = len(starts(log))
+            tried = starts(log)
             with pytest.raises(ServerUnavailableError, match=f"tried again in {pause} s") as refused:
                 await up.call("one__echo")
             assert refused.value.data == {"retry_after_seconds": pause}
-            assert len(starts(log)) == tried
+            assert starts(log) == tried
             assert up.state("one").state == "backoff"
             clock.now += pause
             with pytest.raises(ServerUnavailableError, match="told to end"):
                 await up.call("one__echo")
-            assert len(starts(log)) == tried + 1
+            assert starts(log) > tried
         dead.unlink()
         await up.servers.restart("one")
         assert (await up.call("one__echo", a=1)).structured == {"a": 1}
@@ -376,6 +381,12 @@ async def test_a_server_that_was_never_listed_is_tried_again_in_the_background(t
     ) as up:
         await up.until_changed(lambda: bool(up.servers.tools()))
         assert pauses == [0.5]
+
+
+async def test_a_server_that_ends_at_an_unknown_first_message_is_asked_again() -> None:
+    async with running([plain("one", "--strict")]) as up:
+        assert (await up.call("one__echo", a=1)).structured == {"a": 1}
+        assert up.state("one").attempts == 0
 
 
 async def test_no_more_servers_start_at_once_than_allowed() -> None:
@@ -498,6 +509,12 @@ async def web_server() -> AsyncGenerator[str]:
         middleware=[Middleware(Door)],
         lifespan=lambda _app: mcp.session_manager.run(),
     )
+    async with serving(app) as url:
+        yield url
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncGenerator[str]:
     started = anyio.Event()
 
     class Server(uvicorn.Server):
@@ -505,7 +522,7 @@ async def web_server() -> AsyncGenerator[str]:
             await super().startup(sockets)
             started.set()
 
-    server = Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="on"))
+    server = Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="auto"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)
         with anyio.fail_after(10):
@@ -526,8 +543,7 @@ async def test_http_servers_of_both_kinds_work_and_a_refused_credential_stops_al
             endpoint("shut", f"{url}/sse", "sse"),
             endpoint("lost", f"{url}/nowhere", Authorization=Door.token),
         ]
-        asleep = anyio.Event()
-        async with running(entries, sleep=lambda _seconds: asleep.wait()) as up:
+        async with running(entries, sleep=stay_asleep) as up:
             for name in ("web", "old"):
                 await up.told.until(name, "started")
             assert up.state("web").protocol_version == "2026-07-28"
@@ -556,6 +572,49 @@ async def test_a_credential_refused_later_fails_the_call_and_stops_the_server(
         assert up.state("web").state == "failed"
         with pytest.raises(ServerAuthenticationError):
             await up.call("web__add", a=1, b=2)
+
+
+class OldWeb:
+    """A web server of the handshake era that can forget its sessions, as after a restart."""
+
+    def __init__(self) -> None:
+        self.session = 1
+        self.calls: list[str] = []
+
+    async def answer(self, request: Request) -> Response:
+        if request.method != "POST":
+            return Response(status_code=405)
+        message: JsonObject = await request.json()
+        method, headers = message["method"], {"mcp-session-id": str(self.session)}
+        self.calls.append(method)
+        if method == "initialize":
+            result: JsonObject = {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "serverInfo": {"name": "old", "version": "1"},
+            }
+        elif method == "server/discover":
+            return JSONResponse({"error": "no such method"}, 400)
+        elif request.headers.get("mcp-session-id") != str(self.session):
+            return PlainTextResponse("Session not found", 404)
+        elif method == "tools/list":
+            result = {"tools": [{"name": "which", "inputSchema": {"type": "object"}}]}
+        elif method == "tools/call":
+            result = {"content": [{"type": "text", "text": str(self.session)}]}
+        else:
+            return Response(status_code=202)
+        return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "result": result}, headers=headers)
+
+
+async def test_a_forgotten_http_session_is_renewed_and_the_call_is_sent_again() -> None:
+    web = OldWeb()
+    app = Starlette(routes=[Route("/mcp", web.answer, methods=["GET", "POST", "DELETE"])])
+    async with serving(app) as url, running([endpoint("old", f"{url}/mcp")]) as up:
+        assert (await up.call("old__which")).text == "1"
+        web.session = 2
+        assert (await up.call("old__which")).text == "2"
+        assert web.calls.count("initialize") == 2
+        assert web.calls.count("tools/call") == 3
 
 
 async def test_an_http_server_that_went_away_is_reported_as_not_reached() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolhone.selection.lexical import B, K1, LexicalIndex
+from toolhone.selection.lexical import K1, B, LexicalIndex
 
 WORDS = st.lists(st.sampled_from("abcdefgh"), max_size=12).map(Counter)
 

@@ -12,7 +12,15 @@ def named(task: str, office: list[ToolDefinition]) -> set[str]:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["get_weather", "getWeather", "get-weather", "GetWeather", "GET_WEATHER", "`get_weather`", "'get weather'"],
+    [
+        "get_weather",
+        "getWeather",
+        "get-weather",
+        "GetWeather",
+        "GET_WEATHER",
+        "`get_weather`",
+        "'get weather'",
+    ],
 )
 @pytest.mark.parametrize("task", ["{}", "Use {} for Paris.", "please call ({}), then stop", "用{}查北京"])
 def test_a_name_of_several_words_counts_in_every_spelling_of_code(
@@ -46,7 +54,15 @@ def test_an_ordinary_word_is_not_a_name(task: str, office: list[ToolDefinition])
 
 @pytest.mark.parametrize(
     "task",
-    ["use `time`", 'the "time" tool', "clock__time", "clock.time", "clock/time", "time(zone)", "mcp__clock__time"],
+    [
+        "use `time`",
+        'the "time" tool',
+        "clock__time",
+        "clock.time",
+        "clock/time",
+        "time(zone)",
+        "mcp__clock__time",
+    ],
 )
 def test_an_ordinary_word_is_a_name_if_quoted_called_or_given_with_its_server(
     task: str, office: list[ToolDefinition]

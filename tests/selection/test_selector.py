@@ -378,7 +378,9 @@ async def test_waiting_for_an_index_that_nobody_builds_is_an_error(office: list[
         await lexical_selector(office).wait_indexed()
 
 
-async def test_many_questions_at_once_are_all_answered(minilm: Embedder, office: list[ToolDefinition]) -> None:
+async def test_many_questions_at_once_are_all_answered(
+    minilm: Embedder, office: list[ToolDefinition]
+) -> None:
     answers: list[Selection] = []
     async with running(lambda: minilm, office) as selector:
 

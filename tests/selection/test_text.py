@@ -43,7 +43,9 @@ def test_a_tool_is_read_by_its_own_name_its_description_and_its_parameters() -> 
     assert tool_text(tool) == "files move File. Moves a file.. from Path Where it is, to, odd"
 
 
-@pytest.mark.parametrize("schema", [{}, {"properties": None}, {"properties": ["a"]}, {"properties": {"a": 1}}])
+@pytest.mark.parametrize(
+    "schema", [{}, {"properties": None}, {"properties": ["a"]}, {"properties": {"a": 1}}]
+)
 def test_a_malformed_schema_is_no_reason_to_fail(schema: dict[str, object]) -> None:
     assert "a tool" in tool_text(ToolDefinition(name="a_tool", description="", input_schema=schema))
 

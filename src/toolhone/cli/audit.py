@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
 from toolhone.cli.options import as_json, console, print_json, run, settings_of
 from toolhone.models import EventKind, Json
@@ -83,20 +84,42 @@ def rows_table(rows: list[dict[str, Json]]) -> Json:
     """Audit rows for people."""
     from rich.table import Table
 
-    table = Table("time", "kind", "tool", "ok", "ms", "tokens", "request", "error", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("time (UTC)", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1, min_width=20)
+    table.add_column("ok", no_wrap=True)
+    table.add_column("ms", justify="right", no_wrap=True)
+    table.add_column("tokens", justify="right", no_wrap=True)
+    table.add_column("request", no_wrap=True)
     for row in rows:
-        success = row.get("success")
+        success = row["success"]
         table.add_row(
-            str(row["timestamp"])[:19].replace("T", " "),
+            str(row["timestamp"])[5:19].replace("T", " "),
             str(row["kind"]),
-            str(row.get("tool_name") or ""),
+            what_of(row),
             "" if success is None else ("yes" if success else "[red]no[/]"),
-            "" if row.get("execution_time_ms") is None else f"{row['execution_time_ms']:.0f}",
-            "" if row.get("tokens_used") is None else str(row["tokens_used"]),
-            str(row.get("request_id") or "")[-8:],
-            str(row.get("error_code") or ""),
+            "" if row["execution_time_ms"] is None else f"{row['execution_time_ms']:.0f}",
+            "" if row["tokens_used"] is None else str(row["tokens_used"]),
+            # The end of an id tells rows apart; its beginning is the time.
+            str(row["request_id"] or "")[-8:],
         )
     return table
+
+
+def what_of(row: dict[str, Json]) -> str:
+    """The one thing to know of a row in a list."""
+    details: dict[str, Json] = row["details"]
+    what = str(row["tool_name"] or "")
+    if row["kind"] == EventKind.SELECTION:
+        what = f"“{details.get('task', '')}”"
+    elif row["kind"] == EventKind.SERVER:
+        what = f"{row['server']}: {details.get('what', '')}"
+    elif row["kind"] == EventKind.RESULT_READ:
+        what = f"{details.get('handle', '')} {details.get('path') or ''}"
+    if row["error_code"]:
+        what = f"{what} ({row['error_code']})"
+    return escape(what)
 
 
 @audit.command()

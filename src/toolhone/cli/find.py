@@ -69,7 +69,10 @@ def find(
             return
         from rich.table import Table
 
-        table = Table("tool", "score", "runs through", "what it does", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for heading in ("tool", "score", "runs through"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("what it does", no_wrap=True, overflow="ellipsis", ratio=1)
         for tool in found.tools:
             definition = tool.definition
             entrance = "call_read_tools" if definition.read_only else "call_tools"

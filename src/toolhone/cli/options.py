@@ -78,7 +78,7 @@ def run(main: Callable[[], Awaitable[Any]]) -> None:
 def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
 
 
 def print_json(value: Json) -> None:

@@ -32,7 +32,10 @@ def tools(
             return
         from rich.table import Table
 
-        table = Table("tool", "source", "read-only", "what it does", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for heading in ("tool", "source", "read-only"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("what it does", no_wrap=True, overflow="ellipsis", ratio=1)
         for tool in listed:
             first = next(iter(tool.description.strip().splitlines()), "")
             table.add_row(tool.name, tool.server or "local", "yes" if tool.read_only else "", first)

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 MAX_BYTES = 16_384
 """About 4,000 tokens."""
 
+PREVIEW_BYTES = 2_048
+"""About 500 tokens: enough to see what it is. Who needs more reads it by the handle."""
+
 MAX_BINARY_BYTES = 1_048_576
 """Hosts show pictures as pictures, not as text, so they may be larger; in pages they would be useless."""
 
@@ -41,6 +44,7 @@ class ResultKeeper:
         *,
         new_handle: Callable[[], str],
         max_bytes: int = MAX_BYTES,
+        preview_bytes: int = PREVIEW_BYTES,
         max_binary_bytes: int = MAX_BINARY_BYTES,
         lifetime_seconds: float = LIFETIME_SECONDS,
         clock: Callable[[], float] = time.time,
@@ -51,6 +55,7 @@ class ResultKeeper:
             open_store: Opens the store; called in a worker thread, once.
             new_handle: A handle that nobody can guess.
             max_bytes: The largest result, as JSON, that is sent whole; a tool may set its own.
+            preview_bytes: About the size of what is shown of a larger one.
             max_binary_bytes: The same for one picture, sound or blob, in base64.
             lifetime_seconds: How long a handle is good.
             clock: Seconds since the epoch.
@@ -61,6 +66,7 @@ class ResultKeeper:
         self._one_thread = anyio.CapacityLimiter(1)
         self._new_handle = new_handle
         self._max_bytes = max_bytes
+        self._preview_bytes = preview_bytes
         self._max_binary_bytes = max_binary_bytes
         self._lifetime = lifetime_seconds
         self._clock = clock
@@ -174,7 +180,7 @@ class ResultKeeper:
         phrases: list[str] = []
         if exceeds(value, most):
             # Room for the notice, which is part of what the client gets.
-            room = max(most - 256, most // 2)
+            room = min(max(most - 256, most // 2), self._preview_bytes)
             prefix = "/result" if large else ""
             value, phrases = _shrunk(value, room, prefix)
         phrases.extend(

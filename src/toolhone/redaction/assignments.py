@@ -7,6 +7,7 @@ quoted or written as in a shell (`KEY=value`) counts, `password: str` and `token
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from toolhone.redaction.keys import Telling, telling
 from toolhone.redaction.likeness import (
@@ -21,28 +22,20 @@ from toolhone.redaction.likeness import (
 )
 from toolhone.redaction.placeholders import FILLER, Kind, Span
 
-# Lower case, and each part of what `_ASSIGNMENT` looks for: without one there is nothing to find.
-_SYLLABLES = word_set(
-    """
-pass pwd secret token key auth cookie cred jwt bearer cvv cvc ssn otp pin phrase conn sig sid
-security national phone mobile code sessid sessionid mnemonic account card answer
-    """
-)
-
 _ASSIGNMENT = re.compile(
     r"""
-    (?P<term>pass(?:word|wd|phrase|code|port)?|pwd|secret|token|key|auth|cookie|cred|jwt|bearer|cv[vc]
-      |ssn|otp|pin|phrase|conn(?:ection)?[_ -]?str|sig|sess(?:ion)?id|sid|security|national|mnemonic
-      |phone|mobile|account|card
-      |(?:recovery|backup|verification|mfa|factor|2fa|security)[_ -]?(?:code|answer))
-    (?P<tail>[\w.-]{0,32}+(?:\ (?:key|token|secret|string|phrase|code|number|id)s?(?=[ \t]{0,4}(?:[:=]|is\b|was\b)))?)
+    (?<![\w.-])(?P<name>(?P<flag>-)?+[\w.-]++)
     (?P<close>(?:\\{0,15}["'`])?\]?)
-    (?P<sep>[ \t]{0,4}(?:=>|:=|==|[:=])[ \t]{0,4}|[ \t]{1,4}(?:is|was)[ \t]{1,4}:?[ \t]?|[ \t]{1,4})
+    (?P<sep>[ \t]{0,4}(?:=>|:=|==|[:=])[ \t]{0,4}
+      |[ \t]{1,4}(?:is|was)[ \t]{1,4}:?[ \t]?
+      |(?(flag)[ \t]{1,4}(?!-)|(?!)))
     """,
-    re.X | re.I,
+    re.X,
 )
-_LEFT_REVERSED = re.compile(r"[\w.-]*(?: [A-Za-z]+)?")
-_LONGEST_LEFT = 48
+_LONGEST_NAME = 64
+# "API key: …": these words name a secret only together with the one before them.
+_SECOND_WORDS = word_set("key keys token tokens secret string phrase code number id")
+_FIRST_WORD = re.compile(r"[A-Za-z]+(?=[ ]\Z)")
 
 # A value is judged by this much of it; only one that goes is followed to its end.
 _JUDGED = 2048
@@ -67,17 +60,18 @@ _LINE_START = re.compile(r"(?:^|[\r\n]|\\n)[ \t>-]*(?:export[ \t]|set[ \t])?[ \t
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w:.-]{0,64})(?: [^<>]{0,200})?>(?P<body>[^<>]{1,4096})</")
 
 
+_SIGNS = ("=", ":", "-", " is ", " was ")
+
+
 def find_assignments(text: str) -> Iterator[Span]:
     """The values in `text` that stand behind a telling name."""
-    lowered = text.lower()
-    if not any(syllable in lowered for syllable in _SYLLABLES):
-        return
-    covered = 0
-    for match in _ASSIGNMENT.finditer(text):
-        # Inside a value that goes there is nothing left to find, and looking would take quadratic time.
-        if match.end() >= covered and (span := _assigned(text, match)):
-            covered = span.end
-            yield span
+    if any(sign in text for sign in _SIGNS):
+        covered = 0
+        for match in _ASSIGNMENT.finditer(text):
+            # Inside a value that goes there is nothing left to find, and looking would take quadratic time.
+            if match.end() >= covered and (span := _assigned(text, match)):
+                covered = span.end
+                yield span
     if "</" in text:
         for match in _ELEMENT.finditer(text):
             found = telling(match["name"])
@@ -91,37 +85,62 @@ def _meets(found: Telling, value: str) -> bool:
 
 
 def _assigned(text: str, match: re.Match[str]) -> Span | None:
-    start, name, flag = _whole_name(text, match)
     separator = match["sep"]
-    if not separator.strip() and not flag:
-        return None
+    start, name = _whole_name(text, match)
     found = telling(name)
     if found is None:
         return None
     position = match.end()
-    quoted = _QUOTED.match(text, position)
-    if quoted and not _closes_earlier_quote(match, quoted["body"]):
-        return _in_quotes(found, quoted)
+    if opening := _OPENING_QUOTE.match(text, position):
+        closing = _closing(opening["quote"])
+        end = _end(closing.search(text, opening.end(), opening.end() + _JUDGED), opening.end() + _JUDGED)
+        body = text[opening.end() : end]
+        if not _closes_earlier_quote(match, body):
+            return _in_quotes(text, found, opening.end(), body, closing)
     if found.kind in (Kind.AUTHORIZATION, Kind.COOKIE) and found.condition is None and ":" in separator:
         return _in_header(text, start, position, found.kind)
-    bare = _UNQUOTED.match(text, position)
+    bare = _UNQUOTED.match(text, position, position + _JUDGED)
     if bare is None:
         return None
     value = bare[0].rstrip(_CLOSERS)
-    if not _is_secret(found, value, text=text, start=start, bare=bare, separator=separator, flag=flag):
+    if not value.strip(FILLER) or is_reference(value):
         return None
+    if found.condition is not None:
+        secret = found.condition(value)
+    elif separator == "=" or separator.isspace():
+        following = bare[0][len(value) :][:1] or text[bare.end() : bare.end() + 1]
+        secret = _passed(
+            value, following, flag=separator.isspace(), shell=separator == "=" and name.isupper()
+        )
+    else:
+        sentence = separator.strip(" \t:=>") != ""
+        alone = not sentence and _stands_alone(text, start, bare.end())
+        secret = _set(found.kind, value, code=is_code(bare[0]) or is_code(value), alone=alone)
+    if not secret:
+        return None
+    if len(bare[0]) > _JUDGED // 2 and (whole := _UNQUOTED.match(text, position)):
+        return Span(position, whole.end(), found.kind)
     return Span(position, position + len(value), found.kind)
 
 
-def _whole_name(text: str, match: re.Match[str]) -> tuple[int, str, bool]:
-    """Where the name starts, the name, and whether it is a flag of a command line."""
-    start = match.start()
-    left = _LEFT_REVERSED.match(text[max(0, start - _LONGEST_LEFT) : start][::-1])
-    before = left[0][::-1] if left else ""
-    first = start - len(before)
-    if before[:1] in ("n", "r", "t") and text[first - 1 : first] == "\\":
-        before, first = before[1:], first + 1
-    return first, before + match["term"] + match["tail"], before.rpartition(" ")[2].startswith("-")
+def _whole_name(text: str, match: re.Match[str]) -> tuple[int, str]:
+    """Where the name starts, and the name."""
+    start, name = match.start(), match["name"][-_LONGEST_NAME:]
+    if name[0] in "nrt" and text[start - 1 : start] == "\\":
+        # The letter belongs to an escaped newline.
+        return start + 1, name[1:]
+    if name.lower() in _SECOND_WORDS and (first := _FIRST_WORD.search(text, max(0, start - 24), start)):
+        return first.start(), f"{first[0]} {name}"
+    return start, name
+
+
+@lru_cache
+def _closing(quote: str) -> re.Pattern[str]:
+    return re.compile(r"(?<!\\)" + re.escape(quote) + r"|[\r\n]")
+
+
+def _end(closing: re.Match[str] | None, otherwise: int) -> int:
+    return closing.start() if closing else otherwise
 
 
 def _closes_earlier_quote(match: re.Match[str], body: str) -> bool:
@@ -129,68 +148,56 @@ def _closes_earlier_quote(match: re.Match[str], body: str) -> bool:
     return not match["close"] and match["sep"].endswith(" ") and (not body or body[0] in " ,)]}+;")
 
 
-def _in_quotes(found: Telling, quoted: re.Match[str]) -> Span | None:
-    body = quoted["body"]
-    start, end = quoted.span("body")
+def _in_quotes(text: str, found: Telling, start: int, body: str, closing: re.Pattern[str]) -> Span | None:
     if found.kind is Kind.AUTHORIZATION and (scheme := _SCHEME.match(body)):
         start += scheme.end()
         body = body[scheme.end() :]
     if is_reference(body) or not body.strip(FILLER + " ") or not _meets(found, body):
         return None
-    return Span(start, end, found.kind)
+    return Span(start, _end(closing.search(text, start), len(text)), found.kind)
 
 
 def _in_header(text: str, start: int, position: int, kind: Kind) -> Span | None:
-    before = text[start - 1 : start]
-    line = _HEADER[before if before in _HEADER else ""].match(text, position)
-    if line is None:
-        return None
+    """A header's value goes up to the end of the line, or of the quotes it stands in with its name."""
+    if _COOKIE_PAIR.match(text, position) if kind is Kind.COOKIE else _LONG_SCHEME.match(text, position):
+        before = text[start - 1 : start]
+        line = _HEADER[before if before in _HEADER else ""].match(text, position)
+        return Span(position, line.end(), kind) if line else None
     if kind is Kind.COOKIE:
-        return Span(position, line.end(), kind) if _COOKIE_PAIR.match(line[0]) else None
-    if _LONG_SCHEME.match(line[0]):
-        return Span(position, line.end(), kind)
-    scheme = _SCHEME.match(text, position)
-    value = _CREDENTIAL.match(text, scheme.end() if scheme else position)
-    if value is None or is_reference(value[0]):
         return None
-    secret = any(map(str.isdecimal, value[0])) or len(value[0]) >= 20
-    return Span(value.start(), value.end(), kind) if secret and len(value[0]) >= 6 else None
+    scheme = _SCHEME.match(text, position)
+    position = scheme.end() if scheme else position
+    judged = _CREDENTIAL.match(text, position, position + _JUDGED)
+    if judged is None or len(judged[0]) < 6 or is_reference(judged[0]):
+        return None
+    if len(judged[0]) < 20 and not any(map(str.isdecimal, judged[0])):
+        return None
+    whole = _CREDENTIAL.match(text, position) or judged
+    return Span(position, whole.end(), kind)
 
 
-def _is_secret(
-    found: Telling,
-    value: str,
-    *,
-    text: str,
-    start: int,
-    bare: re.Match[str],
-    separator: str,
-    flag: bool,
-) -> bool:
-    """Whether an unquoted value behind an unquoted or quoted name is a secret."""
-    if not value.strip(FILLER) or is_reference(value):
+def _passed(value: str, following: str, *, flag: bool, shell: bool) -> bool:
+    """Whether `NAME=value`, `name=value` or `--name value` hands on a secret."""
+    if shell:
+        return True
+    if is_code(value + following) or is_code(value) or is_ordinary_word(value):
         return False
-    if found.condition is not None:
-        return found.condition(value)
-    code = is_code(bare[0]) or is_code(value)
-    if separator == "=" or flag:
-        if code or is_ordinary_word(value) or (flag and is_identifier(value) and value.isupper()):
-            return False
-        # `login(password=pw)` hands on a variable.
-        following = bare[0][len(value) :][:1] or text[bare.end() : bare.end() + 1]
-        return not (is_identifier(value) and following in (",", ")"))
+    # `login(password=pw)` hands on a variable, and in `--password PASSWORD` the value is yet to come.
+    variable = following in (",", ")") or (flag and value.isupper())
+    return not (variable and is_identifier(value))
+
+
+def _set(kind: Kind, value: str, *, code: bool, alone: bool) -> bool:
+    """Whether `name: value` or `name = value` sets a secret and is neither prose nor code."""
     if code:
         return False
     if looks_chosen(value) or looks_random(value) or looks_digits(value):
         return True
-    if found.kind not in (Kind.PASSWORD, Kind.SECRET) or "is" in separator or "was" in separator:
-        return False
     # `password: correcthorse` alone on a line of a configuration file.
-    return (
-        value.isalpha()
-        and len(value) >= 6
-        and not is_ordinary_word(value)
-        and telling(value) is None
-        and _LINE_START.search(text[max(0, start - 32) : start]) is not None
-        and _ALONE.match(text, bare.end()) is not None
-    )
+    word = value.isalpha() and len(value) >= 6 and not is_ordinary_word(value)
+    return alone and word and kind in (Kind.PASSWORD, Kind.SECRET) and telling(value) is None
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    before = text[max(0, start - 32) : start]
+    return _LINE_START.search(before) is not None and _ALONE.match(text, end) is not None

@@ -32,7 +32,9 @@ _PHONE = re.compile(
     r")(?![\d]|[.-]\d)"
 )
 
-_IBAN_START = re.compile(EDGE + r"[A-Z]{2}\d\d(?=[ -]?[A-Z0-9]{4})")
+# Tried only where the letters stand: looking behind at every character would be slow.
+_EDGE = re.compile(EDGE)
+_IBAN_START = re.compile(r"[A-Z]{2}\d\d(?=[ -]?[A-Z0-9]{4})")
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {
@@ -58,10 +60,9 @@ _IBAN_LENGTHS = {
     for country in countries.split()
 }
 
-_IPV4 = re.compile(
-    r"(?<!\d)(?<!\d\.)(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}"
-    r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?!\d|\.\d)"
-)
+_IPV4 = re.compile(r"[0-9]{1,3}+(?:\.[0-9]{1,3}){3}")
+_LONGER_LEFT = re.compile(r"\d\.?\Z")
+_LONGER_RIGHT = re.compile(r"\.?\d")
 # What stands before four numbers that are a version, the product of a user agent, or a place in a text.
 _BEFORE_VERSION = re.compile(
     r"(?:\b(?:v|ver|version|versions|release|build|rev|oid|section|sections|sec|chapter|clause|article"
@@ -130,17 +131,28 @@ def _numbers(text: str) -> Iterator[Span]:
 
 
 def _addresses(text: str, *, version: bool) -> Iterator[Span]:
-    if text.count(".") >= 3 and not version:
+    if not version:
         for match in _IPV4.finditer(text):
-            if not _names_nobody(ipaddress.IPv4Address(match[0])) and not _is_version(text, match):
+            if _is_ipv4(text, match):
                 yield Span(match.start(), match.end(), Kind.IP_ADDRESS)
-    if text.count(":") >= 2:
+    if "::" in text or text.count(":") >= 7:
         for match in _IPV6.finditer(text):
             address = match[0]
             if address.endswith(":") and not address.endswith("::"):
                 address = address[:-1]
             if _is_ipv6(address):
                 yield Span(match.start(), match.start() + len(address), Kind.IP_ADDRESS)
+
+
+def _is_ipv4(text: str, match: re.Match[str]) -> bool:
+    start, end = match.span()
+    if _LONGER_LEFT.search(text, max(0, start - 2), start) or _LONGER_RIGHT.match(text, end):
+        return False
+    try:
+        address = ipaddress.IPv4Address(match[0])
+    except ValueError:
+        return False
+    return not _names_nobody(address) and not _is_version(text, match)
 
 
 def _is_ipv6(text: str) -> bool:
@@ -165,6 +177,6 @@ def find_figures(text: str, *, version: bool) -> Iterator[Span]:
     if _NUMERIC.search(text):
         yield from _numbers(text)
     for match in _IBAN_START.finditer(text):
-        if end := _iban_end(text, match.start()):
+        if _EDGE.match(text, match.start()) and (end := _iban_end(text, match.start())):
             yield Span(match.start(), end, Kind.IBAN)
     yield from _addresses(text, version=version)

@@ -20,20 +20,23 @@ _SYMBOL = re.compile(r"[!@#$%^&*+=?~]")
 
 _REFERENCE = re.compile(
     r"""
-      \$\{? | \{\{ | %\w+%\Z | <[^<>]*>\Z            # ${VAR}, $VAR, {{ var }}, %VAR%, <your key>
-    | [*\u2022x.\u2026_-]{2,}\Z                      # masked already
-    | (?:your|my|some|example|dummy)[\s_-][A-Za-z\s_-]*\Z
-    | (?:env|secrets?|var|vault|file|op|ssm|ref)(?:\.[A-Za-z]|://)  # secrets.NAME, op://vault/item
+      \$[{(] | \$[A-Za-z_]+\Z | \{\{ | %\w+%\Z | <[^<>]*>\Z    # ${VAR}, $(command), {{ var }}, <your key>
+    | [*\u2022x.\u2026_-]{2,}\Z                             # masked already
+    | your[\s_-][A-Za-z\s_-]*\Z
+    | (?:env|secrets?|vars?|vault)(?:\.[A-Za-z_]+)+\Z       # secrets.NAME
+    | (?:env|op|ref|ssm|vault)://
     """,
     re.X | re.I,
 )
-_TEMPLATE = re.compile(r"\$?\{\{?[^{}]{1,80}\}?\}|%\([^()]{1,40}\)s|%s|\$\w+|<[\w -]{1,40}>")
+_TEMPLATE = re.compile(r"\$?\{\{?[^{}]{1,80}\}?\}|%\([^()]{1,40}\)s|%s|\$[A-Za-z_]+|<[\w -]{1,40}>")
+_SCHEMES = word_set("basic bearer key token")
 
 _CODE = re.compile(
     r"""
-      [A-Za-z_][\w.]*[([]                            # call(...), item[...], Optional[str]
-    | [A-Za-z_]+(?:(?:\.|->|::|\?\.)[A-Za-z_]+)+\Z   # settings.api_key
-    | [&*(\[{|] | (?:await|new|return|not|lambda|function|async)\Z
+      [A-Za-z_][\w.]*[([](?:.*[)\]])?\Z             # call(...), item[...], or up to a quote in them
+    | [A-Za-z_]+(?:(?:\.|->|::|\?\.)[A-Za-z_]+)+\Z  # settings.api_key
+    | [(\[{] | [&*][A-Za-z_]\w*\Z | \|\Z
+    | (?:await|new|return|not|lambda|function|async)\Z
     | (?:none|null|nil|true|false|yes|no|on|off|undefined|nan|self|this
         |str|string|strings|bytes|bytea|int|integer|number|float|bool|boolean|any|object|array|list|dict
         |text|varchar|char|uuid|byte|secretstr|unknown|void|never|default|value|password|passwd)
@@ -93,13 +96,10 @@ def looks_digits(value: str) -> bool:
 
 def is_reference(value: str) -> bool:
     """Says where the secret is, or that there is none, instead of saying it."""
-    if not value.strip():
+    if not value.strip() or _REFERENCE.match(value):
         return True
-    return _REFERENCE.match(value) is not None or (
-        len(value) <= _LONGEST_JUDGED
-        and _TEMPLATE.search(value) is not None
-        and not any(map(str.isdecimal, _TEMPLATE.sub("", value)))
-    )
+    rest = _TEMPLATE.sub("", value[:_LONGEST_JUDGED])
+    return rest != value and (rest.strip(" :._/-").lower() or "key") in _SCHEMES
 
 
 def is_code(value: str) -> bool:

@@ -24,6 +24,11 @@ class _Shape:
     pattern: re.Pattern[str]
     condition: Callable[[re.Match[str]], bool] | None = None
 
+    @property
+    def group(self) -> str | int:
+        """The group of the match that goes."""
+        return "secret" if "secret" in self.pattern.groupindex else 0
+
 
 # The edge of a word. A letter that ends an escape (`\n`, `%20`, `\u003d`) is no part of the next word.
 EDGE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
@@ -80,6 +85,7 @@ def _is_mail(match: re.Match[str]) -> bool:
 
 _NOT_TOP_LEVEL = word_set("service socket timer mount slice scope png jpg jpeg svg gif webp tgz")
 
+# Shapes that can be short, or broken by spaces.
 _SHAPES = (
     _Shape(
         Kind.PRIVATE_KEY,
@@ -95,56 +101,6 @@ _SHAPES = (
         Kind.PRIVATE_KEY,
         ("Private-Lines:",),
         re.compile(r"Private-Lines: ?\d{1,4}(?P<secret>(?:\s|\\[nr]|[A-Za-z0-9+/=]{16,}+)++)"),
-    ),
-    _Shape(
-        Kind.JWT,
-        ("eyJ",),
-        re.compile(EDGE + r"eyJ[\w-]{8,4096}\.[\w-]{4,}+(?:\.[\w-]*+){0,3}"),
-    ),
-    _prefixed(Kind.TOKEN, "ghp_ gho_ ghu_ ghs_ ghr_", _ALNUM, least=30),
-    _prefixed(
-        Kind.TOKEN,
-        """github_pat_ glpat- gldt- glrt- glptt- glcbt- xoxb- xoxp- xoxa- xoxe- xoxr- xoxs- xoxo-
-        xoxc- xoxd- xapp- dckr_pat_ rubygems_ figd_ ntn_ ATATT3x ATCTT3x ATBB lin_api_ PMAK- pypi-AgE
-        pscale_tkn_ pscale_pw_ pscale_oauth_ sntrys_ sntryu_ tskey- sbp_ sb_secret_ CFPAT- nfp_
-        vercel_blob_rw_ dp.pt. dp.st. fm2_ lsv2_pt_ lsv2_sk_ pat-na1- pat-eu1- AKCp8 CLOJARS_""",
-        _WORD,
-        least=16,
-    ),
-    _prefixed(Kind.TOKEN, "npm_ hf_ r8_ dapi oy2", _ALNUM, least=30, edge=EDGE),
-    _prefixed(Kind.TOKEN, "dop_v1_ doo_v1_ dor_v1_", _ALNUM, least=32),
-    _prefixed(Kind.TOKEN, "hvs. hvb. hvr. ya29. ops_eyJ EAACEdEose0cBA", _DOTTED, least=20, edge=EDGE),
-    _prefixed(Kind.API_KEY, "sk-ant- sk-proj- sk-or- sk-svcacct- sk-admin-", _WORD, least=16),
-    _prefixed(
-        Kind.API_KEY,
-        """sk_live_ sk_test_ rk_live_ rk_test_ shpat_ shpca_ shppa_ shpss_ gsk_ xai- pplx- pcsk_ glsa_
-        glc_ figo_ NRAK- HRKU- fw_ nvapi- ABSK AGE-SECRET-KEY-1""",
-        r"[A-Za-z0-9_-]",
-        least=16,
-        edge=EDGE,
-    ),
-    _prefixed(Kind.API_KEY, "AIza", _WORD, least=30),
-    _prefixed(Kind.API_KEY, "SG.", _DOTTED, least=32, edge=EDGE),
-    _prefixed(Kind.SECRET, "whsec_ GOCSPX- sq0csp- sq0atp-", r"[\w+/=-]", least=20),
-    _Shape(Kind.API_KEY, ("sk-",), re.compile(EDGE + r"sk-[\w-]{20,}"), _is_random),
-    _Shape(Kind.API_KEY, ("SK", "AC"), re.compile(EDGE + r"(?:SK|AC)[0-9a-f]{32,}")),
-    _Shape(
-        Kind.API_KEY,
-        ("AKIA", "ASIA", "ABIA", "ACCA"),
-        # The secret half often stands right behind its id, as in a CSV file of credentials.
-        re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}+(?:[\s,;:|\"']{1,6}[A-Za-z0-9/+]{40,})?"),
-    ),
-    _Shape(Kind.API_KEY, ("key-",), re.compile(EDGE + r"key-[0-9a-f]{32,}")),
-    _Shape(Kind.API_KEY, ("-us",), re.compile(EDGE + r"[0-9a-f]{32}-us\d{1,2}")),
-    _Shape(Kind.SECRET, ("Q~",), re.compile(r"[\w~.-]{3}\dQ~[\w~.-]{31,}")),
-    _Shape(Kind.TOKEN, (":AA",), re.compile(r"(?<!\d)\d{8,10}:AA[\w-]{30,}")),
-    _Shape(Kind.TOKEN, (".",), re.compile(EDGE + r"[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{27,}"), _has_digit),
-    _Shape(
-        Kind.TOKEN,
-        ("hooks.slack.com/", "/api/webhooks/"),
-        re.compile(
-            r"(?:hooks\.slack\.com/(?:services|workflows)/|/api/webhooks/\d{1,24}/)(?P<secret>[\w/-]{16,})"
-        ),
     ),
     _Shape(
         Kind.AUTHORIZATION,
@@ -201,12 +157,78 @@ _SHAPES = (
 )
 
 
+# Marked tokens of vendors, in one piece.
+_TOKENS = (
+    _Shape(
+        Kind.JWT,
+        ("eyJ",),
+        re.compile(EDGE + r"eyJ[\w-]{8,4096}\.[\w-]{4,}+(?:\.[\w-]*+){0,3}"),
+    ),
+    _prefixed(Kind.TOKEN, "ghp_ gho_ ghu_ ghs_ ghr_", _ALNUM, least=30),
+    _prefixed(
+        Kind.TOKEN,
+        """github_pat_ glpat- gldt- glrt- glptt- glcbt- xoxb- xoxp- xoxa- xoxe- xoxr- xoxs- xoxo-
+        xoxc- xoxd- xapp- dckr_pat_ rubygems_ figd_ ntn_ ATATT3x ATCTT3x ATBB lin_api_ PMAK- pypi-AgE
+        pscale_tkn_ pscale_pw_ pscale_oauth_ sntrys_ sntryu_ tskey- sbp_ sb_secret_ CFPAT- nfp_
+        vercel_blob_rw_ dp.pt. dp.st. fm2_ lsv2_pt_ lsv2_sk_ pat-na1- pat-eu1- AKCp8 CLOJARS_""",
+        _WORD,
+        least=16,
+    ),
+    _prefixed(Kind.TOKEN, "npm_ hf_ r8_ dapi oy2", _ALNUM, least=30, edge=EDGE),
+    _prefixed(Kind.TOKEN, "dop_v1_ doo_v1_ dor_v1_", _ALNUM, least=32),
+    _prefixed(Kind.TOKEN, "hvs. hvb. hvr. ya29. ops_eyJ EAACEdEose0cBA", _DOTTED, least=20, edge=EDGE),
+    _prefixed(Kind.API_KEY, "sk-ant- sk-proj- sk-or- sk-svcacct- sk-admin-", _WORD, least=16),
+    _prefixed(
+        Kind.API_KEY,
+        """sk_live_ sk_test_ rk_live_ rk_test_ shpat_ shpca_ shppa_ shpss_ gsk_ xai- pplx- pcsk_ glsa_
+        glc_ figo_ NRAK- HRKU- fw_ nvapi- ABSK AGE-SECRET-KEY-1""",
+        r"[A-Za-z0-9_-]",
+        least=16,
+        edge=EDGE,
+    ),
+    _prefixed(Kind.API_KEY, "AIza", _WORD, least=30),
+    _prefixed(Kind.API_KEY, "SG.", _DOTTED, least=32, edge=EDGE),
+    _prefixed(Kind.SECRET, "whsec_ GOCSPX- sq0csp- sq0atp-", r"[\w+/=-]", least=20),
+    _Shape(Kind.API_KEY, ("sk-",), re.compile(EDGE + r"sk-[\w-]{20,}"), _is_random),
+    _Shape(Kind.API_KEY, ("SK", "AC"), re.compile(EDGE + r"(?:SK|AC)[0-9a-f]{32,}")),
+    _Shape(
+        Kind.API_KEY,
+        ("AKIA", "ASIA", "ABIA", "ACCA"),
+        # The secret half often stands right behind its id, as in a CSV file of credentials.
+        re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,}+(?:[\s,;:|\"']{1,6}[A-Za-z0-9/+]{40,})?"),
+    ),
+    _Shape(Kind.API_KEY, ("key-",), re.compile(EDGE + r"key-[0-9a-f]{32,}")),
+    _Shape(Kind.API_KEY, ("-us",), re.compile(EDGE + r"[0-9a-f]{32}-us\d{1,2}")),
+    _Shape(Kind.SECRET, ("Q~",), re.compile(r"[\w~.-]{3}\dQ~[\w~.-]{31,}")),
+    _Shape(Kind.TOKEN, (":AA",), re.compile(r"(?<!\d)\d{8,10}:AA[\w-]{30,}")),
+    _Shape(Kind.TOKEN, (".",), re.compile(r"[MNO][\w-]{22,27}\.[\w-]{6}\.[\w-]{27,}"), _has_digit),
+    _Shape(
+        Kind.TOKEN,
+        ("hooks.slack.com/", "/api/webhooks/"),
+        re.compile(
+            r"(?:hooks\.slack\.com/(?:services|workflows)/|/api/webhooks/\d{1,24}/)(?P<secret>[\w/-]{16,})"
+        ),
+    ),
+)
+
+# Every token holds a run of this length; prose and short values do not.
+_RUN = re.compile(r"[\w.~+/=:-]{16}")
+
+
 def find_shapes(text: str) -> Iterator[Span]:
     """Everything in `text` that is known by its form."""
-    for shape in _SHAPES:
-        if not any(trigger in text for trigger in shape.triggers):
+    yield from _find(_SHAPES, text)
+    if _RUN.search(text):
+        yield from _find(_TOKENS, text)
+
+
+def _find(shapes: tuple[_Shape, ...], text: str) -> Iterator[Span]:
+    for shape in shapes:
+        for trigger in shape.triggers:
+            if trigger in text:
+                break
+        else:
             continue
-        group = "secret" if "secret" in shape.pattern.groupindex else 0
         for match in shape.pattern.finditer(text):
             if shape.condition is None or shape.condition(match):
-                yield Span(match.start(group), match.end(group), shape.kind)
+                yield Span(*match.span(shape.group), shape.kind)

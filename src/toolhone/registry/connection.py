@@ -70,10 +70,17 @@ class Connection:
         info = self._session.server_info
         return None if info is None else f"{info.name} {info.version}".strip()
 
-    async def negotiate(self) -> None:
-        """Agree on a protocol version: the stateless era if the server knows it, else the handshake."""
+    async def negotiate(self, *, probe: bool) -> None:
+        """Agree on a protocol version: the stateless era if the server knows it, else the handshake.
+
+        Args:
+            probe: Ask for the stateless era first; otherwise only the handshake is tried.
+        """
         try:
-            await self._negotiate()
+            if not probe:
+                await self._session.initialize()
+                return
+            await self._discover_or_initialize()
         except MCPError as exc:
             raise self._translate(exc, "the handshake", starting=True) from exc
         except (RuntimeError, ValidationError) as exc:
@@ -81,16 +88,17 @@ class Connection:
                 f"Server {self._server!r} does not speak MCP as toolhone knows it: {exc}"
             ) from exc
 
-    async def _negotiate(self) -> None:
+    async def _discover_or_initialize(self) -> None:
         for last in (False, True):
             try:
                 await self._session.discover()
                 return
             except MCPError as exc:
                 # An error is how older servers answer a question they do not know. A refused
-                # credential or connection is not an answer, and asking again would not help.
+                # credential or a lost connection is not an answer.
                 fault = _fault(exc)
-                if fault.get("status") in (401, 403) or "sent" in fault:
+                refused = fault.get("status") in (401, 403) or "sent" in fault
+                if refused or self._wire.closed.is_set():
                     raise
             except (RuntimeError, ValidationError):
                 pass  # An answer, but not one of the stateless era.

@@ -92,7 +92,7 @@ def _definition(tool: JsonObject, name: str, server: str, settings: ServerSettin
     of_server = settings.limits
     return ToolDefinition(
         name=name,
-        description=tool.get("description") or tool.get("title") or "",
+        description=tool.get("description") or "",
         input_schema=tool["inputSchema"],
         output_schema=tool.get("outputSchema"),
         annotations=_annotations(tool),

@@ -3,8 +3,6 @@
 import inspect
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
@@ -24,56 +22,11 @@ from toolhone.registry.connection import Connection, connect
 from toolhone.registry.failures import Patience, start_failure
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
+from toolhone.registry.supervision import Attempt, Supervision
 from toolhone.registry.transport import ServerTrace, open_transport
 from toolhone.stores import StoredCatalog
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supervision:
-    """What all servers share."""
-
-    environment: Mapping[str, str]
-    starting: anyio.CapacityLimiter
-    """How many may start at once."""
-    start_timeout: float
-    linger: float
-    """How long a server stays that was started only to list its tools."""
-    clock: Callable[[], float]
-    """Seconds since the epoch."""
-    random: Callable[[], float]
-    sleep: Callable[[float], Awaitable[None]]
-    listed: Callable[[ServerEntry, Listing, str], Awaitable[None]]
-    """Told of every listing that differs from the one before."""
-    on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None
-
-
-class _Attempt:
-    """One start, and the life of the session that comes of it."""
-
-    def __init__(self) -> None:
-        self.settled = anyio.Event()
-        self.finished = anyio.Event()
-        self.life = anyio.CancelScope()
-        self.connection: Connection | None = None
-        self.ready_at = 0.0
-        self.error: ToolhoneError | None = None
-        """Why it did not start, or why its session ended."""
-        self.queued = False
-        """Has its place among those that may start."""
-        self.wanted = False
-        """By a call, not only for a listing."""
-        self._cancelled_because: str | None = None
-
-    def cancel(self, why: str) -> None:
-        self._cancelled_because = why
-        self.life.cancel()
-
-    def interruption(self) -> Exception:
-        """What it means that its life was cut short."""
-        why = self._cancelled_because
-        return TimeoutError() if why is None else ServerUnavailableError(why)
 
 
 class SupervisedServer:
@@ -89,7 +42,7 @@ class SupervisedServer:
         self._shared = shared
         self._originals: frozenset[str] = frozenset()
         self._tasks: anyio.abc.TaskGroup | None = None
-        self._attempt: _Attempt | None = None
+        self._attempt: Attempt | None = None
         self._connection: Connection | None = None
         self._trace = ServerTrace(entry.name)
         self._status = ServerStatus.IDLE
@@ -223,11 +176,11 @@ class SupervisedServer:
         assert attempt.connection is not None
         return attempt.connection
 
-    def _begin(self) -> _Attempt:
+    def _begin(self) -> Attempt:
         waiting = self._patience.next_attempt - self._shared.clock()
         if self._tasks is None or not self.can_start or waiting > 0:
             raise self._refusal(waiting)
-        self._attempt = attempt = _Attempt()
+        self._attempt = attempt = Attempt()
         self._status = ServerStatus.STARTING
         self._tasks.start_soon(self._live, attempt)
         return attempt
@@ -246,14 +199,16 @@ class SupervisedServer:
             )
         return ServerUnavailableError(f"Server {name!r} is not available. {why}")
 
-    async def _live(self, attempt: _Attempt) -> None:
+    async def _live(self, attempt: Attempt) -> None:
         """Start, serve and end one session. Nothing that goes wrong in it reaches its siblings."""
         try:
             with attempt.life:
                 # The time limit begins with the start, not in the queue for it.
                 await self._shared.starting.acquire_on_behalf_of(attempt)
                 attempt.queued = True
-                await self._run_session(attempt)
+                if not await self._run_session(attempt, probe=True):
+                    # Some older servers end when the first thing they are asked is not `initialize`.
+                    await self._run_session(attempt, probe=False)
             if attempt.life.cancelled_caught:
                 self._failed(attempt, attempt.interruption())
         except Exception as exc:
@@ -275,7 +230,8 @@ class SupervisedServer:
             what = "failed" if attempt.connection is None else "lost"
             await self._tell(what, {"error": attempt.error.message})
 
-    async def _run_session(self, attempt: _Attempt) -> None:
+    async def _run_session(self, attempt: Attempt, *, probe: bool) -> bool:
+        """False if it ended at the first question, so that another first question is worth a try."""
         target = self.entry.target
         assert target is not None
         self._trace = ServerTrace(self.entry.name)
@@ -292,16 +248,22 @@ class SupervisedServer:
             attempt.life.deadline = math.inf
             try:
                 with anyio.fail_after(deadline - anyio.current_time()):
-                    await connection.negotiate()
+                    await connection.negotiate(probe=probe)
                     await self._list(connection)
+            except ConnectionLostError as exc:
+                if probe and connection.protocol_version is None:
+                    return False
+                self._failed(attempt, exc)
+                return True
             except (ToolhoneError, TimeoutError) as exc:
                 # Told before the session is wound up, which takes seconds for a server that hangs.
                 self._failed(attempt, exc)
-                return
+                return True
             self._leave_queue(attempt)
             await self._serve(attempt, connection)
+        return True
 
-    async def _serve(self, attempt: _Attempt, connection: Connection) -> None:
+    async def _serve(self, attempt: Attempt, connection: Connection) -> None:
         self._connection = attempt.connection = connection
         self._status, self._error = ServerStatus.READY, None
         attempt.ready_at = self._shared.clock()
@@ -323,7 +285,7 @@ class SupervisedServer:
         elif self._attempt is attempt:
             self._status = ServerStatus.IDLE
 
-    def _failed(self, attempt: _Attempt, failure: Exception) -> None:
+    def _failed(self, attempt: Attempt, failure: Exception) -> None:
         """Note what ended the attempt, tell who waits for it, and decide when to try again."""
         if attempt.error is not None:
             return
@@ -380,7 +342,7 @@ class SupervisedServer:
     def _start_timeout(self) -> float:
         return self.entry.settings.start_timeout_seconds or self._shared.start_timeout
 
-    def _leave_queue(self, attempt: _Attempt) -> None:
+    def _leave_queue(self, attempt: Attempt) -> None:
         if attempt.queued:
             attempt.queued = False
             self._shared.starting.release_on_behalf_of(attempt)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -41,6 +42,7 @@ INHERITED_VARIABLES: Final = frozenset(
 )
 """What a child gets from our environment. Everything else, secrets above all, is named in its entry."""
 
+_PIDS = re.compile(re.escape(ANNOUNCEMENT) + r"\d+ (\d+)")
 _GUARD = Path(__file__).with_name("child_guard.py")
 _STDERR_LINES = 12
 _STDERR_LINE_LENGTH = 400
@@ -92,8 +94,9 @@ class ServerTrace:
         return False
 
     def _take(self, line: str) -> None:
-        if line.startswith(ANNOUNCEMENT) and self.pid is None:
-            self.pid = int(line.split()[-1])
+        announced = _PIDS.fullmatch(line) if self.pid is None else None
+        if announced is not None:
+            self.pid = int(announced[1])
             return
         self.last_lines.append(line)
         logger.debug("%s: %s", self._server, line)

@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--exit-if", type=Path, help="end at once if this file exists")
     parser.add_argument("--stubborn", type=Path, help="outlive everything but SIGKILL; write all pids here")
     parser.add_argument("--starts", type=Path, help="append a line for every start")
+    parser.add_argument("--strict", action="store_true", help="end at a first message other than initialize")
     options = parser.parse_args()
     if options.starts:
         with options.starts.open("a") as file:
@@ -72,6 +73,10 @@ def main() -> None:
         if options.garbage:
             print("Starting up... 100%", flush=True)
             sys.stdout.buffer.write(b"\xff\xfe{broken\n")
+        if options.strict:
+            if method != "initialize":
+                sys.exit("expected initialize")
+            options.strict = False
         if method == options.hang:
             continue
         if method == "initialize":

@@ -1,0 +1,58 @@
+"""What supervision is made of: what all servers share, and one attempt at a session."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import anyio
+
+from toolhone.exceptions import ServerUnavailableError, ToolhoneError
+from toolhone.models import JsonObject
+from toolhone.registry.config import ServerEntry
+from toolhone.registry.connection import Connection
+from toolhone.registry.listing import Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervision:
+    """What all servers share."""
+
+    environment: Mapping[str, str]
+    starting: anyio.CapacityLimiter
+    """How many may start at once."""
+    start_timeout: float
+    linger: float
+    """How long a server stays that was started only to list its tools."""
+    clock: Callable[[], float]
+    """Seconds since the epoch."""
+    random: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    listed: Callable[[ServerEntry, Listing, str], Awaitable[None]]
+    """Told of every listing that differs from the one before."""
+    on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None
+
+
+class Attempt:
+    """One start, and the life of the session that comes of it."""
+
+    def __init__(self) -> None:
+        self.settled = anyio.Event()
+        self.finished = anyio.Event()
+        self.life = anyio.CancelScope()
+        self.connection: Connection | None = None
+        self.ready_at = 0.0
+        self.error: ToolhoneError | None = None
+        """Why it did not start, or why its session ended."""
+        self.queued = False
+        """Has its place among those that may start."""
+        self.wanted = False
+        """By a call, not only for a listing."""
+        self._cancelled_because: str | None = None
+
+    def cancel(self, why: str) -> None:
+        self._cancelled_because = why
+        self.life.cancel()
+
+    def interruption(self) -> Exception:
+        """What it means that its life was cut short."""
+        why = self._cancelled_because
+        return TimeoutError() if why is None else ServerUnavailableError(why)
