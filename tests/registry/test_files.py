@@ -257,4 +257,5 @@ def test_the_published_schema_is_the_one_that_is_used() -> None:
 def test_the_published_schema_and_the_loader_agree(document: Json) -> None:
     accepted = isinstance(parse_tool_file(json.dumps(document)), ToolFile)
 
-    assert Draft202012Validator(published()).is_valid(document) == accepted
+    validator: Json = Draft202012Validator(published())
+    assert validator.is_valid(document) == accepted

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import anyio
-import anyio.from_thread
+import anyio.to_thread
 import pytest
 from pydantic import BaseModel
 
@@ -225,7 +225,14 @@ async def test_modules_of_one_name_in_two_folders_do_not_clash(tmp_path: Path) -
     ]
 
     assert texts == ["one", "two"]
-    assert list(tmp_path.glob("*/__pycache__")) == []
+
+
+def test_loading_leaves_nothing_behind_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def run(): ...\n")
+
+    load_function("m:run", tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["m.py"]
 
 
 def test_an_installed_module_is_used_where_the_folder_has_none(tmp_path: Path) -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from toolhone.cli.options import as_json, console, print_json, run, settings_of
+from toolhone.cli.options import as_json, console, print_json, run, settings_of, table
 from toolhone.models import EventKind, Json
 from toolhone.stores import AuditQuery
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from toolhone.audit import AuditLog
 
 data_option = click.option(
@@ -80,31 +82,24 @@ def list_rows(
     run(main)
 
 
-def rows_table(rows: list[dict[str, Json]]) -> Json:
+def rows_table(rows: list[dict[str, Json]]) -> "Table":
     """Audit rows for people."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("time (UTC)", no_wrap=True)
-    table.add_column("kind", no_wrap=True)
-    table.add_column("what", no_wrap=True, overflow="ellipsis", ratio=1, min_width=20)
-    table.add_column("ok", no_wrap=True)
-    table.add_column("ms", justify="right", no_wrap=True)
-    table.add_column("tokens", justify="right", no_wrap=True)
-    table.add_column("request", no_wrap=True)
+    shown: list[list[str]] = []
     for row in rows:
         success = row["success"]
-        table.add_row(
-            str(row["timestamp"])[5:19].replace("T", " "),
-            str(row["kind"]),
-            what_of(row),
-            "" if success is None else ("yes" if success else "[red]no[/]"),
-            "" if row["execution_time_ms"] is None else f"{row['execution_time_ms']:.0f}",
-            "" if row["tokens_used"] is None else str(row["tokens_used"]),
-            # The end of an id tells rows apart; its beginning is the time.
-            str(row["request_id"] or "")[-8:],
+        shown.append(
+            [
+                str(row["timestamp"])[5:19].replace("T", " "),
+                str(row["kind"]),
+                what_of(row),
+                "" if success is None else ("yes" if success else "[red]no[/]"),
+                "" if row["execution_time_ms"] is None else f"{row['execution_time_ms']:.0f}",
+                "" if row["tokens_used"] is None else str(row["tokens_used"]),
+                # The end of an id tells rows apart; its beginning is the time.
+                str(row["request_id"] or "")[-8:],
+            ]
         )
-    return table
+    return table(["time (UTC)", "kind", "what", "ok", "ms", "tokens", "request"], shown, shorten="what")
 
 
 def what_of(row: dict[str, Json]) -> str:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of
+from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of, table
 from toolhone.models import LOCAL_CALLER, Category
 
 
@@ -67,19 +68,14 @@ def find(
         if text:
             click.echo(found.text)
             return
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        for heading in ("tool", "score", "runs through"):
-            table.add_column(heading, no_wrap=True)
-        table.add_column("what it does", no_wrap=True, overflow="ellipsis", ratio=1)
+        rows: list[list[str]] = []
         for tool in found.tools:
             definition = tool.definition
             entrance = "call_read_tools" if definition.read_only else "call_tools"
             first = next(iter(definition.description.strip().splitlines()), "")
-            table.add_row(definition.name, f"{tool.score:.2f}", entrance, first)
+            rows.append([definition.name, f"{tool.score:.2f}", entrance, escape(first)])
         out = console()
-        out.print(table)
+        out.print(table(["tool", "score", "runs through", "what it does"], rows, shorten="what it does"))
         for notice in found.notices:
             out.print(f"note: {notice}", style="yellow")
         out.print(

@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +16,7 @@ from toolhone.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from toolhone.app import App
 
@@ -79,6 +80,27 @@ def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, shorten: str) -> "Table":
+    """One line a row: of all columns only `shorten` gives way on a narrow terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = [
+        max((len(Text.from_markup(text)) for text in (heading, *column)), default=0)
+        for heading, column in zip(
+            headings, zip(*rows, strict=True) if rows else [()] * len(headings), strict=True
+        )
+    ]
+    gives_way = headings.index(shorten)
+    room = console().width - sum(widths) + widths[gives_way] - 2 * (len(headings) - 1)
+    made = Table(*headings, box=None, pad_edge=False)
+    for row in rows:
+        cells = [Text.from_markup(text) for text in row]
+        cells[gives_way].truncate(max(room, 12), overflow="ellipsis")
+        made.add_row(*cells)
+    return made
 
 
 def print_json(value: Json) -> None:

@@ -43,9 +43,11 @@ async def _serve(settings: Settings, http: str | None) -> None:
         async with open_app(settings, os.environ) as app:
             await serve_stdio(app)
     else:
-        from toolhone.server.http import parse_address, serve_http
+        from toolhone.server.http import listen, parse_address, serve_http, url_of
 
-        address = parse_address(http)
-        click.echo(f"toolhone serves MCP at http://{http}/mcp (SSE at /sse, health at /health)", err=True)
+        listening = listen(*parse_address(http))
+        click.echo(
+            f"toolhone serves MCP at {url_of(listening)}/mcp (SSE at /sse, health at /health)", err=True
+        )
         async with open_app(settings, os.environ) as app:
-            await serve_http(app, *address)
+            await serve_http(app, listening)

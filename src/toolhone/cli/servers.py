@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of
+from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of, table
+from toolhone.registry.server_state import ServerStatus
+
+COLOURS = {
+    ServerStatus.READY: "green",
+    ServerStatus.FAILED: "red",
+    ServerStatus.INVALID: "red",
+    ServerStatus.BACKOFF: "yellow",
+}
 
 
 @click.command()
@@ -23,26 +31,25 @@ def servers(
             if not stored:
                 await app.refresh()
             states = app.server_states()
-            notices = app.notices()
+            notices = list(app.notices())
         if json_output:
             print_json([asdict(state) for state in states])
             return
-        from rich.table import Table
-
-        table = Table("server", "transport", "state", "tools", "protocol", "error", box=None, pad_edge=False)
+        rows: list[list[str]] = []
         for state in states:
-            colour = {"ready": "green", "failed": "red", "invalid": "red"}.get(state.state, "")
-            table.add_row(
-                state.name,
-                state.transport,
-                f"[{colour}]{state.state}[/]" if colour else state.state,
-                str(state.tools),
-                state.protocol_version or "",
-                state.error or "",
-            )
+            colour = COLOURS.get(state.state)
+            shown = f"[{colour}]{state.state}[/]" if colour else state.state.value
+            protocol = state.protocol_version or ""
+            rows.append([state.name, state.transport, shown, str(state.tools), protocol])
         out = console()
         if states:
-            out.print(table)
+            headings = ["server", "transport", "state", "tools", "protocol"]
+            out.print(table(headings, rows, shorten="server"))
+            for state in states:
+                told = (*([state.error] if state.error else []), *state.problems)
+                notices = [notice for notice in notices if notice not in told]
+                for problem in told:
+                    out.print(f"{state.name}: {problem}", style="yellow", markup=False)
         else:
             out.print("No downstream servers are configured; see: toolhone serve --help")
         for notice in notices:

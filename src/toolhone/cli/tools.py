@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import click
+from rich.markup import escape
 
 from toolhone.answers import definition_json
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of
+from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of, table
 
 
 @click.command()
@@ -30,17 +31,12 @@ def tools(
         if json_output:
             print_json([definition_json(tool) for tool in listed])
             return
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False)
-        for heading in ("tool", "source", "read-only"):
-            table.add_column(heading, no_wrap=True)
-        table.add_column("what it does", no_wrap=True, overflow="ellipsis", ratio=1)
+        rows: list[list[str]] = []
         for tool in listed:
             first = next(iter(tool.description.strip().splitlines()), "")
-            table.add_row(tool.name, tool.server or "local", "yes" if tool.read_only else "", first)
+            rows.append([tool.name, tool.server or "local", "yes" if tool.read_only else "", escape(first)])
         out = console()
-        out.print(table)
+        out.print(table(["tool", "source", "read-only", "what it does"], rows, shorten="what it does"))
         out.print(f"{len(listed)} tools", style="dim")
         for notice in notices:
             out.print(f"note: {notice}", style="yellow")

@@ -24,7 +24,7 @@ from toolhone.redaction.placeholders import FILLER, Kind, Span
 
 _ASSIGNMENT = re.compile(
     r"""
-    (?<![\w.-])(?P<name>(?P<flag>-)?+[\w.-]++)
+    (?<![\w.-])(?P<name>(?P<flag>-)?+[\d.-]*+[^\W\d][\w.-]*+)
     (?P<close>(?:\\{0,15}["'`])?\]?)
     (?P<sep>[ \t]{0,4}(?:=>|:=|==|[:=])[ \t]{0,4}
       |[ \t]{1,4}(?:is|was)[ \t]{1,4}:?[ \t]?

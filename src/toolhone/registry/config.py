@@ -126,9 +126,7 @@ def load_servers(path: Path, environ: Mapping[str, str]) -> ServersFile:
     notices: list[str] = []
     for name, raw in _raw_entries(path).items():
         if isinstance(raw, dict) and starts_toolhone(_words(cast("JsonObject", raw))):
-            notices.append(
-                f"Server {name!r} in {str(path)!r} would start toolhone itself; it is skipped."
-            )
+            notices.append(f"Server {name!r} in {str(path)!r} would start toolhone itself; it is skipped.")
             continue
         entry = _read_entry(name, raw, folder=path.resolve().parent, environ=environ)
         if entry.problem is not None:
@@ -306,9 +304,7 @@ class _Reader:
             raise self._wrong(field, "an object of strings")
         # Numbers and booleans are written without quotes often enough, and hosts take them.
         return {
-            key: self._expand(
-                f"{field}.{key}", json.dumps(part) if isinstance(part, (int, float)) else part
-            )
+            key: self._expand(f"{field}.{key}", json.dumps(part) if isinstance(part, (int, float)) else part)
             for key, part in cast("JsonObject", value).items()
         }
 

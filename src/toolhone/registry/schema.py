@@ -240,6 +240,9 @@ def tool_file_schema() -> JsonObject:
             # pydantic writes the default of an optional member, which is null, which is refused.
             if "default" in member and member["default"] is None:
                 del member["default"]
+            # Keys that fit no pattern are refused, which pydantic does not write.
+            if "patternProperties" in member:
+                member["additionalProperties"] = False
     schema["properties"]["handler"].pop("discriminator", None)  # OpenAPI's word, not JSON Schema's.
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -64,9 +64,7 @@ def _problems(schema: Json, path: str) -> Iterator[str]:
         elif keyword in _SCHEMA or keyword == "items":
             yield from _problems(value, place)
         elif keyword == "required":
-            if not isinstance(value, list) or not all(
-                isinstance(n, str) for n in cast("list[Json]", value)
-            ):
+            if not isinstance(value, list) or not all(isinstance(n, str) for n in cast("list[Json]", value)):
                 yield f"{place}: must be a list of property names"
         elif keyword == "enum":
             if not isinstance(value, list):

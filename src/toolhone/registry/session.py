@@ -134,7 +134,7 @@ class SupervisedServer:
         self._patience.hurry()
         try:
             if self._connection is not None and self._connection.usable:
-                await self._list(self._connection)
+                await self._list_again(self._connection)
             else:
                 await self._connected(for_call=False)
         except ToolhoneError as exc:
@@ -213,6 +213,7 @@ class SupervisedServer:
                 self._failed(attempt, attempt.interruption())
         except Exception as exc:
             # The end of a session: a transport may fail in any way there is.
+            logger.debug("The session with server %s ended", self.entry.name, exc_info=True)
             self._failed(attempt, exc)
         finally:
             self._leave_queue(attempt)
@@ -313,13 +314,18 @@ class SupervisedServer:
     async def _list_on_change(self, connection: Connection) -> None:
         while True:
             await connection.next_change()
-            try:
-                with anyio.fail_after(self._start_timeout):
-                    await self._list(connection)
-            except (ToolhoneError, TimeoutError) as exc:
-                why = str(exc) or "no answer in time."
-                self._error = f"Its tools have changed, but could not be listed: {why}"
-                logger.warning("Server %s: %s", self.entry.name, self._error)
+            await self._list_again(connection)
+
+    async def _list_again(self, connection: Connection) -> None:
+        """List over a session that is in use. If that fails, the tools stay as they were known."""
+        try:
+            with anyio.fail_after(self._start_timeout):
+                await self._list(connection)
+        except (ToolhoneError, TimeoutError) as exc:
+            self._error = f"Its tools could not be listed again: {str(exc) or 'no answer in time.'}"
+            logger.warning("Server %s: %s", self.entry.name, self._error)
+        else:
+            self._error = None
 
     async def _list(self, connection: Connection) -> None:
         listed = await connection.list_tools()

@@ -53,7 +53,5 @@ def _explain(reference: str) -> str:
             "Put the answer into an environment variable and write ${env:NAME}."
         )
     if reference.startswith(_EDITOR_FORMS):
-        return (
-            f"'${{{reference}}}' is known only inside an editor; write the path itself, or ${{env:NAME}}."
-        )
+        return f"'${{{reference}}}' is known only inside an editor; write the path itself, or ${{env:NAME}}."
     return f"'${{{reference}}}' is not a variable; write ${{NAME}}, ${{NAME:-default}} or ${{env:NAME}}."

@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -42,6 +43,26 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 lets the system choose, and `url_of` tells which it was.
+
+    Raises:
+        ConfigurationError: The port is taken, or not ours to take.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"{host}:{port} cannot be listened on: {exc.strerror or exc}. Stop what uses it, or name another port."
+        ) from exc
+
+
+def url_of(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -66,9 +87,14 @@ class LegacySSE:
 
     def __init__(self, server: MCPServer) -> None:
         self._server = server
+        self._guard = TransportSecurityMiddleware(SECURITY)
         self.transport = SseServerTransport("/messages/", SECURITY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The transport checks too, but a refusal there ends in a traceback in our log.
+        if refusal := await self._guard.validate_request(Request(scope, receive)):
+            await refusal(scope, receive, send)
+            return
         async with self.transport.connect_sse(scope, receive, send) as (read, write):
             await self._server.run(read, write, self._server.create_initialization_options())
 
@@ -106,15 +132,10 @@ def build_http(app: App) -> Starlette:
     )
 
 
-async def serve_http(app: App, host: str, port: int) -> None:
+async def serve_http(app: App, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM."""
     config = uvicorn.Config(
-        build_http(app),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
+        build_http(app), log_config=None, access_log=False, timeout_graceful_shutdown=5
     )
-    logger.info("serving http://%s:%d/mcp", host, port)
-    await uvicorn.Server(config).serve()
+    logger.info("serving %s/mcp", url_of(listening))
+    await uvicorn.Server(config).serve(sockets=[listening])

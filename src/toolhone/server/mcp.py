@@ -4,7 +4,8 @@ import logging
 from typing import Any, TypeAlias
 
 from mcp import MCPError, types
-from mcp.server import NotificationOptions, Server
+from mcp.server import CacheHint, NotificationOptions, Server
+from mcp.server.caching import CacheableMethod
 from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
@@ -33,6 +34,18 @@ INSTRUCTIONS = (
     "returns with call_tools (many calls in one request run in parallel). Use call_read_tools for tools "
     "marked read-only."
 )
+
+MINUTE_MS = 60_000
+
+FRESH_FOR: dict[CacheableMethod, CacheHint] = {
+    "server/discover": CacheHint(ttl_ms=60 * MINUTE_MS, scope="private"),
+    "prompts/list": CacheHint(ttl_ms=60 * MINUTE_MS, scope="private"),
+    "resources/list": CacheHint(ttl_ms=60 * MINUTE_MS, scope="private"),
+    "resources/templates/list": CacheHint(ttl_ms=60 * MINUTE_MS, scope="private"),
+    # The description of find_tools follows the catalog; who does not listen for changes asks again.
+    "tools/list": CacheHint(ttl_ms=MINUTE_MS, scope="private"),
+}
+"""How long clients since 2026-07-28 may keep an answer. What resources hold is never kept."""
 
 
 class ToolhoneServer(Server[dict[str, Any]]):
@@ -161,5 +174,6 @@ def build_server(app: App) -> tuple[MCPServer, Handlers]:
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
         on_subscriptions_listen=handlers.listen,
+        cache_hints=FRESH_FOR,
     )
     return server, handlers
