@@ -95,11 +95,21 @@ def test_a_change_is_announced_and_seen() -> None:
     toolset.change(tool("b"))
     unsubscribe()
     toolset.change(tool("c"))
-    catalog.close()
-    toolset.change(tool("d"))
 
     assert told == [["b"]]
     assert names(catalog) == ["c"]
+
+
+def test_a_closed_catalog_no_longer_listens() -> None:
+    toolset = Fixed("one", tool("a"))
+    catalog = Catalog([toolset])
+    told: list[int] = []
+    catalog.subscribe(lambda: told.append(1))
+
+    catalog.close()
+    toolset.change(tool("b"))
+
+    assert told == []
 
 
 def test_toolsets_are_asked_once_a_change_and_not_once_a_question() -> None:

@@ -32,10 +32,13 @@ async def call(toolset: FunctionToolset, arguments: JsonObject) -> ToolOutput:
 
 
 async def test_a_registered_function_gets_the_arguments_as_keywords() -> None:
+    def add(a: int, b: int) -> int:
+        return a + b
+
     toolset = FunctionToolset()
     definition = toolset.register(
         "add",
-        lambda a, b: a + b,
+        add,
         description="Adds.",
         input_schema={"type": "object", "properties": {"a": {}, "b": {}}},
         annotations=Annotations(read_only=True),
@@ -106,7 +109,7 @@ async def test_arguments_that_do_not_fit_the_hints_are_refused_by_name() -> None
         """Pick."""
         return number
 
-    with pytest.raises(InvalidArgumentsError, match="/number: .*integer"):
+    with pytest.raises(InvalidArgumentsError, match=r"/number: .*integer"):
         await call(toolset, {"number": "many"})
     with pytest.raises(InvalidArgumentsError, match="/numbre: Extra"):
         await call(toolset, {"number": 1, "numbre": 2})
@@ -156,16 +159,22 @@ def takes_by_position(value: int, /) -> None:
     """One."""
 
 
-def takes_unhinted(value) -> None:  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+def takes_unhinted(value: int) -> None:
     """One."""
+
+
+takes_unhinted.__annotations__.clear()
 
 
 def takes_opaque(value: Opaque) -> None:
     """One."""
 
 
-def takes_unknown(value: "Nowhere") -> None:  # pyright: ignore[reportUndefinedVariable] # noqa: F821
+def takes_unknown(value: int) -> None:
     """One."""
+
+
+takes_unknown.__annotations__["value"] = "Nowhere"
 
 
 def says_nothing(value: int) -> None: ...

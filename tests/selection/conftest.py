@@ -86,16 +86,12 @@ def office(make_tool: MakeTool) -> list[ToolDefinition]:
     """A small catalog with the traps: ordinary words, humps, servers that share a name."""
     return [
         make_tool("get_weather", "Current weather and forecast for a place.", city="Name of a city"),
-        make_tool(
-            "query_database", "Run a read-only SQL query on an SQLite file.", path="", sql="The statement"
-        ),
+        make_tool("query_database", "Run a read-only SQL query on an SQLite file.", path="", sql=""),
         make_tool("analyze_data", "Summary statistics of a CSV or JSON file.", path="File to read"),
         make_tool("time", "Current time in a zone.", server="clock", zone="IANA time zone"),
         make_tool("search", "Search the web.", server="web", query="What to look for"),
         make_tool("create_issue", "Open an issue in a repository.", server="github", title=""),
         make_tool("create_issue", "Open an issue in a project.", server="gitlab", title=""),
         make_tool("sendmail", "Send an e-mail.", server="post", original_name="sendMail", to=""),
-        make_tool(
-            "scan_secrets", "Find credentials in a file tree.", category=Category.CORE_SECURITY, root=""
-        ),
+        make_tool("scan_secrets", "Find credentials in files.", category=Category.CORE_SECURITY, root=""),
     ]

@@ -22,7 +22,7 @@ from toolhone.storage.memory import MemoryVectorStore
 from toolhone.stores import ToolUsage
 
 if TYPE_CHECKING:
-    from conftest import CountingEmbedder, MakeTool
+    from selection.conftest import CountingEmbedder, MakeTool
 
 
 def no_usage() -> Mapping[str, ToolUsage]:

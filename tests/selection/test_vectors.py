@@ -11,7 +11,7 @@ from toolhone.selection.vectors import SAVED_TOGETHER, VectorSource
 from toolhone.storage.memory import MemoryVectorStore
 
 if TYPE_CHECKING:
-    from conftest import CountingEmbedder
+    from selection.conftest import CountingEmbedder
 
 TEXTS = {f"sha256:{number}": f"text {number}" for number in range(SAVED_TOGETHER + 3)}
 

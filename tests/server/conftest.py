@@ -15,7 +15,6 @@ from mcp import Client, types
 
 from toolhone.app import App, open_app
 from toolhone.models import Json, JsonObject
-from toolhone.server.callers import Context
 from toolhone.server.definitions import OUTPUT_SCHEMAS
 from toolhone.server.mcp import Handlers, MCPServer, build_server
 from toolhone.settings import Settings
@@ -197,20 +196,3 @@ async def session(toolhone: Toolhone) -> AsyncGenerator[Session]:
     async with toolhone.connected() as connected:
         yield connected
 
-
-@pytest.fixture
-def as_somebody_else(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """From now on requests come from another principal, as if through another way in."""
-    from toolhone.server import mcp as module
-
-    real = module.caller_of
-
-    def pretend(principal: str) -> None:
-        from dataclasses import replace
-
-        def caller_of(ctx: Context) -> Json:
-            return replace(real(ctx), principal=principal)
-
-        monkeypatch.setattr(module, "caller_of", caller_of)
-
-    return pretend
