@@ -8,7 +8,7 @@ import json
 import random
 import string
 from base64 import b64encode, urlsafe_b64encode
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +186,11 @@ SECRETS: dict[str, Planted] = {
     "password behind an escaped newline": _text("host=db\\npassword=@@\\nport=1", "blackbird"),
     "query string": _text("GET /v1?access_token=@@&page=2", "blackbird", Kind.TOKEN),
     "signed url": _text("https://acme.net/f?X-Amz-Signature=@@&X-Amz-Expires=60", _hex(64), Kind.TOKEN),
+    "yaml with doubled quotes": _text("password: '@@'", "black''bird", Kind.PASSWORD),
+    "python with triple quotes": _text('password = """@@"""', "blackbird", Kind.PASSWORD),
+    "list in prose": _text("1.Password: @@", "blackbird99", Kind.PASSWORD),
+    "npmrc": _text("//registry.acme.net/:_authToken=@@", "blackbird", Kind.TOKEN),
+    "environment like code": _text("DB_PASSWORD=@@", "correct.horse", Kind.PASSWORD),
     "xml": _text("<login><password>@@</password></login>", "blackbird", Kind.PASSWORD),
     "prose": _text("The password is @@ for now", "blackbird99", Kind.PASSWORD),
     "two words in prose": _text("API key: @@", _alnum(24), Kind.API_KEY),
@@ -210,6 +215,8 @@ SECRETS: dict[str, Planted] = {
     "ssn as a number": Planted({"ssn": 219099999}, "219099999", Kind.NATIONAL_ID),
     "ipv4": _text("from @@:443", "203.0.113.77", Kind.IP_ADDRESS),
     "ipv4, private": _text("ssh root@@@ -p 22", "192.168.4.17", Kind.IP_ADDRESS),
+    "ipv4 range": _text("192.0.2.1-@@", "192.0.2.77", Kind.IP_ADDRESS),
+    "ipv6 before a colon": _text("peer @@: timed out", "2001:db8::1", Kind.IP_ADDRESS),
     "ipv6": _text("from [@@]:443", "2001:db8:85a3::8a2e:370:7334", Kind.IP_ADDRESS),
     "password as a number": Planted({"password": 12345678}, "12345678", Kind.PASSWORD),
     "camel case key": Planted({"accessToken": "blackbird"}, "blackbird", Kind.TOKEN),
@@ -323,6 +330,13 @@ ORDINARY: list[Json] = [
     "eyJpZCI6MTIzfQ==",
     "AC/DC and SKU 12345678",
     "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIEAgAAuTANBgkqhkiG9w0B\n-----END CERTIFICATE-----",
+    "PWD=/home/bob\nOLDPWD=/tmp/x1",
+    {"pwd": "/home/bob", "cwd": "C:\\Users\\bob"},
+    '"headers": {"Authorization": "Bearer token"} are sent',
+    "SELECT id FROM users WHERE token = $1 AND email = ?",
+    "fatal: Authentication failed for 'https://github.com/a/b.git/'",
+    "sudo: a password is required",
+    "Permission denied (publickey,password).",
     {"author": "Ada", "authority": "acme", "authored_at": "2024-01-15"},
     {"max_tokens": 4096, "tokens_used": 17, "token_count": 3, "total_tokens": 20, "tokens": 12},
     {"next_page_token": "q7Rt2xKp9Lm4Zs8V", "page_token": "Zs8Vq7Rt2xKp9Lm4", "cursor": "q7Rt2xKp9Lm4"},
@@ -504,7 +518,7 @@ HOSTILE = {
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_comes_to_an_end(piece: str) -> None:
     # A pattern that backtracks would run for hours on text of this length.
-    text = piece * (200_000 // len(piece))
+    text = piece * (50_000 // len(piece))
 
     redacted = redact_text(text)
 
@@ -588,7 +602,7 @@ def planted_documents(draw: st.DrawFn) -> tuple[Json, str]:
     return value, secret
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(planted_documents())
 def test_no_surroundings_bring_a_secret_through(planted: tuple[Json, str]) -> None:
     value, secret = planted
@@ -607,7 +621,7 @@ def test_redaction_is_idempotent_on_any_document(value: Json) -> None:
     assert redact(once) == once
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(crafted)
 def test_redaction_is_idempotent_on_any_text(text: str) -> None:
     once = redact_text(text)
@@ -615,17 +629,14 @@ def test_redaction_is_idempotent_on_any_text(text: str) -> None:
     assert redact_text(once) == once
 
 
-def _same_shape(left: Json, right: Json) -> bool:
-    if isinstance(left, dict):
-        return isinstance(right, dict) and all(
-            _same_shape(a, b) for a, b in zip(left.values(), right.values(), strict=True)
-        )
-    if isinstance(left, list):
-        return isinstance(right, list) and all(_same_shape(a, b) for a, b in zip(left, right, strict=True))
-    return not isinstance(right, dict | list)
+def _shape(value: Json) -> Json:
+    """The containers of a value, without keys and scalars."""
+    if isinstance(value, dict):
+        return {number: _shape(item) for number, item in enumerate(cast("dict[str, Json]", value).values())}
+    return [_shape(item) for item in cast("list[Json]", value)] if isinstance(value, list) else None
 
 
 @settings(deadline=None)
 @given(documents)
 def test_the_shape_of_a_document_is_kept(value: Json) -> None:
-    assert _same_shape(value, redact(value))
+    assert _shape(redact(value)) == _shape(value)

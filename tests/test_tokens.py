@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toolhone import tokens
 from toolhone.models import ToolDefinition
-from toolhone.tokens import TOKENIZER, count_json, count_tokens, is_loaded, load, tool_listing
+from toolhone.tokens import count_json, count_tokens, is_loaded, load, tool_listing
 
 _FRESH_PROCESS = """
 import sys
@@ -23,6 +24,7 @@ with ThreadPoolExecutor(8) as threads:
     counts = list(threads.map(tokens.count_tokens, ["hello world"] * 8))
 assert counts == [2] * 8, counts
 assert tokens.is_loaded()
+assert "bpe_openai" not in sys.modules
 """
 
 
@@ -39,19 +41,17 @@ def test_loading_ahead_of_the_first_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "tokens"),
+    ("text", "expected"),
     [("", 0), ("hello world", 2), ("tiktoken is great!", 6), ("お誕生日おめでとう", 8), ("2 + 2 = 4", 7)],
 )
-def test_known_counts_of_the_vocabulary(text: str, tokens: int) -> None:
-    assert count_tokens(text) == tokens
+def test_known_counts_of_the_vocabulary(text: str, expected: int) -> None:
+    assert count_tokens(text) == expected
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_the_count_is_the_number_of_tokens_encoded(text: str) -> None:
-    from bpe_openai import _bindings
-
-    assert count_tokens(text) == len(_bindings.tokenizer_for_encoding(TOKENIZER).encode(text))
+    assert count_tokens(text) == len(tokens._load().encode(text))
 
 
 @settings(deadline=None)
@@ -62,7 +62,8 @@ def test_any_text_can_be_counted(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["<|endoftext|>", "a<|endofprompt|>b"])
 def test_special_tokens_written_out_are_ordinary_text(text: str) -> None:
-    assert count_tokens(text) > len(["one special token and what is around it"]) * 3
+    # As special tokens they would count one each.
+    assert count_tokens(text) >= 6
 
 
 def test_surrogates_count_as_what_a_reader_sees() -> None:

@@ -137,8 +137,10 @@ async def _get(client: httpx2.AsyncClient, url: str, parameters: dict[str, Any])
         answer: Any = response.json()
     except ValueError as exc:
         raise WeatherError(f"{host} answered HTTP {response.status_code} with what is not JSON.") from exc
-    found = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
-    if response.is_error or not found:
+    if not isinstance(answer, dict):
+        raise WeatherError(f"{host} answered HTTP {response.status_code} with what is no object.")
+    found = cast("dict[str, Any]", answer)
+    if response.is_error:
         reason = found.get("reason", "no reason given")
         raise WeatherError(f"{host} answered HTTP {response.status_code}: {reason}.")
     return found

@@ -212,9 +212,12 @@ class App:
         return self._limits.get(server, NO_LIMITS)
 
     async def _on_server_event(self, server: str, what: str, detail: JsonObject) -> None:
-        await self.audit.record(
-            new_event(EventKind.SERVER, LOCAL_CALLER, server=server, payload={"what": what, **detail})
-        )
+        event = new_event(EventKind.SERVER, LOCAL_CALLER, server=server, payload={"what": what, **detail})
+        try:
+            await self.audit.record(event)
+        except StorageError as exc:
+            # Calls are refused then, with the reason; the other servers must not end for it.
+            logger.warning("Server %s %s; this was not recorded: %s", server, what, exc.message)
 
 
 def build_executor(
@@ -276,11 +279,14 @@ async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
     """
     servers = load_servers(settings.config, environ) if settings.config else ServersFile(entries=())
     app = App(settings, environ, servers)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(app.run)
-        try:
-            yield app
-        finally:
-            tasks.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
-                await app.audit.aclose()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(app.run)
+            try:
+                yield app
+            finally:
+                tasks.cancel_scope.cancel()
+    finally:
+        # Last: the end of calls and of servers is recorded too.
+        with anyio.CancelScope(shield=True):
+            await app.audit.aclose()

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -48,7 +48,7 @@ async def running(
     tools: list[ToolDefinition],
     store: MemoryVectorStore | None = None,
     usage: Callable[[], Mapping[str, ToolUsage]] = no_usage,
-) -> AsyncIterator[Selector]:
+) -> AsyncGenerator[Selector]:
     selector = Selector(
         load_embedder=load, open_vectors=(lambda: store) if store is not None else None, usage=usage
     )
@@ -109,7 +109,7 @@ async def test_more_named_tools_than_asked_for_are_mentioned(office: list[ToolDe
 
 
 async def test_an_ordinary_word_gets_only_its_normal_score(office: list[ToolDefinition]) -> None:
-    selection = await lexical_selector(office).select("search for credentials in this tree")
+    selection = await lexical_selector(office).select("search for credentials in these files")
 
     assert names(selection)[0] == "scan_secrets"
     assert not any(tool.exact for tool in selection.tools)
@@ -378,9 +378,7 @@ async def test_waiting_for_an_index_that_nobody_builds_is_an_error(office: list[
         await lexical_selector(office).wait_indexed()
 
 
-async def test_many_questions_at_once_are_all_answered(
-    minilm: Embedder, office: list[ToolDefinition]
-) -> None:
+async def test_many_questions_at_once_are_answered(minilm: Embedder, office: list[ToolDefinition]) -> None:
     answers: list[Selection] = []
     async with running(lambda: minilm, office) as selector:
 

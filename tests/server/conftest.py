@@ -155,10 +155,14 @@ def plain_server() -> Callable[..., JsonObject]:
     return entry
 
 
-@pytest.fixture
-def open_toolhone(tmp_path: Path) -> OpenToolhone:
-    """Opens a toolhone on the tool files above, and on the downstream servers that are given."""
-    registry = tmp_path / "registry"
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """For the whole module, so that tests can share a running toolhone."""
+    return "asyncio"
+
+
+def opener(folder: Path) -> OpenToolhone:
+    registry = folder / "registry"
     registry.mkdir()
     (registry / "functions_under_test.py").write_text(MODULE)
     for file in FILES:
@@ -168,10 +172,10 @@ def open_toolhone(tmp_path: Path) -> OpenToolhone:
     async def opened(
         servers: Mapping[str, JsonObject] | None = None, **settings: Json
     ) -> AsyncGenerator[Toolhone]:
-        config = tmp_path / "mcp.json"
+        config = folder / "mcp.json"
         config.write_text(json.dumps({"mcpServers": dict(servers or {})}))
         chosen = Settings(
-            data=tmp_path / "data", registry=registry, config=config if servers else None, **settings
+            data=folder / "data", registry=registry, config=config if servers else None, **settings
         )
         async with open_app(chosen, os.environ) as app:
             server, handlers = build_server(app)
@@ -185,14 +189,26 @@ def open_toolhone(tmp_path: Path) -> OpenToolhone:
 
 
 @pytest.fixture
-async def toolhone(open_toolhone: OpenToolhone) -> AsyncGenerator[Toolhone]:
-    """Local tools only."""
-    async with open_toolhone() as running:
+def open_toolhone(tmp_path: Path) -> OpenToolhone:
+    """Opens a toolhone on the tool files above, and on the downstream servers that are given."""
+    return opener(tmp_path)
+
+
+@pytest.fixture(scope="module")
+async def toolhone(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Toolhone]:
+    """Local tools only; shared by the tests of a module, which must not count what others did."""
+    async with opener(tmp_path_factory.mktemp("toolhone"))() as running:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def session(toolhone: Toolhone) -> AsyncGenerator[Session]:
     async with toolhone.connected() as connected:
         yield connected
 
+
+@pytest.fixture
+async def fresh_session(open_toolhone: OpenToolhone) -> AsyncGenerator[Session]:
+    """Of a toolhone that nothing was asked before."""
+    async with open_toolhone() as running, running.connected() as connected:
+        yield connected

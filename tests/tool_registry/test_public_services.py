@@ -121,13 +121,17 @@ async def test_coordinates_need_no_search(call_tool: CallTool, services: Service
         await call_tool("get_weather", location="91,0")
 
 
+NO_PLACES: JsonObject = {}
+NO_READINGS: JsonObject = {"current": {}}
+
+
 @pytest.mark.parametrize(
     ("path", "answer", "message"),
     [
-        ("/geocoding", (200, {}), "No place is called 'Paris'"),
+        ("/geocoding", (200, NO_PLACES), "No place is called 'Paris'"),
         ("/geocoding", (200, "<html>"), "not JSON"),
         ("/forecast", (400, {"error": True, "reason": "bad latitude"}), "HTTP 400: bad latitude"),
-        ("/forecast", (200, {"current": {}}), "another form than expected"),
+        ("/forecast", (200, NO_READINGS), "another form than expected"),
     ],
 )
 async def test_what_goes_wrong_is_told(

@@ -40,7 +40,7 @@ _FIRST_WORD = re.compile(r"[A-Za-z]+(?=[ ]\Z)")
 # A value is judged by this much of it; only one that goes is followed to its end.
 _JUDGED = 2048
 
-_OPENING_QUOTE = re.compile(r"""[fFrRbBuU]{0,2}(?P<quote>\\{0,15}["'`])""")
+_OPENING_QUOTE = re.compile(r"""[fFrRbBuU]{0,2}(?P<quote>\\{0,15}(?:\"{3}|'{3}|["'`]))""")
 _UNQUOTED = re.compile(
     r"""(?:[^\s"'`<>\\,;&]
         |[,;&](?!\s|$|[ ]?[\w.-]{1,40}=)            # a separator only before the next pair, or at the end
@@ -106,7 +106,7 @@ def _assigned(text: str, match: re.Match[str]) -> Span | None:
     if not value.strip(FILLER) or is_reference(value):
         return None
     if found.condition is not None:
-        secret = found.condition(value)
+        secret = found.condition(value) and not is_code(value)
     elif separator == "=" or separator.isspace():
         following = bare[0][len(value) :][:1] or text[bare.end() : bare.end() + 1]
         secret = _passed(
@@ -136,7 +136,9 @@ def _whole_name(text: str, match: re.Match[str]) -> tuple[int, str]:
 
 @lru_cache
 def _closing(quote: str) -> re.Pattern[str]:
-    return re.compile(r"(?<!\\)" + re.escape(quote) + r"|[\r\n]")
+    # Two single quotes are one inside a text of SQL or YAML.
+    doubled = "(?!')" if quote == "'" else ""
+    return re.compile(r"(?<!\\)" + re.escape(quote) + doubled + r"|[\r\n]")
 
 
 def _end(closing: re.Match[str] | None, otherwise: int) -> int:
@@ -152,6 +154,8 @@ def _in_quotes(text: str, found: Telling, start: int, body: str, closing: re.Pat
     if found.kind is Kind.AUTHORIZATION and (scheme := _SCHEME.match(body)):
         start += scheme.end()
         body = body[scheme.end() :]
+        if not _is_credential(body):
+            return None
     if is_reference(body) or not body.strip(FILLER + " ") or not _meets(found, body):
         return None
     return Span(start, _end(closing.search(text, start), len(text)), found.kind)
@@ -168,12 +172,15 @@ def _in_header(text: str, start: int, position: int, kind: Kind) -> Span | None:
     scheme = _SCHEME.match(text, position)
     position = scheme.end() if scheme else position
     judged = _CREDENTIAL.match(text, position, position + _JUDGED)
-    if judged is None or len(judged[0]) < 6 or is_reference(judged[0]):
-        return None
-    if len(judged[0]) < 20 and not any(map(str.isdecimal, judged[0])):
+    if judged is None or is_reference(judged[0]) or not _is_credential(judged[0]):
         return None
     whole = _CREDENTIAL.match(text, position) or judged
     return Span(position, whole.end(), kind)
+
+
+def _is_credential(value: str) -> bool:
+    """Not a word, as in "Bearer token" or "Authorization: the process of …"."""
+    return len(value) >= 20 or (len(value) >= 6 and any(map(str.isdecimal, value)))
 
 
 def _passed(value: str, following: str, *, flag: bool, shell: bool) -> bool:

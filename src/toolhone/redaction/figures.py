@@ -74,8 +74,11 @@ _IN_FILE_NAME = re.compile(r"(?<=[A-Za-z][-_])\Z")
 _FILE_SUFFIX = re.compile(r"[.-](?:[a-z]\w{0,3}\d?\b)", re.I)
 
 _IPV6 = re.compile(
-    r"(?:(?<![\w:])|(?<=[G-Zg-z_]:))(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{4,39}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?!\w)"
+    r"(?:(?<!\w)|(?<=\\[nrt]))(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{3,41}"
+    r"(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?(?!\w)"
 )
+# A colon before or behind the address is punctuation, two are part of it.
+_PUNCTUATION = re.compile(r"\A:(?!:)|(?<!:):\Z")
 
 
 def luhn(digits: str) -> bool:
@@ -137,11 +140,10 @@ def _addresses(text: str, *, version: bool) -> Iterator[Span]:
                 yield Span(match.start(), match.end(), Kind.IP_ADDRESS)
     if "::" in text or text.count(":") >= 7:
         for match in _IPV6.finditer(text):
-            address = match[0]
-            if address.endswith(":") and not address.endswith("::"):
-                address = address[:-1]
+            address = _PUNCTUATION.sub("", match[0])
             if _is_ipv6(address):
-                yield Span(match.start(), match.start() + len(address), Kind.IP_ADDRESS)
+                start = match.start() + match[0].index(address)
+                yield Span(start, start + len(address), Kind.IP_ADDRESS)
 
 
 def _is_ipv4(text: str, match: re.Match[str]) -> bool:

@@ -48,7 +48,7 @@ _NEUTRAL = word_set("""
 
 _ALWAYS: dict[Kind, str] = {
     Kind.PASSWORD: """
-        password passwd passphrase passcode pwd userpassword dbpassword db_pass user_pass smtp_pass
+        password passwd passphrase passcode userpassword dbpassword db_pass user_pass smtp_pass
         mail_pass email_pass ftp_pass admin_pass root_pass auth_pass redis_pass mysql_pass postgres_pass
         pg_pass ssh_pass sudo_pass login_pass""",
     Kind.API_KEY: """
@@ -90,6 +90,8 @@ _TELLING: dict[str, Telling] = {
     **dict.fromkeys(word_set("card_number cardnumber credit_card creditcard debit_card cc_number"), _CARD),
     **dict.fromkeys(word_set("iban bank_account bank_account_number"), _ACCOUNT),
     **dict.fromkeys(word_set("sid sessionid phpsessid jsessionid"), _SESSION),
+    # The shell's word for the current directory.
+    "pwd": Telling(Kind.PASSWORD, _fits(r"(?![~/]|[A-Za-z]:[\\/]).+")),
     "pass": Telling(Kind.PASSWORD, looks_chosen),
     "pin": Telling(Kind.PASSWORD, _fits(r"\d{4,8}")),
     "auth": Telling(Kind.SECRET, looks_random),

@@ -72,12 +72,13 @@ def _is_userinfo(match: re.Match[str]) -> bool:
     return not is_reference(match["secret"])
 
 
-# An address between a scheme and the next slash is a user's at a host, and not of a person.
-_AUTHORITY = re.compile(r"://[^\s/\"'<>,;|()]*\Z")
+# What stands here before an @ is a password or a token, and what follows is its host.
+_USERINFO = re.compile(r"://(?:[^\s/\"'<>,;|()]*:[^\s/\"'<>,;|()]*)?\Z")
 
 
 def _is_mail(match: re.Match[str]) -> bool:
-    if _AUTHORITY.search(match.string[max(0, match.start() - 256) : match.start()]):
+    before = _USERINFO.search(match.string, max(0, match.start() - 256), match.start())
+    if before and (len(before[0]) > len("://") or looks_random(match["local"])):
         return False
     # `git@host:path` is a remote, `x@k.mean(` a product of matrices, `getty@tty1.service` a unit.
     return match["local"] != "git" and match["top"].lower() not in _NOT_TOP_LEVEL

@@ -3,7 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cached_property
 
@@ -147,13 +147,20 @@ def _take(toolsets: Sequence[Toolset]) -> _Snapshot:
 
 
 def _visible_hash(tool: ToolDefinition) -> str:
+    says = tool.annotations
     return content_hash(
         {
             "name": tool.name,
             "description": tool.description,
             "inputSchema": tool.input_schema,
             "outputSchema": tool.output_schema,
-            "annotations": asdict(tool.annotations),
+            "annotations": [
+                says.title,
+                says.read_only,
+                says.destructive,
+                says.idempotent,
+                says.open_world,
+            ],
             "category": tool.category,
             "server": tool.server,
             "readOnly": tool.read_only,

@@ -51,7 +51,7 @@ class FunctionToolset:
         """Add a function with a schema of its own. It gets the arguments as keywords, as they come.
 
         Raises:
-            InvalidRequestError: The name or a schema cannot be used.
+            InvalidRequestError: The name, a schema or the function cannot be used.
         """
         definition = ToolDefinition(
             name=name,
@@ -64,7 +64,11 @@ class FunctionToolset:
             output_validation=output_validation,
             original_name=name,
         )
-        self._add(definition, FunctionCaller(function))
+        try:
+            caller = FunctionCaller(function)
+        except (TypeError, ValueError) as exc:
+            raise InvalidRequestError(f"The signature of {name!r} cannot be read: {exc}.") from exc
+        self._add(definition, caller)
         return definition
 
     def register_definition(self, definition: ToolDefinition) -> None:

@@ -187,6 +187,10 @@ def load_function(reference: str, folder: Path) -> ToolFunction:
         raise RegistryFileError(
             f"{reference!r} must name a function, but {module_name!r} has {what} of this name."
         )
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError) as exc:  # Some functions written in C do not say.
+        raise RegistryFileError(f"{reference!r} has no signature that can be read: {exc}.") from exc
     return function
 
 
@@ -196,8 +200,12 @@ def reference_issues(reference: str, folder: Path) -> list[Issue]:
     path = _file_beside(module_name, folder)
     if path is None:
         # find_spec would import the parents of a dotted name, so only the outermost is looked for.
-        if importlib.util.find_spec(module_name.partition(".")[0]) is not None:
-            return []
+        outermost = module_name.partition(".")[0]
+        try:
+            if importlib.util.find_spec(outermost) is not None:
+                return []
+        except ValueError:  # A module without a spec, such as __main__.
+            pass
         missing = "" if "." in module_name else f"{folder / module_name}.py does not exist, and "
         return [Issue("/handler/function", f"{missing}no module {module_name!r} is installed")]
     try:

@@ -8,7 +8,7 @@ import ctypes
 import hashlib
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -28,9 +28,6 @@ MAX_TOKENS = 256
 """The model was trained on texts up to this length; of a longer one the rest is not read."""
 
 MODEL_NAME = f"all-MiniLM-L6-v2-int8@{MODEL_SHA256[:12]}+{TOKENIZER_SHA256[:12]}/{MAX_TOKENS}"
-
-BATCH = 4
-"""Texts a run of the model. Larger batches are no faster on a CPU and their activations stay resident."""
 
 
 class Embedder(Protocol):
@@ -83,26 +80,19 @@ class MiniLmEmbedder:
     def embed(self, texts: Sequence[str]) -> "NDArray[np.float32]":
         import numpy as np
 
-        encodings = self._tokenizer.encode_batch([well_formed(text) for text in texts])
         vectors = np.empty((len(texts), self.dimensions), np.float32)
-        # Of like length together, because a batch is padded to its longest text.
-        order = sorted(range(len(texts)), key=lambda index: len(encodings[index].ids))
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            width = len(encodings[rows[-1]].ids)
-            ids = np.zeros((len(rows), width), np.int64)
-            mask = np.zeros((len(rows), width), np.int64)
-            for row, index in enumerate(rows):
-                tokens = encodings[index].ids
-                ids[row, : len(tokens)] = tokens
-                mask[row, : len(tokens)] = 1
+        # One at a time: on a CPU a batch is no faster, its activations stay resident, and padding would let
+        # a text's vector depend on its neighbours.
+        for row, text in enumerate(texts):
+            ids = np.array([self._tokenizer.encode(well_formed(text)).ids], np.int64)
             (states,) = self._session.run(
                 ["last_hidden_state"],
-                {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)},
+                {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)},
             )
-            # The sum over the real tokens points the way of their mean; normalising makes them equal.
-            pooled = np.einsum("btd,bt->bd", states, mask.astype(np.float32))
-            vectors[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+            mean = states[0].mean(axis=0)
+            vectors[row] = mean / np.linalg.norm(mean)
+        if len(texts) > 1:
+            _return_freed_memory()
         return vectors
 
     def reads_whole(self, text: str) -> bool:
@@ -127,7 +117,6 @@ def load_minilm(model_path: Path | None = None) -> MiniLmEmbedder:
         ) from error
     _verify(str(path), model_hash, MODEL_SHA256)
     _verify(str(asset), hashlib.sha256(tokenizer).hexdigest(), TOKENIZER_SHA256)
-    _keep_memory_small()
     try:
         # By path, because onnxruntime would keep the 22 MB of a model that is given as bytes.
         embedder = MiniLmEmbedder(path, tokenizer.decode(), name=MODEL_NAME)
@@ -157,25 +146,16 @@ def _verify(name: str, found: str, expected: str) -> None:
         )
 
 
-def _keep_memory_small() -> None:
-    """Have glibc hand large blocks back when they are freed.
-
-    Left alone it raises its threshold with every large block it sees and keeps what the worker threads free:
-    110 MB after embedding 200 tools, against 3 MB so. Blocks of a question's size stay below the threshold.
-    """
-    if (mallopt := _glibc("mallopt")) is not None:
-        m_mmap_threshold = -3
-        mallopt(m_mmap_threshold, 256 * 1024)
-
-
 def _return_freed_memory() -> None:
-    """Give what loading has freed back to the system: glibc would keep about 50 MB of it resident."""
-    if (trim := _glibc("malloc_trim")) is not None:
-        trim(0)
+    """Give freed memory back to the system.
 
-
-def _glibc(function: str) -> Callable[..., object] | None:
-    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None
+    glibc would keep about 50 MB after loading and another 50 MB while the tools are embedded. Takes a few
+    milliseconds, so it is not done after a single text, which a question is.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 class _Encoding(Protocol):
@@ -188,8 +168,6 @@ class _Encoding(Protocol):
 
 class _Tokenizer(Protocol):
     def encode(self, sequence: str) -> _Encoding: ...
-
-    def encode_batch(self, input: list[str]) -> list[_Encoding]: ...
 
     def no_padding(self) -> None: ...
 

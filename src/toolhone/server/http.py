@@ -2,9 +2,10 @@
 
 import ipaddress
 import logging
+import signal
 import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import uvicorn
@@ -72,6 +73,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 SECURITY = TransportSecuritySettings(
@@ -132,10 +135,27 @@ def build_http(app: App) -> Starlette:
     )
 
 
+class WebServer(uvicorn.Server):
+    """Ends its serving, and only that, on a signal.
+
+    The base class sends itself the signal again at the end, which would kill us before the
+    downstream servers were stopped.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in STOPPING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 async def serve_http(app: App, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM."""
     config = uvicorn.Config(
         build_http(app), log_config=None, access_log=False, timeout_graceful_shutdown=5
     )
     logger.info("serving %s/mcp", url_of(listening))
-    await uvicorn.Server(config).serve(sockets=[listening])
+    await WebServer(config).serve(sockets=[listening])
