@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The node and npm that the test dependencies bring; whatever is on PATH comes after.
 NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
+NPM_FLAGS := --no-audit --no-fund --loglevel=error
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help
@@ -28,19 +29,21 @@ $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 examples/node/node_modules: examples/node/package-lock.json
-	npm ci --prefix examples/node --no-audit --no-fund --silent
+	npm ci --prefix examples/node $(NPM_FLAGS)
 	@touch $@
 
 .PHONY: demo
 demo: $(VENV)/demo.stamp  ## Set everything up and run the main job on real servers.
-	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory examples/node/node_modules; \
-	 else echo "No Node here: the two servers that need it are shown as failed."; fi
+	@if ! command -v npm >/dev/null 2>&1; then \
+	   echo "No Node here: the two servers that need it are shown as failed."; \
+	 elif ! $(MAKE) --no-print-directory examples/node/node_modules; then \
+	   echo "npm could not install the two servers that need Node; they are shown as failed."; fi
 	@$(BIN)/python examples/demo.py
 
 .PHONY: node-tools
 node-tools: $(VENV)/dev.stamp
-	@test -d examples/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix examples/node --no-audit --no-fund --silent
-	@test -d tests/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix tests/node --no-audit --no-fund --silent --ignore-scripts
+	@test -d examples/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix examples/node $(NPM_FLAGS)
+	@test -d tests/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix tests/node $(NPM_FLAGS) --ignore-scripts
 
 .PHONY: test
 test: $(VENV)/dev.stamp node-tools  ## Set up and pass the tests.

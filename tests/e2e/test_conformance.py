@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,6 +12,8 @@ import pytest
 from toolhone.models import Json
 
 Http: TypeAlias = Json
+Outcome: TypeAlias = tuple[int, list[str], str]
+"""Exit code, the status of each check, and what was printed."""
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "node" / "node_modules" / ".bin" / "conformance"
@@ -37,25 +40,37 @@ SCENARIOS = [
 ]
 
 
-def test_the_suite_is_installed() -> None:
+@pytest.fixture(scope="module")
+def outcomes(http_server: Http, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Outcome]:
+    """What came of each scenario. A few run at once: each spends most of its time starting."""
     assert SUITE.exists(), f"{SUITE} is missing: `make test` installs it."
+    folder = tmp_path_factory.mktemp("conformance")
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+    def run(case: tuple[str, str]) -> Outcome:
+        scenario, version = case
+        output = folder / f"{scenario}-{version}"
+        where = ["--url", f"{http_server.url}/mcp", "--output-dir", str(output)]
+        what = ["--scenario", scenario, "--spec-version", version, "--expected-failures", str(BASELINE)]
+        done = subprocess.run(
+            [str(SUITE), "server", *where, *what],
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        checks = [check for file in output.rglob("checks.json") for check in json.loads(file.read_text())]
+        return done.returncode, [check["status"] for check in checks], done.stdout + done.stderr
+
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        return dict(zip(SCENARIOS, pool.map(run, SCENARIOS), strict=True))
 
 
 @pytest.mark.parametrize(("scenario", "version"), SCENARIOS)
-def test_the_server_conforms(http_server: Http, tmp_path: Path, scenario: str, version: str) -> None:
-    assert SUITE.exists(), f"{SUITE} is missing: `make test` installs it."
-    where = ["--url", f"{http_server.url}/mcp", "--output-dir", str(tmp_path)]
-    what = ["--scenario", scenario, "--spec-version", version, "--expected-failures", str(BASELINE)]
-    outcome = subprocess.run(
-        [str(SUITE), "server", *where, *what],
-        env={**os.environ, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    checks = [
-        check for file in tmp_path.rglob("checks.json") for check in json.loads(file.read_text())
-    ]
-    assert checks, "the suite checked nothing"
+def test_the_server_conforms(
+    outcomes: dict[tuple[str, str], Outcome], scenario: str, version: str
+) -> None:
+    code, statuses, output = outcomes[scenario, version]
+    assert code == 0, output
+    assert "SUCCESS" in statuses, "the suite checked nothing"

@@ -123,7 +123,7 @@ async def test_an_exception_is_told_without_its_traceback_and_logged_with_it(
     def fails(path: str) -> None:
         raise FileNotFoundError(f"no {path}")
 
-    with caplog.at_level(logging.ERROR), pytest.raises(ToolFailedError) as caught:
+    with caplog.at_level(logging.DEBUG), pytest.raises(ToolFailedError) as caught:
         await call(fails, {"path": "x.csv"})
 
     assert caught.value.message == "'t' failed: FileNotFoundError: no x.csv"

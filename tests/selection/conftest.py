@@ -17,7 +17,8 @@ MakeTool = Callable[..., ToolDefinition]
 class CountingEmbedder:
     """Vectors made of letter triples: quick, deterministic, alike for texts that share spelling.
 
-    While `gate` is cleared the tools' texts wait. Tasks, which tests begin with "?", never do.
+    While `gate` is cleared the tools' texts wait; `pause_after` so many it is cleared. Tasks, which tests
+    begin with "?", never wait.
     """
 
     name = "triples"
@@ -27,9 +28,14 @@ class CountingEmbedder:
         self.embedded: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
+        self.pause_after: int | None = None
+        self.paused = threading.Event()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts[0].startswith("?"):
+            if self.pause_after is not None and len(self.embedded) >= self.pause_after:
+                self.paused.set()
+                self.gate.clear()
             assert self.gate.wait(10)
             self.embedded += texts
         vectors = np.zeros((len(texts), self.dimensions), np.float32)

@@ -292,15 +292,25 @@ async def test_vectors_are_read_from_the_store_the_next_time(
 async def test_what_was_computed_before_a_stop_is_kept(
     embedder: "CountingEmbedder", make_tool: "MakeTool"
 ) -> None:
-    store = MemoryVectorStore()
-    tools = many(make_tool, 5)
+    tools, store = many(make_tool, 20), MemoryVectorStore()
+    embedder.pause_after = 8
+    selector = Selector(load_embedder=lambda: embedder, open_vectors=lambda: store, usage=no_usage)
+    selector.update(tools)
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as group:
+            await group.start(selector.run)
+            group.start_soon(selector.wait_indexed)
+            await anyio.to_thread.run_sync(embedder.paused.wait, 10)
+            group.cancel_scope.cancel()
+            embedder.gate.set()
+    before_the_stop = len(embedder.embedded)
+    embedder.pause_after = None
+
     async with running(lambda: embedder, tools, store) as selector:
         await selector.wait_indexed()
 
-    async with running(lambda: embedder, many(make_tool, 6), store) as selector:
-        await selector.wait_indexed()
-
-    assert len(embedder.embedded) == 6
+    assert before_the_stop < len(tools)
+    assert len(embedder.embedded) == len(tools)
 
 
 async def test_only_changed_tools_are_embedded_again(
@@ -371,6 +381,21 @@ async def test_a_model_that_breaks_leaves_the_words(
 
     assert names(selection)[0] == "get_weather"
     assert any("out of memory" in notice for notice in selection.notices)
+
+
+async def test_a_task_that_the_model_cannot_read_is_answered_by_words(
+    embedder: "CountingEmbedder", office: list[ToolDefinition], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(texts: list[str]) -> None:
+        raise RuntimeError("bad input")
+
+    async with running(lambda: embedder, office) as selector:
+        await selector.wait_indexed()
+        monkeypatch.setattr(embedder, "embed", broken)
+        selection = await selector.select("weather")
+
+    assert (selection.method, names(selection)[0]) == ("lexical", "get_weather")
+    assert selection.notices == ("Chosen by words alone: the embedding model failed on this task.",)
 
 
 async def test_waiting_for_an_index_that_nobody_builds_is_an_error(office: list[ToolDefinition]) -> None:

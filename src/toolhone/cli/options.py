@@ -72,8 +72,14 @@ async def running(settings: Settings) -> AsyncGenerator["App"]:
 
 def run(main: Callable[[], Awaitable[Any]]) -> None:
     """Run a command's coroutine; only warnings reach the terminal, on stderr."""
+    quiet_foreign_loggers()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     anyio.run(main)
+
+
+def quiet_foreign_loggers() -> None:
+    """The SDK logs a traceback for each line on a server's stdout that is not MCP; we count them."""
+    logging.getLogger("mcp.client.stdio").setLevel(logging.CRITICAL)
 
 
 def console(*, stderr: bool = False) -> "Console":

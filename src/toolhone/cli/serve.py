@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import click
 
-from toolhone.cli.options import places, settings_of
+from toolhone.cli.options import places, quiet_foreign_loggers, settings_of
 from toolhone.settings import Settings
 
 
@@ -27,6 +27,7 @@ def serve(
     level = logging.getLevelNamesMapping().get(log_level.upper())
     if level is None:
         raise click.BadParameter(f"{log_level!r} is not a level; try warning, info or debug.")
+    quiet_foreign_loggers()
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

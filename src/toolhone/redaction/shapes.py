@@ -75,16 +75,21 @@ def _is_userinfo(match: re.Match[str]) -> bool:
 # What stands here before an @ is a password or a token, and what follows is its host.
 _USERINFO = re.compile(r"://(?:[^\s/\"'<>,;|()]*:[^\s/\"'<>,;|()]*)?\Z")
 
+# `q @ k.transpose(` without its spaces.
+_PRODUCT = re.compile(r"@(?:\w{1,2}|self)\.\w+\(")
+
+_NOT_TOP_LEVEL = word_set("service socket timer mount slice scope png jpg jpeg svg gif webp tgz")
+
 
 def _is_mail(match: re.Match[str]) -> bool:
     before = _USERINFO.search(match.string, max(0, match.start() - 256), match.start())
     if before and (len(before[0]) > len("://") or looks_random(match["local"])):
         return False
-    # `git@host:path` is a remote, `x@k.mean(` a product of matrices, `getty@tty1.service` a unit.
+    if _PRODUCT.match(match.string, match.end("local")):
+        return False
+    # `git@host:path` is a remote, `getty@tty1.service` a unit.
     return match["local"] != "git" and match["top"].lower() not in _NOT_TOP_LEVEL
 
-
-_NOT_TOP_LEVEL = word_set("service socket timer mount slice scope png jpg jpeg svg gif webp tgz")
 
 # Shapes that can be short, or broken by spaces.
 _SHAPES = (
@@ -151,7 +156,7 @@ _SHAPES = (
         ("@", "%40"),
         re.compile(
             r"(?:(?<=\\[nrt])|(?<![\w.+-])(?!(?<=\\)[nrt]))(?P<local>[\w.+-]++)(?:@|%40)"
-            r"(?!\d(?:\.\d)?x\.)(?!\d+\.\d)(?:[\w-]{1,63}\.){1,8}(?P<top>[^\W\d_]{2,24}+)(?!\()"
+            r"(?!\d(?:\.\d)?x\.)(?!\d+\.\d)(?:[\w-]{1,63}\.){1,8}(?P<top>[^\W\d_]{2,24}+)"
         ),
         _is_mail,
     ),

@@ -81,7 +81,9 @@ class FunctionCaller:
             raise
         except (Exception, SystemExit) as exc:
             # The end of the call: whatever the function raised is its failure, not ours.
-            logger.exception("Tool %s raised", name)
+            # The caller gets the error; where it came from is for whoever debugs the tool.
+            logger.warning("Tool %s raised %s", name, type(exc).__name__)
+            logger.debug("Tool %s raised", name, exc_info=exc)
             detail = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
             raise ToolFailedError(f"{name!r} failed: {detail}") from exc
         return python_output(value, tool=name, declared=definition.output_schema is not None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,6 @@ def rank(
 ) -> Ranking:
     """Order the candidates; `query` is the task's vector, `None` to go by words alone."""
     notices: list[str] = []
-    chosen = [index.definitions[position] for position in cast("list[int]", among.tolist())]
     lexical = index.lexical.scores(term_counts(question.task))[among]
     if query is None:
         cosine, embedded = np.zeros_like(lexical), np.zeros(len(among), np.bool_)
@@ -71,7 +70,7 @@ def rank(
     scores = blend(cosine, embedded, lexical, dense_weight)
 
     named = index.names.named_in(question.task)
-    exact = np.array([int(position) in named for position in among])
+    exact = np.isin(among, np.array(sorted(named), np.int64))
     # Positions are in the order of names, and a stable sort keeps that among equals.
     order: list[int] = np.lexsort((-scores, ~exact)).tolist()
     if exact.sum() > question.max_tools:
@@ -84,7 +83,7 @@ def rank(
         order[first:] = prefer(
             order[first:],
             scores,
-            [records.get(definition.name) for definition in chosen],
+            [records.get(index.definitions[int(position)].name) for position in among],
             count=question.max_tools,
             fast=question.prefer_fast,
             cheap=question.prefer_cheap,
@@ -92,7 +91,7 @@ def rank(
     return Ranking(
         tools=tuple(
             ScoredTool(
-                definition=chosen[i],
+                definition=index.definitions[int(among[i])],
                 score=1.0 if exact[i] else float(scores[i]),
                 cosine=float(cosine[i]) if embedded[i] else None,
                 lexical=float(lexical[i]),
@@ -123,7 +122,7 @@ def blend(
     meaning = np.empty_like(words)
     meaning[embedded] = _meaning(cosine[embedded])
     meaning[~embedded] = np.maximum(words[~embedded], np.median(meaning[embedded]))
-    # The last bits of a vector differ with the batch it was computed in; equal must stay equal.
+    # The product's last bits depend on where a row lies in the matrix; equal must stay equal.
     return np.clip(np.round(dense_weight * meaning + (1.0 - dense_weight) * words, 5), 0.0, 1.0)
 
 

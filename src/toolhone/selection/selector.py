@@ -211,11 +211,17 @@ class Selector:
         with_vector = int(index.embedded[among].sum())
         # With fewer than half of them comparable, meaning would mostly compare what happens to be ready.
         if self._encode is not None and self._problem is None and 2 * with_vector >= len(among):
-            query, whole = self._encode(question.task)
-            if not whole:
-                notices.append(
-                    "The task is long: its meaning was taken from its beginning, its words from all."
-                )
+            try:
+                query, whole = self._encode(question.task)
+            except Exception:
+                # The request's model half ends here: words can answer what the model cannot read.
+                logger.exception("The task could not be embedded")
+                notices.append("Chosen by words alone: the embedding model failed on this task.")
+            else:
+                if not whole:
+                    notices.append(
+                        "The task is long: its meaning was taken from its beginning, its words from all."
+                    )
         ranking = rank(
             index, question, among, query=query, dense_weight=self._dense_weight, usage=self._usage
         )
@@ -244,7 +250,7 @@ class Selector:
                 await to_thread.run_sync(vectors.close)
 
     async def _embed_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
-        index.add_vectors(await to_thread.run_sync(vectors.load, list(index.missing())))
+        await to_thread.run_sync(_restore, index, vectors)
         self._restored = not self._stale
         self._announce()
         missing = list(index.missing().items())
@@ -268,6 +274,10 @@ def _build(tools: Sequence[ToolDefinition], previous: "ToolIndex | None") -> "To
     from toolhone.selection.index import ToolIndex
 
     return ToolIndex(tools, previous)
+
+
+def _restore(index: "ToolIndex", vectors: "VectorSource") -> None:
+    index.add_vectors(vectors.load(list(index.missing())))
 
 
 def _vector_source(embedder: Embedder, open_store: Callable[[], VectorStore] | None) -> "VectorSource":

@@ -8,6 +8,7 @@ from toolhone.exceptions import (
     UnknownHandleError,
     UnknownToolError,
 )
+from toolhone.models import Json
 
 
 def error_result(error: ToolhoneError) -> types.CallToolResult:
@@ -17,8 +18,8 @@ def error_result(error: ToolhoneError) -> types.CallToolResult:
     )
 
 
-def protocol_error(error: ToolhoneError) -> MCPError:
-    """The same for requests that are not tool calls, where MCP has error codes."""
+def protocol_error(error: ToolhoneError, **data: Json) -> MCPError:
+    """The same for requests that are not tool calls, where MCP has error codes and wants data of its own."""
     invalid = isinstance(error, InvalidRequestError | UnknownToolError | UnknownHandleError)
     code = types.INVALID_PARAMS if invalid else types.INTERNAL_ERROR
-    return MCPError(code=code, message=error.message, data={"code": error.code, **error.data})
+    return MCPError(code=code, message=error.message, data={"code": error.code, **error.data, **data})

@@ -121,10 +121,11 @@ class Handlers:
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         gateway = await self._app.gateway()
+        uri = str(params.uri)
         try:
-            return await resources.read(gateway, str(params.uri), caller_of(ctx))
+            return await resources.read(gateway, uri, caller_of(ctx))
         except ToolhoneError as error:
-            raise protocol_error(error) from error
+            raise protocol_error(error, uri=uri) from error
 
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         gateway = await self._app.gateway()

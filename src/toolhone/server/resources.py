@@ -17,6 +17,9 @@ STATISTICS = "toolhone://statistics"
 PAGE = 200
 """Tools on one page of the catalog."""
 
+LINE = 200
+"""Characters of a description in the catalog: some servers write whole manuals in one line."""
+
 CHOOSE = "choose_tools"
 
 
@@ -104,7 +107,7 @@ def _catalog_page(gateway: Gateway, uri: str) -> Json:
             {
                 "name": tool.name,
                 "server": tool.server or "local",
-                "description": next(iter(tool.description.strip().splitlines()), ""),
+                "description": _first_line(tool.description),
             }
             for tool in shown
         ],
@@ -112,6 +115,11 @@ def _catalog_page(gateway: Gateway, uri: str) -> Json:
     if page < pages:
         content["next"] = f"{CATALOG}/{page + 1}"
     return content
+
+
+def _first_line(description: str) -> str:
+    line = next(iter(description.strip().splitlines()), "")
+    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
 
 
 def _json(uri: str, value: Json) -> types.ReadResourceResult:
