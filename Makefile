@@ -62,14 +62,22 @@ format: $(VENV)/dev.stamp  ## Put the code in its one form.
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp  ## Print the figures that the README quotes.
-	$(BIN)/python benchmarks/run.py
+bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of the README; DATA=FOLDER adds real tools.
+	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
+
+# Peers have dependencies of their own, so they live apart.
+.venv-peers/peers.stamp: requirements/peers.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	@touch $@
 
 .PHONY: lock
 lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 	for group in demo dev; do $(BIN)/uv pip compile --quiet pyproject.toml --group $$group --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/$$group.txt; done
+	$(BIN)/uv pip compile --quiet requirements/peers.in --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url --no-annotate -o requirements/peers.txt
 
 .PHONY: clean
 clean:  ## Remove everything that was made here.
-	rm -rf $(VENV) examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .venv-peers examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist

@@ -53,8 +53,9 @@ def make_shop(file: Path) -> None:
 async def find(client: Client, task: str, **options: Any) -> list[dict[str, Any]]:
     answer = structured(await client.call_tool("find_tools", {"task": task, **options}))
     with anyio.move_on_after(60):
-        while answer["method"] == "lexical":  # the first minute of a new installation, on a slow machine
-            out.print("The tools are still being embedded; asking again.", style="yellow")
+        # The first seconds of a new installation: words alone answer until every tool has its vector.
+        while answer["method"] == "lexical" or any("embedded" in note for note in answer.get("notices", [])):
+            out.print("The tools are still being embedded; asking again.", style="dim")
             answer = structured(await client.call_tool("find_tools", {"task": task, **options}))
     table = Table("tool", "score", "from", "what it does", box=None, pad_edge=False, title_justify="left")
     for tool in answer["tools"]:

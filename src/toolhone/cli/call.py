@@ -2,25 +2,30 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 import click
 
 from toolhone.answers import result_json
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of
-from toolhone.models import LOCAL_CALLER, Json, JsonObject
+from toolhone.cli.options import as_json, note, places, print_json, run, running, settings_of
+from toolhone.models import LOCAL_CALLER, CallResult, Json, JsonObject
+
+WHOLE = 16_777_216
+"""Bytes. The preview of a large result is for a model's window; a terminal or a pipe takes all of it."""
 
 
-@click.command()
+@click.command(short_help="Run one tool, or several at once.")
 @click.argument("tool", required=False)
 @click.argument("arguments", nargs=-1)
 @click.option(
     "--batch",
-    type=click.File(),
+    type=click.File(encoding="utf-8"),
     help='A JSON list of {"id", "tool", "arguments"} to run at once; - for stdin.',
 )
 @click.option("--read-only", is_flag=True, help="Refuse tools that are not known to be read-only.")
+@click.option("--traceback", is_flag=True, help="Show where in its code a Python tool failed.")
 @places
 @as_json
 def call(
@@ -28,71 +33,79 @@ def call(
     arguments: tuple[str, ...],
     batch: TextIO | None,
     read_only: bool,
+    traceback: bool,
     config: Path | None,
     registry: Path | None,
     data: Path | None,
     json_output: bool,
 ) -> None:
-    """Run TOOL with ARGUMENTS: one JSON object, or name=value pairs (the value JSON or plain text)."""
+    """Run TOOL with ARGUMENTS: one JSON object, or name=value pairs.
+
+    A value is JSON if it can be read as such and the tool does not want a text there.
+    Exit code 1 if a call failed.
+    """
     if (tool is None) == (batch is None):
         raise click.UsageError("Give either a TOOL or --batch FILE.")
-    calls: Json
+    given = read_arguments(arguments)
+    calls: Json = None
     if batch is not None:
         try:
             calls = json.load(batch)
         except ValueError as exc:
             raise click.BadParameter(f"--batch is not JSON: {exc}") from exc
-    else:
-        calls = [{"tool": tool, "arguments": parse(arguments)}]
+    settings = settings_of(config=config, registry=registry, data=data, result_limit=WHOLE)
+    results: list[CallResult] = []
 
-    async def main() -> bool:
-        async with running(settings_of(config=config, registry=registry, data=data)) as app:
+    async def main() -> None:
+        async with running(settings) as app:
             gateway = await app.gateway()
             await app.listed()
-            results = await gateway.call(calls, caller=LOCAL_CALLER, read_only=read_only)
+            asked = calls
+            if tool is not None:
+                definition = gateway.catalog.get(tool)
+                schema = definition.input_schema if definition else {}
+                asked = [{"tool": tool, "arguments": typed(given, schema)}]
+            results.extend(await gateway.call(asked, caller=LOCAL_CALLER, read_only=read_only))
         if json_output:
             print_json({"results": [result_json(result) for result in results]})
-            return all(result.success for result in results)
-        out = console()
-        for result in results:
-            if len(results) > 1 or not result.success:
-                state = "ok" if result.success else "failed"
-                out.print(f"[bold]{result.slot} {result.tool}[/bold]: {state}", markup=True)
-            if result.success:
-                value = result.result
-                click.echo(
-                    value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-                )
-            elif result.error is not None:
-                click.echo(f"error: {result.error.code}: {result.error.message}", err=True)
-            for notice in result.notices:
-                click.echo(f"note: {notice}", err=True)
-        return all(result.success for result in results)
+        else:
+            show(results)
 
-    outcome: list[bool] = []
-
-    async def judged() -> None:
-        outcome.append(await main())
-
-    run(judged)
-    sys.exit(0 if outcome == [True] else 1)
+    run(main, tracebacks=traceback)
+    sys.exit(0 if all(result.success for result in results) else 1)
 
 
-def parse(arguments: tuple[str, ...]) -> JsonObject:
-    """`{"a": 1}`, or pairs such as `a=1 b=text`."""
+def show(results: Sequence[CallResult]) -> None:
+    """Results on stdout, as they are; everything about them on stderr."""
+    for result in results:
+        if len(results) > 1:
+            state = "ok" if result.success else "failed"
+            click.echo(click.style(f"{result.slot}: {result.tool}: {state}", bold=True), err=True)
+        if result.success:
+            value = result.result
+            click.echo(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+        elif result.error is not None:
+            click.echo(f"error: {result.error.code}: {result.error.message}", err=True)
+        for notice in result.notices:
+            note(notice)
+        if result.handle is not None:
+            note(f"The handle is {result.handle}; read_result reads it.")
+
+
+def read_arguments(arguments: Sequence[str]) -> JsonObject | dict[str, str]:
+    """`{"a": 1}` as it is, or pairs such as `a=1 b=text` with their values as text."""
     if len(arguments) == 1 and arguments[0].lstrip().startswith("{"):
         try:
             parsed: Json = json.loads(arguments[0])
         except ValueError as exc:
             raise click.BadParameter(f"the arguments are not JSON: {exc}") from exc
         return parsed
-    pairs: JsonObject = {}
+    pairs: dict[str, str] = {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"{argument!r} is neither a JSON object nor name=value.")
-        try:
-            pairs[name] = json.loads(value)
-        except ValueError:
-            pairs[name] = value
+        if name in pairs:
+            raise click.BadParameter(f"{name!r} is given twice; write a list as {name}='[…]'.")
+        pairs[name] = value
     return pairs

@@ -3,17 +3,40 @@
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of, table
+from toolhone.cli.options import (
+    as_json,
+    console,
+    first_line,
+    note,
+    note_if_nothing_is_configured,
+    places,
+    print_json,
+    run,
+    running,
+    settings_of,
+    table,
+)
 from toolhone.models import LOCAL_CALLER, Category
 
 
-@click.command()
+@click.command(short_help="Find the tools for a task.")
 @click.argument("task")
-@click.option("-n", "--max-tools", default=5, show_default=True, type=click.IntRange(1, 50))
+@click.option(
+    "-n",
+    "--max-tools",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 50),
+    help="How many tools at most.",
+)
 @click.option("--token-budget", type=click.IntRange(50), help="Cap on the answer, in o200k tokens.")
-@click.option("--category", type=click.Choice([category.value for category in Category]))
+@click.option(
+    "--category",
+    metavar="NAME",
+    type=click.Choice([category.value for category in Category]),
+    help=f"Only tools of this category: {', '.join(category.value for category in Category)}.",
+)
 @click.option("--prefer-fast", is_flag=True, help="Among near-equals, the tools with lower latency.")
 @click.option("--prefer-cheap", is_flag=True, help="Among near-equals, the tools with shorter results.")
 @click.option("--text", is_flag=True, help="Print the text that an agent reads.")
@@ -32,10 +55,11 @@ def find(
     data: Path | None,
     json_output: bool,
 ) -> None:
-    """Find the tools for TASK, described in words."""
+    """Find the tools for TASK, described in words: what an agent would get from find_tools."""
+    settings = settings_of(config=config, registry=registry, data=data)
 
     async def main() -> None:
-        async with running(settings_of(config=config, registry=registry, data=data)) as app:
+        async with running(settings) as app:
             gateway = await app.gateway()
             await app.listed()
             await gateway.indexed()
@@ -48,11 +72,12 @@ def find(
                 prefer_fast=prefer_fast,
                 prefer_cheap=prefer_cheap,
             )
+        left_out = [tool.definition.name for tool in found.left_out]
         if json_output:
             print_json(
                 {
                     "tools": [tool.as_json() for tool in found.tools],
-                    "left_out": [tool.definition.name for tool in found.left_out],
+                    "left_out": left_out,
                     "considered": found.considered,
                     "method": found.method,
                     "notices": list(found.notices),
@@ -64,24 +89,32 @@ def find(
                     "elapsed_ms": round(found.elapsed_ms, 2),
                 }
             )
-            return
-        if text:
+        elif text:
             click.echo(found.text)
-            return
-        rows: list[list[str]] = []
-        for tool in found.tools:
-            definition = tool.definition
-            entrance = "call_read_tools" if definition.read_only else "call_tools"
-            first = next(iter(definition.description.strip().splitlines()), "")
-            rows.append([definition.name, f"{tool.score:.2f}", entrance, escape(first)])
-        out = console()
-        out.print(table(["tool", "score", "runs through", "what it does"], rows, shorten="what it does"))
-        for notice in found.notices:
-            out.print(f"note: {notice}", style="yellow")
-        out.print(
-            f"{found.considered} tools considered ({found.method}, {found.elapsed_ms:.0f} ms); "
-            f"answer {found.tokens_sent:,} tokens, every schema {found.tokens_of_all:,}",
-            style="dim",
-        )
+        else:
+            out = console()
+            if found.tools:
+                rows = [
+                    [
+                        tool.definition.name,
+                        f"{tool.score:.2f}",
+                        "yes" if tool.definition.read_only else "",
+                        first_line(tool.definition.description),
+                    ]
+                    for tool in found.tools
+                ]
+                headings = ["tool", "score", "read-only", "what it does"]
+                out.print(table(headings, rows, shorten=["what it does"]))
+            out.print(
+                f"{found.considered} tools considered ({found.method}, {found.elapsed_ms:.0f} ms); "
+                f"answer {found.tokens_sent:,} tokens, every schema {found.tokens_of_all:,}",
+                style="dim",
+            )
+            if left_out:
+                note(f"Left out by the token budget: {', '.join(left_out)}.")
+            for notice in found.notices:
+                note(notice)
+        if not found.considered:
+            note_if_nothing_is_configured(settings)
 
     run(main)

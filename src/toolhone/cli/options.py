@@ -12,15 +12,19 @@ import anyio
 import click
 
 from toolhone.models import Json
-from toolhone.settings import Settings, load_settings
+from toolhone.settings import Settings, config_folder, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from toolhone.app import App
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+NARROWEST = 12
+"""Cells that are left of a column which gives way, so that it still says something."""
 
 
 def places(command: Command) -> Command:
@@ -70,44 +74,78 @@ async def running(settings: Settings) -> AsyncGenerator["App"]:
         yield app
 
 
-def run(main: Callable[[], Awaitable[Any]]) -> None:
-    """Run a command's coroutine; only warnings reach the terminal, on stderr."""
-    quiet_foreign_loggers()
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+class _WithoutTraceback(logging.Formatter):
+    def formatException(self, ei: object) -> str:
+        return ""
+
+
+def run(main: Callable[[], Awaitable[Any]], *, tracebacks: bool = False) -> None:
+    """Run a command's coroutine; only warnings reach the terminal, on stderr, a line each."""
+    handler = logging.StreamHandler()
+    formatter = logging.Formatter if tracebacks else _WithoutTraceback
+    handler.setFormatter(formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     anyio.run(main)
-
-
-def quiet_foreign_loggers() -> None:
-    """The SDK logs a traceback for each line on a server's stdout that is not MCP; we count them."""
-    logging.getLogger("mcp.client.stdio").setLevel(logging.CRITICAL)
-
-
-def console(*, stderr: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, shorten: str) -> "Table":
-    """One line a row: of all columns only `shorten` gives way on a narrow terminal."""
-    from rich.table import Table
-    from rich.text import Text
-
-    widths = [
-        max((len(Text.from_markup(text)) for text in (heading, *column)), default=0)
-        for heading, column in zip(
-            headings, zip(*rows, strict=True) if rows else [()] * len(headings), strict=True
-        )
-    ]
-    gives_way = headings.index(shorten)
-    room = console().width - sum(widths) + widths[gives_way] - 2 * (len(headings) - 1)
-    made = Table(*headings, box=None, pad_edge=False)
-    for row in rows:
-        cells = [Text.from_markup(text) for text in row]
-        cells[gives_way].truncate(max(room, 12), overflow="ellipsis")
-        made.add_row(*cells)
-    return made
 
 
 def print_json(value: Json) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(message: str) -> None:
+    """Something to know besides the answer: on stderr, so that it is said with --json too."""
+    lines = [harmless(line) for line in message.splitlines()]
+    click.echo(click.style("note: " + "\n".join(lines), fg="yellow"), err=True)
+
+
+def note_if_nothing_is_configured(settings: Settings) -> None:
+    """Say where tools would come from, if nothing says so yet."""
+    if settings.config is None and settings.registry is None:
+        folder = config_folder()
+        note(
+            f"Nothing is configured. Name servers in {folder / 'mcp.json'} or with --config, "
+            f"put tool files into {folder / 'tool_registry'} or name their folder with --registry."
+        )
+
+
+def harmless(text: str) -> str:
+    """Text of servers and tools without what a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def first_line(text: str) -> str:
+    return next(iter(text.strip().splitlines()), "")
+
+
+def console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def coloured(text: str, colour: str) -> "Text":
+    from rich.text import Text
+
+    return Text(text, style=colour)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence["str | Text"]], *, shorten: Sequence[str]) -> "Table":
+    """One line a row, and every column on it: on a narrow terminal the `shorten` columns give way in turn."""
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [[cell if isinstance(cell, Text) else Text(harmless(cell)) for cell in row] for row in rows]
+    columns = [[Text(heading), *(line[index] for line in lines)] for index, heading in enumerate(headings)]
+    widths = [max(cell.cell_len for cell in column) for column in columns]
+    excess = sum(widths) + 2 * (len(widths) - 1) - console().width
+    for heading in shorten:
+        index = headings.index(heading)
+        given = max(0, min(excess, widths[index] - NARROWEST))
+        widths[index] -= given
+        excess -= given
+    made = Table(box=None, pad_edge=False)
+    for heading, width in zip(headings, widths, strict=True):
+        made.add_column(heading, width=width, no_wrap=True, overflow="ellipsis")
+    for line in lines:
+        made.add_row(*line)
+    return made

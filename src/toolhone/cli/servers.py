@@ -5,7 +5,19 @@ from pathlib import Path
 
 import click
 
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of, table
+from toolhone.cli.options import (
+    as_json,
+    coloured,
+    console,
+    note,
+    note_if_nothing_is_configured,
+    places,
+    print_json,
+    run,
+    running,
+    settings_of,
+    table,
+)
 from toolhone.registry.server_state import ServerStatus
 
 COLOURS = {
@@ -16,7 +28,7 @@ COLOURS = {
 }
 
 
-@click.command()
+@click.command(short_help="Show the state of each downstream server.")
 @click.option("--stored", is_flag=True, help="Show what is known without starting any server.")
 @places
 @as_json
@@ -24,35 +36,41 @@ def servers(
     stored: bool, config: Path | None, registry: Path | None, data: Path | None, json_output: bool
 ) -> None:
     """Start every downstream server, list its tools, and show its state with the error if there is one."""
+    settings = settings_of(config=config, registry=registry, data=data)
 
     async def main() -> None:
-        async with running(settings_of(config=config, registry=registry, data=data)) as app:
+        async with running(settings) as app:
             await app.gateway()
             if not stored:
                 await app.refresh()
             states = app.server_states()
-            notices = list(app.notices())
+            notices = app.notices()
         if json_output:
             print_json([asdict(state) for state in states])
-            return
-        rows: list[list[str]] = []
-        for state in states:
-            colour = COLOURS.get(state.state)
-            shown = f"[{colour}]{state.state}[/]" if colour else state.state.value
-            protocol = state.protocol_version or ""
-            rows.append([state.name, state.transport, shown, str(state.tools), protocol])
-        out = console()
-        if states:
+        elif states:
+            rows = [
+                [
+                    state.name,
+                    state.transport,
+                    coloured(state.state.value, COLOURS.get(state.state, "")),
+                    str(state.tools),
+                    state.protocol_version or "",
+                ]
+                for state in states
+            ]
             headings = ["server", "transport", "state", "tools", "protocol"]
-            out.print(table(headings, rows, shorten="server"))
-            for state in states:
-                told = (*([state.error] if state.error else []), *state.problems)
-                notices = [notice for notice in notices if notice not in told]
-                for problem in told:
-                    out.print(f"{state.name}: {problem}", style="yellow", markup=False)
+            console().print(table(headings, rows, shorten=["server"]))
         else:
-            out.print("No downstream servers are configured; see: toolhone serve --help")
+            click.echo("There are no downstream servers.")
+        told: set[str] = set()
+        for state in states:
+            for problem in (*([state.error] if state.error else []), *state.problems):
+                told.add(problem)
+                note(problem if state.name in problem else f"{state.name}: {problem}")
         for notice in notices:
-            out.print(f"note: {notice}", style="yellow")
+            if notice not in told:
+                note(notice)
+        if not states:
+            note_if_nothing_is_configured(settings)
 
     run(main)

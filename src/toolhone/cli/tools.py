@@ -1,50 +1,82 @@
 """`toolhone tools` and `toolhone describe`: what is in the catalog."""
 
+import json
+import sys
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
 from toolhone.answers import definition_json
-from toolhone.cli.options import as_json, console, places, print_json, run, running, settings_of, table
+from toolhone.cli.options import (
+    as_json,
+    console,
+    first_line,
+    harmless,
+    note,
+    note_if_nothing_is_configured,
+    places,
+    print_json,
+    run,
+    running,
+    settings_of,
+    table,
+)
+from toolhone.exceptions import InvalidRequestError
+from toolhone.models import JsonObject
+
+LOCAL = "local"
+"""What stands for the tools that come from no server."""
 
 
-@click.command()
-@click.option("--server", help="Only the tools of this server; 'local' for tool files.")
+@click.command(short_help="List the catalog.")
+@click.option("--server", metavar="NAME", help=f"Only the tools of this server; {LOCAL!r} for tool files.")
 @places
 @as_json
 def tools(
     server: str | None, config: Path | None, registry: Path | None, data: Path | None, json_output: bool
 ) -> None:
     """List the catalog: every tool behind toolhone."""
+    settings = settings_of(config=config, registry=registry, data=data)
 
     async def main() -> None:
-        async with running(settings_of(config=config, registry=registry, data=data)) as app:
+        async with running(settings) as app:
             gateway = await app.gateway()
+            known = [LOCAL, *(state.name for state in app.server_states())]
+            if server is not None and server not in known:
+                raise InvalidRequestError(
+                    f"There is no server {server!r}. There are: {', '.join(known)}."
+                )
             await app.listed()
             listed = [
-                tool
-                for tool in gateway.catalog.tools()
-                if server is None or (tool.server or "local") == server
+                tool for tool in gateway.catalog.tools() if server is None or (tool.server or LOCAL) == server
             ]
             notices = app.notices()
         if json_output:
             print_json([definition_json(tool) for tool in listed])
-            return
-        rows: list[list[str]] = []
-        for tool in listed:
-            first = next(iter(tool.description.strip().splitlines()), "")
-            rows.append([tool.name, tool.server or "local", "yes" if tool.read_only else "", escape(first)])
-        out = console()
-        out.print(table(["tool", "source", "read-only", "what it does"], rows, shorten="what it does"))
-        out.print(f"{len(listed)} tools", style="dim")
+        else:
+            rows = [
+                [
+                    tool.name,
+                    tool.server or LOCAL,
+                    "yes" if tool.read_only else "",
+                    first_line(tool.description),
+                ]
+                for tool in listed
+            ]
+            out = console()
+            if rows:
+                headings = ["tool", "source", "read-only", "what it does"]
+                out.print(table(headings, rows, shorten=["what it does", "source"]))
+            out.print(f"{len(listed)} tools", style="dim")
         for notice in notices:
-            out.print(f"note: {notice}", style="yellow")
+            note(notice)
+        if not listed:
+            note_if_nothing_is_configured(settings)
 
     run(main)
 
 
-@click.command()
+@click.command(short_help="Show the full definitions of tools.")
 @click.argument("names", nargs=-1, required=True)
 @places
 @as_json
@@ -55,15 +87,37 @@ def describe(
     data: Path | None,
     json_output: bool,
 ) -> None:
-    """Print the full definitions of the tools NAMES, as JSON."""
+    """Show the full definitions of the tools NAMES. Exit code 1 if one of them is not there."""
+    unknown: list[str] = []
 
     async def main() -> None:
         async with running(settings_of(config=config, registry=registry, data=data)) as app:
             gateway = await app.gateway()
             await app.listed()
             definitions, missing = gateway.describe(names)
+        unknown.extend(missing)
+        if json_output:
+            print_json(definitions)
+        else:
+            click.echo("\n\n".join(definition_text(definition) for definition in definitions))
         for message in missing:
-            click.echo(f"note: {message}", err=True)
-        print_json(definitions)
+            note(message)
 
     run(main)
+    sys.exit(1 if unknown else 0)
+
+
+def definition_text(definition: JsonObject) -> str:
+    """A definition for people: nothing is left out, and the schemas stay JSON."""
+    traits = [definition["server"], definition["category"]]
+    for hint, value in definition.get("annotations", {}).items():
+        if hint != "title":
+            traits.append(hint if value is True else f"{hint}: {json.dumps(value)}")
+    if definition["readOnly"]:
+        traits.append("may run through call_read_tools")
+    description = "\n".join(harmless(line) for line in definition["description"].strip().splitlines())
+    parts = [f"{definition['name']} ({', '.join(traits)})", description or "(no description)"]
+    for word in ("inputSchema", "outputSchema"):
+        if word in definition:
+            parts.append(f"{word}: {json.dumps(definition[word], indent=2, ensure_ascii=False)}")
+    return "\n".join(parts)
