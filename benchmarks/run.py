@@ -2,8 +2,8 @@
 
 python benchmarks/run.py [--data FOLDER]
 
-FOLDER holds tool listings of MCP servers, one a JSON file: {"server": {"name"}, "tools": [...]}. Without it the
-benchmarks that need many real tools are left out.
+FOLDER holds tool listings of MCP servers, one a JSON file: {"server": {"name"}, "tools": [...]}. Without
+it the benchmarks that need many real tools are left out.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Downstream MCP servers, configured as hosts do it; every step of it is in the audit log."""
 
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -39,10 +38,8 @@ async def main() -> None:
             assert result["result"]["time_difference"] == "+9.0h"
 
         # The same record that an operator reads.
-        listed = subprocess.run(
-            [sys.executable, "-m", "toolhone", "audit", "list", "--json", "--data", f"{folder}/data"],
-            capture_output=True,
-            check=True,
+        listed = await anyio.run_process(
+            [sys.executable, "-m", "toolhone", "audit", "list", "--json", "--data", f"{folder}/data"]
         )
         kinds = {row["kind"] for row in json.loads(listed.stdout)}
         print(f"recorded: {sorted(kinds)}")

@@ -27,9 +27,10 @@ out = Console(highlight=False, width=min(Console().width, 118))
 
 
 def structured(result: CallToolResult) -> dict[str, Any]:
-    if not isinstance(result.structured_content, dict):
-        raise SystemExit(f"toolhone answered without structured content: {result.content}")
-    return result.structured_content
+    answer: Any = result.structured_content
+    if result.is_error or answer is None:
+        raise SystemExit(f"error: {result.content}")
+    return answer
 
 
 def shorten(value: object, length: int = 300) -> str:

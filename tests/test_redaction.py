@@ -356,6 +356,7 @@ ORDINARY: list[Json] = [
     {"phone_model": "Pixel 8", "card_type": "visa", "card_number": 7, "phone": "unknown"},
     {"properties": {"password": {"type": "string", "description": "The user's password"}}},
     {"name": "password", "type": "string", "required": True},
+    ["--password", "--verbose", "--api-key"],
     ["--verbose", "--token-limit", "4096", "--file", "a.txt"],
     '{"a": [1, 2.0, {"b": null}],  "c": "d"}',
     '{"token": "hello", "max_tokens": 5}',

@@ -5,6 +5,7 @@ import json
 import os
 import queue
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -42,7 +43,28 @@ LIST_ROWS = {
     "annotations": {"readOnlyHint": True},
     "handler": {"type": "python", "function": "functions_of_e2e:list_rows"},
 }
+MEET = {
+    "name": "meet",
+    "description": "Answer when so many calls are here at once.",
+    "inputSchema": {"type": "object", "properties": {"guests": {"type": "integer"}}, "required": ["guests"]},
+    "handler": {"type": "python", "function": "functions_of_e2e:meet"},
+}
 MODULE = """
+import anyio
+
+here = 0
+full = anyio.Event()
+
+
+async def meet(guests: int) -> int:
+    global here
+    here += 1
+    if here == guests:
+        full.set()
+    await full.wait()
+    return here
+
+
 def add(a: float, b: float) -> dict[str, float]:
     return {"sum": a + b}
 
@@ -194,7 +216,7 @@ class Site:
         self.data = folder / "data"
         self.registry = folder / "registry"
         self.registry.mkdir(parents=True)
-        for tool in (ADD, LIST_ROWS):
+        for tool in (ADD, LIST_ROWS, MEET):
             (self.registry / f"{tool['name']}.json").write_text(json.dumps(tool))
         (self.registry / "functions_of_e2e.py").write_text(MODULE)
         self.config = folder / "mcp.json"
@@ -263,14 +285,22 @@ def http_server(shared_site: Site) -> Iterator[Http]:
     assert "Traceback" not in logged, logged
 
 
-@pytest.fixture
-def is_gone() -> Callable[[int], bool]:
-    """Whether a process has ended; one that nobody has collected yet has."""
+class Watched:
+    """A process that is not our child, and its end."""
 
-    def gone(pid: int) -> bool:
+    def __init__(self, pid: int) -> None:
+        self._descriptor = os.pidfd_open(pid)
+
+    def ends(self) -> bool:
+        """Wait for the end of it."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
         try:
-            return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
-        except FileNotFoundError:
-            return True
+            return bool(poll.poll(PATIENCE * 1000))
+        finally:
+            os.close(self._descriptor)
 
-    return gone
+
+@pytest.fixture
+def watch() -> Callable[[int], Watched]:
+    return Watched

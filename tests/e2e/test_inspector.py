@@ -74,7 +74,7 @@ def test_the_inspector_lists_finds_reads_and_prompts(target: tuple[str, ...], sh
     found = answers["tools/call"]["structuredContent"]["tools"]
     assert found[0]["name"] == "add"
     catalog = json.loads(answers["resources/read"]["contents"][0]["text"])
-    assert catalog["total"] == 12
+    assert catalog["total"] == 13
     assert "Task: add" in answers["prompts/get"]["messages"][0]["content"]["text"]
 
 

@@ -50,7 +50,7 @@ async def test_the_sdks_client_finds_and_calls(
             assert client.server_capabilities.tools and client.server_capabilities.tools.list_changed
 
             listed = (await client.list_tools()).tools
-            assert "12 tools" in (listed[0].description or "")
+            assert "13 tools" in (listed[0].description or "")
             found = await client.call_tool("find_tools", {"task": "add two numbers"})
             assert found.structured_content["tools"][0]["name"] == "add"
             answer = await client.call_tool("call_tools", {"calls": CALLS})

@@ -1,19 +1,20 @@
 """`toolhone audit`: list, export, verify and erase what was recorded."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
 
-from toolhone.cli.options import as_json, console, print_json, run, settings_of, table
-from toolhone.models import EventKind, Json
+from toolhone.cli.options import as_json, coloured, console, print_json, run, settings_of, table
+from toolhone.cli.plain import harmless
+from toolhone.exceptions import InvalidRequestError
+from toolhone.models import LOCAL_CALLER, EventKind, Json
 from toolhone.stores import AuditQuery
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from toolhone.audit import AuditLog
 
@@ -24,28 +25,52 @@ data_option = click.option(
     show_envvar=True,
     help="The data folder.  [default: the user's]",
 )
+since_option = click.option("--since", metavar="TIME", help="Not before this time: ISO 8601, UTC.")
+until_option = click.option("--until", metavar="TIME", help="Only before this time: ISO 8601, UTC.")
 
 
-@click.group()
+@click.group(short_help="List, export, verify and erase what was recorded.")
 def audit() -> None:
     """The audit log: every call, refusal, repair, retry and selection, redacted."""
 
 
+def folder_of(data: Path | None) -> Path:
+    return settings_of(data=data).data
+
+
+def is_there(folder: Path) -> bool:
+    return (folder / "audit.db").exists()
+
+
 def log_of(data: Path | None) -> "AuditLog":
+    """The log of this data folder.
+
+    Raises:
+        InvalidRequestError: There is none. Opening it would make an empty one, and call that whole.
+    """
     from toolhone.app import audit_log
 
+    if not is_there(folder_of(data)):
+        raise InvalidRequestError(f"There is no audit log in {str(folder_of(data))!r}.")
     return audit_log(settings_of(data=data))
 
 
 @audit.command("list")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in EventKind]))
-@click.option("--tool")
-@click.option("--server")
+@click.option(
+    "--kind",
+    "kinds",
+    metavar="KIND",
+    multiple=True,
+    type=click.Choice([kind.value for kind in EventKind]),
+    help=f"Only rows of this kind, may be given again: {', '.join(kind.value for kind in EventKind)}.",
+)
+@click.option("--tool", metavar="NAME", help="Only rows about this tool.")
+@click.option("--server", metavar="NAME", help="Only rows about this server.")
 @click.option("--failed", is_flag=True, help="Only what did not succeed.")
-@click.option("--request", "request_id", help="Only what one request caused.")
-@click.option("--since", metavar="TIME", help="ISO 8601, UTC.")
-@click.option("--until", metavar="TIME", help="ISO 8601, UTC.")
-@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1))
+@click.option("--request", "request_id", metavar="ID", help="Only what one request caused.")
+@since_option
+@until_option
+@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1), help="Rows at most.")
 @data_option
 @as_json
 def list_rows(
@@ -73,18 +98,20 @@ def list_rows(
     )
 
     async def main() -> None:
-        rows = await log_of(data).query(query)
+        rows = await log_of(data).query(query) if is_there(folder_of(data)) else []
         if json_output:
             print_json(rows)
-            return
-        console().print(rows_table(rows))
+        elif rows:
+            console().print(rows_table(rows))
+        else:
+            click.echo(f"No such row is in {folder_of(data)}.", err=True)
 
     run(main)
 
 
 def rows_table(rows: list[dict[str, Json]]) -> "Table":
     """Audit rows for people."""
-    shown: list[list[str]] = []
+    shown: list[list[str | Text]] = []
     for row in rows:
         success = row["success"]
         shown.append(
@@ -92,14 +119,15 @@ def rows_table(rows: list[dict[str, Json]]) -> "Table":
                 str(row["timestamp"])[5:19].replace("T", " "),
                 str(row["kind"]),
                 what_of(row),
-                "" if success is None else ("yes" if success else "[red]no[/]"),
+                "" if success is None else ("yes" if success else coloured("no", "red")),
                 "" if row["execution_time_ms"] is None else f"{row['execution_time_ms']:.0f}",
                 "" if row["tokens_used"] is None else str(row["tokens_used"]),
                 # The end of an id tells rows apart; its beginning is the time.
                 str(row["request_id"] or "")[-8:],
             ]
         )
-    return table(["time (UTC)", "kind", "what", "ok", "ms", "tokens", "request"], shown, shorten="what")
+    headings = ["time (UTC)", "kind", "what", "ok", "ms", "tokens", "request"]
+    return table(headings, shown, shorten=["what"])
 
 
 def what_of(row: dict[str, Json]) -> str:
@@ -114,30 +142,38 @@ def what_of(row: dict[str, Json]) -> str:
         what = f"{details.get('handle', '')} {details.get('path') or ''}"
     if row["error_code"]:
         what = f"{what} ({row['error_code']})"
-    return escape(what)
+    return harmless(what).replace("\n", " ")
 
 
-@audit.command()
+@audit.command(short_help="Write all rows to a file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), default="tool_calls_audit.jsonl")
-@click.option("--since", metavar="TIME", help="ISO 8601, UTC.")
-@click.option("--until", metavar="TIME", help="ISO 8601, UTC.")
+@since_option
+@until_option
 @data_option
-def export(file: Path, since: str | None, until: str | None, data: Path | None) -> None:
-    """Write all rows to FILE as JSON lines, oldest first."""
+@as_json
+def export(file: Path, since: str | None, until: str | None, data: Path | None, json_output: bool) -> None:
+    """Write all rows to FILE as JSON lines, oldest first.  [default: tool_calls_audit.jsonl]"""
 
     async def main() -> None:
         query = AuditQuery(since=since, until=until, limit=None, newest_first=False)
         count = await log_of(data).export_to(file, query)
-        click.echo(f"{count} rows written to {file}", err=True)
+        if json_output:
+            print_json({"rows": count, "file": str(file)})
+        else:
+            click.echo(f"{count} rows written to {file}")
 
     run(main)
 
 
-@audit.command()
+@audit.command(short_help="Check that no row was changed or removed.")
 @data_option
 @as_json
 def verify(data: Path | None, json_output: bool) -> None:
-    """Check the chain: finds a changed or missing row, and counts the erased."""
+    """Check the chain: finds a changed or missing row, and counts the erased.
+
+    Exit code 1 if the chain is broken or there is no log. Keep the head elsewhere: only who knows it
+    sees that the newest rows were cut off.
+    """
     whole: list[bool] = []
 
     async def main() -> None:
@@ -155,7 +191,7 @@ def verify(data: Path | None, json_output: bool) -> None:
             )
             return
         for problem in outcome.problems:
-            click.echo(f"problem: {problem}")
+            click.echo(f"problem: {harmless(problem)}")
         verdict = "whole" if outcome.whole else "BROKEN"
         click.echo(f"chain {verdict}: {outcome.rows} rows, {outcome.erased} erased, head {outcome.head}")
 
@@ -163,16 +199,24 @@ def verify(data: Path | None, json_output: bool) -> None:
     sys.exit(0 if whole == [True] else 1)
 
 
-@audit.command()
+@audit.command(short_help="Remove what rows hold, keeping the chain.")
 @click.argument("ids", nargs=-1, required=True)
 @data_option
-def erase(ids: tuple[str, ...], data: Path | None) -> None:
-    """Remove the payloads of the rows with these audit IDS; the chain still verifies."""
+@as_json
+def erase(ids: tuple[str, ...], data: Path | None, json_output: bool) -> None:
+    """Remove the payloads of the rows with these audit IDS; the chain still verifies.
+
+    Exit code 1 if none of them had a payload.
+    """
+    count: list[int] = []
 
     async def main() -> None:
-        from toolhone.models import LOCAL_CALLER
-
         erased = await log_of(data).erase(ids, caller=LOCAL_CALLER)
-        click.echo(json.dumps({"erased": erased}))
+        count.append(erased)
+        if json_output:
+            print_json({"erased": erased})
+        else:
+            click.echo(f"{erased} of {len(ids)} erased")
 
     run(main)
+    sys.exit(0 if sum(count) else 1)

@@ -1,16 +1,21 @@
 """`toolhone call`: run one tool, or a batch."""
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 import click
 
 from toolhone.answers import result_json
 from toolhone.cli.options import as_json, note, places, print_json, run, running, settings_of
+from toolhone.cli.plain import harmless
+from toolhone.execution.json_values import is_object, parse_json
 from toolhone.models import LOCAL_CALLER, CallResult, Json, JsonObject
+
+Pairs: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values as they were written."""
 
 WHOLE = 16_777_216
 """Bytes. The preview of a large result is for a model's window; a terminal or a pipe takes all of it."""
@@ -50,7 +55,7 @@ def call(
     calls: Json = None
     if batch is not None:
         try:
-            calls = json.load(batch)
+            calls = parse_json(batch.read())
         except ValueError as exc:
             raise click.BadParameter(f"--batch is not JSON: {exc}") from exc
     settings = settings_of(config=config, registry=registry, data=data, result_limit=WHOLE)
@@ -64,7 +69,8 @@ def call(
             if tool is not None:
                 definition = gateway.catalog.get(tool)
                 schema = definition.input_schema if definition else {}
-                asked = [{"tool": tool, "arguments": typed(given, schema)}]
+                filled = given if isinstance(given, dict) else typed(given, schema)
+                asked = [{"tool": tool, "arguments": filled}]
             results.extend(await gateway.call(asked, caller=LOCAL_CALLER, read_only=read_only))
         if json_output:
             print_json({"results": [result_json(result) for result in results]})
@@ -80,32 +86,47 @@ def show(results: Sequence[CallResult]) -> None:
     for result in results:
         if len(results) > 1:
             state = "ok" if result.success else "failed"
-            click.echo(click.style(f"{result.slot}: {result.tool}: {state}", bold=True), err=True)
-        if result.success:
-            value = result.result
-            click.echo(value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+            head = harmless(f"{result.slot}: {result.tool}: {state}")
+            click.echo(click.style(head, bold=True), err=True)
+        if result.success and isinstance(result.result, str):
+            click.echo(result.result.encode("utf-8", "backslashreplace"))
+        elif result.success:
+            print_json(result.result)
         elif result.error is not None:
-            click.echo(f"error: {result.error.code}: {result.error.message}", err=True)
+            click.echo(harmless(f"error: {result.error.code}: {result.error.message}"), err=True)
         for notice in result.notices:
             note(notice)
         if result.handle is not None:
-            note(f"The handle is {result.handle}; read_result reads it.")
+            note(f"The handle is {result.handle}; an agent's read_result reads it.")
 
 
-def read_arguments(arguments: Sequence[str]) -> JsonObject | dict[str, str]:
-    """`{"a": 1}` as it is, or pairs such as `a=1 b=text` with their values as text."""
-    if len(arguments) == 1 and arguments[0].lstrip().startswith("{"):
+def read_arguments(words: Sequence[str]) -> JsonObject | Pairs:
+    """`{"a": 1}`, or pairs such as `a=1 b=text` with their values as they were written."""
+    if len(words) == 1 and words[0].lstrip().startswith("{"):
         try:
-            parsed: Json = json.loads(arguments[0])
+            parsed: Json = parse_json(words[0])
         except ValueError as exc:
             raise click.BadParameter(f"the arguments are not JSON: {exc}") from exc
         return parsed
     pairs: dict[str, str] = {}
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
+    for word in words:
+        name, equals, value = word.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"{argument!r} is neither a JSON object nor name=value.")
+            raise click.BadParameter(f"{word!r} is neither a JSON object nor name=value.")
         if name in pairs:
             raise click.BadParameter(f"{name!r} is given twice; write a list as {name}='[…]'.")
         pairs[name] = value
-    return pairs
+    return tuple(pairs.items())
+
+
+def typed(pairs: Pairs, schema: JsonObject) -> JsonObject:
+    """Values read as JSON where that is possible, but not where the tool's schema wants a string."""
+    properties: Json = schema.get("properties")
+    arguments: JsonObject = {}
+    for name, text in pairs:
+        wanted: Json = properties.get(name) if is_object(properties) else None
+        arguments[name] = text
+        if not (is_object(wanted) and wanted.get("type") == "string"):
+            with suppress(ValueError):
+                arguments[name] = parse_json(text)
+    return arguments

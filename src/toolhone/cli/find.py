@@ -7,7 +7,6 @@ import click
 from toolhone.cli.options import (
     as_json,
     console,
-    first_line,
     note,
     note_if_nothing_is_configured,
     places,
@@ -17,6 +16,7 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.plain import first_line
 from toolhone.models import LOCAL_CALLER, Category
 
 

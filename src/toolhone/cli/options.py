@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
+from toolhone.cli.plain import harmless
 from toolhone.models import Json
 from toolhone.settings import Settings, config_folder, load_settings
 
@@ -89,13 +90,13 @@ def run(main: Callable[[], Awaitable[Any]], *, tracebacks: bool = False) -> None
 
 
 def print_json(value: Json) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    # Half a surrogate pair, which JSON can carry and UTF-8 cannot, is written as JSON's own escape.
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 def note(message: str) -> None:
     """Something to know besides the answer: on stderr, so that it is said with --json too."""
-    lines = [harmless(line) for line in message.splitlines()]
-    click.echo(click.style("note: " + "\n".join(lines), fg="yellow"), err=True)
+    click.echo(click.style(f"note: {harmless(message)}", fg="yellow"), err=True)
 
 
 def note_if_nothing_is_configured(settings: Settings) -> None:
@@ -106,15 +107,6 @@ def note_if_nothing_is_configured(settings: Settings) -> None:
             f"Nothing is configured. Name servers in {folder / 'mcp.json'} or with --config, "
             f"put tool files into {folder / 'tool_registry'} or name their folder with --registry."
         )
-
-
-def harmless(text: str) -> str:
-    """Text of servers and tools without what a terminal would obey."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def first_line(text: str) -> str:
-    return next(iter(text.strip().splitlines()), "")
 
 
 def console() -> "Console":
@@ -134,7 +126,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence["str | Text"]], *, sh
     from rich.table import Table
     from rich.text import Text
 
-    lines = [[cell if isinstance(cell, Text) else Text(harmless(cell)) for cell in row] for row in rows]
+    lines = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     columns = [[Text(heading), *(line[index] for line in lines)] for index, heading in enumerate(headings)]
     widths = [max(cell.cell_len for cell in column) for column in columns]
     excess = sum(widths) + 2 * (len(widths) - 1) - console().width

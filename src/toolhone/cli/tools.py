@@ -10,8 +10,6 @@ from toolhone.answers import definition_json
 from toolhone.cli.options import (
     as_json,
     console,
-    first_line,
-    harmless,
     note,
     note_if_nothing_is_configured,
     places,
@@ -21,6 +19,7 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.plain import first_line, harmless
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import JsonObject
 
@@ -115,7 +114,7 @@ def definition_text(definition: JsonObject) -> str:
             traits.append(hint if value is True else f"{hint}: {json.dumps(value)}")
     if definition["readOnly"]:
         traits.append("may run through call_read_tools")
-    description = "\n".join(harmless(line) for line in definition["description"].strip().splitlines())
+    description = harmless(definition["description"].strip())
     parts = [f"{definition['name']} ({', '.join(traits)})", description or "(no description)"]
     for word in ("inputSchema", "outputSchema"):
         if word in definition:

@@ -1,8 +1,8 @@
 """Secrets in text that only the name before them gives away: `password=…`, `--api-key …`, `Cookie: …`.
 
-A name is found by the syllable that makes it telling, widened to the whole name and judged like a key of
-a JSON object. Whether the value is one, and not prose or program code, is judged by its form: what is
-quoted or written as in a shell (`KEY=value`) counts, `password: str` and `token = get_token()` do not.
+A name is any word before a separator, or a flag before a space; it is judged like a key of a JSON object.
+Whether the value is a secret, and not prose or program code, is judged by its form: what is quoted or
+written as in a shell (`KEY=value`) counts, `password: str` and `token = get_token()` do not.
 """
 
 import re
@@ -59,7 +59,7 @@ _LINE_START = re.compile(r"(?:^|[\r\n]|\\n)[ \t>-]*(?:export[ \t]|set[ \t])?[ \t
 
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w:.-]{0,64})(?: [^<>]{0,200})?>(?P<body>[^<>]{1,4096})</")
 
-
+# One of these is in every assignment, and looking for them is much faster.
 _SIGNS = ("=", ":", "-", " is ", " was ")
 
 

@@ -95,12 +95,13 @@ def _object(value: Mapping[object, Json], inherited: Telling | None, depth: int)
 def _items(value: list[Json] | tuple[Json, ...], inherited: Telling | None, depth: int) -> Iterator[Json]:
     flag: Telling | None = None
     for item in value:
-        redacted = _value(item, inherited or flag, depth)
-        # The value of a flag stands behind it in a list of arguments.
-        is_flag = isinstance(redacted, str) and _FLAG.match(redacted) is not None
-        if flag is not None and is_flag:
-            redacted = _value(item, inherited, depth)
-        flag = telling(redacted) if is_flag else None
+        redacted = _value(item, inherited, depth)
+        if isinstance(redacted, str) and _FLAG.match(redacted):
+            # Its value may stand behind it, as in a list of arguments.
+            flag = telling(redacted)
+        elif flag is not None:
+            redacted = _value(item, inherited or flag, depth)
+            flag = None
         yield redacted
 
 

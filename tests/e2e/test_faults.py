@@ -1,0 +1,253 @@
+"""What goes wrong around a running toolhone, and what it does then."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+
+from toolhone import tokens
+from toolhone.models import Json, JsonObject
+
+Http: TypeAlias = Json
+Site: TypeAlias = Json
+Stdio: TypeAlias = Json
+Watch: TypeAlias = Callable[[int], Json]
+
+
+@pytest.fixture(scope="module")
+def faulty_site(tmp_path_factory: pytest.TempPathFactory, shared_site: Site) -> Site:
+    site = type(shared_site)(tmp_path_factory.mktemp("faulty"))
+    site.downstream(
+        {
+            "plain": site.plain(),
+            "impatient": site.plain(limits={"timeoutSeconds": 0.5}),
+            "noisy": site.plain("--garbage"),
+            "strange": site.plain("--bad"),
+            "dead": site.plain("--exit", "no licence found"),
+            "mute": site.plain("--hang", "tools/list", startTimeoutSeconds=2),
+        }
+    )
+    return site
+
+
+@pytest.fixture(scope="module")
+def host(faulty_site: Site) -> Iterator[Stdio]:
+    """One stdio server that survives everything the tests here do to it."""
+    with faulty_site.stdio(TOOLHONE_CALLER_CONCURRENCY="256") as server:
+        server.initialize()
+        yield server
+        server.process.stdin.close()
+        assert server.process.wait(90) == 0, server.errors.rest()
+
+
+# --- the client's side
+
+
+def test_a_line_that_is_not_json_rpc_ends_nothing(host: Stdio) -> None:
+    for line in ("garbage{", "[]", "null", '{"jsonrpc":"2.0"}', '{"jsonrpc":"1.0","id":1,"method":"ping"}', ""):
+        host.write(line)
+    assert host.run("add", a=1, b=2)["result"] == {"sum": 3}
+
+
+def test_two_hundred_calls_are_in_flight_at_once(host: Stdio) -> None:
+    numbers = [host.begin("meet", guests=200) for _ in range(200)]
+    slots = [host.answer(number)["result"]["structuredContent"]["results"][0] for number in numbers]
+    assert {slot["result"] for slot in slots} == {"200"}
+
+
+def test_two_hundred_calls_to_a_downstream_server_get_each_its_own_answer(host: Stdio) -> None:
+    numbers = {turn: host.begin("plain__echo", turn=turn) for turn in range(200)}
+    for turn, number in numbers.items():
+        (slot,) = host.answer(number)["result"]["structuredContent"]["results"]
+        assert slot["result"] == {"turn": turn}
+
+
+def test_a_call_that_the_client_cancels_is_cancelled_downstream(host: Stdio) -> None:
+    before = int(host.run("plain__cancelled")["result"])
+    number = host.begin("plain__waitforever" if False else "plain__wait_for_ever")
+    assert host.run("plain__echo", x=1)["success"]
+    host.notify("notifications/cancelled", requestId=number)
+    assert int(host.run("plain__cancelled")["result"]) == before + 1
+
+
+# --- the downstream servers' side
+
+
+def test_a_server_that_dies_in_mid_call_costs_that_call_and_is_started_again(host: Stdio) -> None:
+    slots = host.call(
+        "call_tools",
+        calls=[{"tool": "plain__die", "arguments": {}}, {"tool": "add", "arguments": {"a": 1, "b": 1}}],
+    )["results"]
+    assert slots[0]["error"]["code"] == "connection_lost"
+    assert slots[1]["result"] == {"sum": 2}
+    assert host.run("plain__echo", back=True)["result"] == {"back": True}
+
+
+def test_a_server_that_is_killed_in_mid_call_is_started_again(host: Stdio) -> None:
+    import os
+
+    pid = int(host.run("plain__pid")["result"])
+    waiting = host.begin("plain__wait_for_ever")
+    assert host.run("plain__echo", x=1)["success"]
+    os.kill(pid, signal.SIGKILL)
+    (slot,) = host.answer(waiting)["result"]["structuredContent"]["results"]
+    assert slot["error"]["code"] == "connection_lost"
+    assert int(host.run("plain__pid")["result"]) != pid
+
+
+def test_a_tool_that_hangs_is_given_up_in_its_time_and_told_so(host: Stdio) -> None:
+    slot = host.run("impatient__wait_for_ever")
+    assert slot["error"]["code"] == "timeout"
+    assert "0.5 s" in slot["error"]["message"]
+    assert host.run("impatient__cancelled")["result"] == "1"
+
+
+def test_what_a_server_prints_between_its_messages_is_skipped(host: Stdio) -> None:
+    assert host.run("noisy__echo", x=1)["result"] == {"x": 1}
+
+
+def test_a_wrong_tool_in_a_listing_costs_only_itself(host: Stdio) -> None:
+    assert host.run("strange__echo", x=1)["result"] == {"x": 1}
+    names = [tool["name"] for tool in catalog_of(host)]
+    assert len(names) == len(set(names))
+    assert not any("no_schema" in name for name in names)
+
+
+def test_servers_that_do_not_start_are_named_with_the_reason_and_harm_nobody(host: Stdio) -> None:
+    answer = host.run("dead__anything")
+    assert answer["error"]["code"] == "unknown_tool"
+    assert host.run("add", a=2, b=2)["success"]
+
+
+def catalog_of(host: Stdio) -> list[JsonObject]:
+    tools: list[JsonObject] = []
+    uri: str | None = "toolhone://catalog"
+    while uri:
+        page = json.loads(host.ask("resources/read", uri=uri)["contents"][0]["text"])
+        tools += page["tools"]
+        uri = page.get("next")
+    return tools
+
+
+def test_ten_thousand_tools_stay_behind_a_small_listing(site: Site) -> None:
+    site.downstream({"huge": site.plain("--tools", "10000")})
+    with site.stdio() as host:
+        host.initialize()
+        listed = host.ask("tools/list")["tools"]
+        as_passed_on = json.dumps(
+            [{key: tool[key] for key in ("name", "description", "inputSchema")} for tool in listed],
+            separators=(",", ":"),
+        )
+        assert "huge (10000)" in listed[0]["description"]
+        assert tokens.count_tokens(as_passed_on) <= 900
+        found = host.call("find_tools", task="please run huge__tool_7777", max_tools=1)
+        assert [tool["name"] for tool in found["tools"]] == ["huge__tool_7777"]
+        assert found["considered"] == 10_003
+        assert len(catalog_of(host)) == 10_003
+
+
+# --- clients that leave
+
+
+async def test_a_client_that_leaves_in_mid_call_cancels_it_downstream(http_server: Http) -> None:
+    with anyio.fail_after(90):
+        async with Client(f"{http_server.url}/mcp") as asking:
+            before = await cancelled(asking)
+            await leave_a_stateless_request(f"{http_server.url}/mcp")
+            while await cancelled(asking) < before + 1:
+                pass
+            await leave_a_session(http_server.url)
+            while await cancelled(asking) < before + 2:
+                pass
+
+
+async def cancelled(client: Client) -> int:
+    """How many of its calls the downstream server has seen cancelled."""
+    calls = [{"tool": "plain__cancelled", "arguments": {}}]
+    answer = await client.call_tool("call_tools", {"calls": calls})
+    return int(answer.structured_content["results"][0]["result"])
+
+
+ENDLESS = {"calls": [{"tool": "plain__progress", "arguments": {}}, {"tool": "plain__wait_for_ever", "arguments": {}}]}
+
+
+async def leave_a_stateless_request(url: str) -> None:
+    arrived = anyio.Event()
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        arrived.set()
+
+    async with anyio.create_task_group() as tasks, Client(url) as client:
+
+        async def call() -> None:
+            await client.call_tool("call_tools", ENDLESS, progress_callback=note)
+
+        tasks.start_soon(call)
+        await arrived.wait()
+        tasks.cancel_scope.cancel()
+
+
+async def leave_a_session(url: str) -> None:
+    arrived = anyio.Event()
+
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        arrived.set()
+
+    async with anyio.create_task_group() as tasks, sse_client(f"{url}/sse") as streams:
+        del streams
+        tasks.cancel_scope.cancel()
+
+
+# --- the end of toolhone
+
+
+@pytest.mark.parametrize("end", ["killed", "terminated", "left"])
+def test_no_child_outlives_toolhone_and_what_was_answered_is_recorded(
+    site: Site, watch: Watch, end: str
+) -> None:
+    with site.stdio() as host:
+        host.initialize()
+        child = watch(int(host.run("plain__pid")["result"]))
+        assert host.run("add", a=20, b=22)["success"]
+        host.begin("plain__wait_for_ever")
+        assert host.run("plain__echo", last="answer")["success"]
+        if end == "killed":
+            host.process.kill()
+        elif end == "terminated":
+            host.process.terminate()
+        else:
+            host.process.stdin.close()
+        code = host.process.wait(90)
+        assert child.ends()
+        if end == "left":
+            assert code == 0
+            assert "Traceback" not in host.errors.rest()
+
+    rows = json.loads(site.toolhone("audit", "list", "--data", str(site.data), "--kind", "call", "--json").stdout)
+    last = next(row for row in rows if row["success"])
+    assert last["tool_name"] == "plain__echo"
+    assert last["parameters"] == {"last": "answer"}
+    if end == "left":
+        assert rows[0]["error_code"] == "cancelled"
+    verified = site.toolhone("audit", "verify", "--data", str(site.data), "--json")
+    assert verified.returncode == 0, verified.stderr
+    assert json.loads(verified.stdout)["whole"]
+
+
+def test_two_toolhones_share_a_data_folder(site: Site) -> None:
+    with site.stdio() as one, site.stdio() as two:
+        hosts = (one, two)
+        for host in hosts:
+            host.initialize()
+        numbers = [(host, host.begin("add", a=turn, b=turn)) for turn in range(100) for host in hosts]
+        for host, number in numbers:
+            assert host.answer(number)["result"]["structuredContent"]["results"][0]["success"]
+    verified = json.loads(site.toolhone("audit", "verify", "--data", str(site.data), "--json").stdout)
+    assert verified["whole"], verified["problems"]
+    assert verified["rows"] >= 200
