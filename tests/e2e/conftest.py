@@ -197,10 +197,15 @@ class Http:
         assert self.process.stdout and self.process.stderr
         self.output = Lines(self.process.stdout)
         self.errors = Lines(self.process.stderr)
-        line = self.errors.next()
-        announced = re.search(r"http://127\.0\.0\.1:\d+", line or "")
-        assert announced, f"it does not say where it is: {line!r} {self.process.poll()}"
-        self.url = announced[0]
+        self.url = ""
+
+    def wait(self) -> None:
+        """Until it says where it is."""
+        while not self.url:
+            line = self.errors.next()
+            assert line is not None, f"it ended: {self.errors.rest()}"
+            announced = re.search(r"http://127\.0\.0\.1:\d+", line)
+            self.url = announced[0] if announced else ""
 
     def end(self) -> tuple[int, str]:
         """Ask it to end, as a service manager does: (exit code, what it logged)."""
@@ -249,6 +254,7 @@ class Site:
     def http(self) -> Iterator[Http]:
         server = Http([*self.command, "--http", "127.0.0.1:0"], self.env)
         try:
+            server.wait()
             yield server
         finally:
             stop(server.process)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from toolhone import __version__
+from toolhone.cli.plain import harmless
 from toolhone.exceptions import ToolhoneError
 
 COMMANDS = {
@@ -38,6 +39,18 @@ class Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from toolhone.settings import config_folder, data_folder  # only help needs to know
+
+        with formatter.section("Yours"):
+            formatter.write_dl(
+                [
+                    ("Configuration", f"{config_folder()} (mcp.json, tool_registry, settings.toml)"),
+                    ("Data", str(data_folder())),
+                    ("Settings", "TOOLHONE_… variables beat settings.toml; options beat both"),
+                ]
+            )
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="toolhone")
@@ -50,19 +63,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         toolhone.main(args=arguments, prog_name="toolhone")
     except ToolhoneError as error:
-        click.echo(f"error: {error.message}", err=True)
+        click.echo(harmless(f"error: {error.message}"), err=True)
         sys.exit(1)
     except ExceptionGroup as group:
         ours = group.subgroup(ToolhoneError)
         if ours is None or group.split(ToolhoneError)[1] is not None:
             raise
-        for error in _leaves(ours):
-            click.echo(f"error: {error}", err=True)
+        for message in _messages(ours):
+            click.echo(harmless(f"error: {message}"), err=True)
         sys.exit(1)
 
 
-def _leaves(group: ExceptionGroup[ToolhoneError]) -> list[str]:
+def _messages(group: ExceptionGroup[ToolhoneError]) -> list[str]:
     found: list[str] = []
     for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, ExceptionGroup) else [error.message])
+        found.extend(_messages(error) if isinstance(error, ExceptionGroup) else [error.message])
     return found

@@ -140,6 +140,8 @@ def what_of(row: dict[str, Json]) -> str:
         what = f"{row['server']}: {details.get('what', '')}"
     elif row["kind"] == EventKind.RESULT_READ:
         what = f"{details.get('handle', '')} {details.get('path') or ''}"
+    elif row["kind"] == EventKind.ERASURE:
+        what = f"{len(details.get('event_ids', []))} rows asked for"
     if row["error_code"]:
         what = f"{what} ({row['error_code']})"
     return harmless(what).replace("\n", " ")

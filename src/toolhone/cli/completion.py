@@ -4,11 +4,17 @@ import click
 from click.shell_completion import get_completion_class
 
 
-@click.command()
+@click.command(short_help="Print a completion script for the shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script for SHELL; for bash: eval "$(toolhone completion bash)"."""
+    """Print the completion script for SHELL.
+
+    \b
+    bash, in ~/.bashrc:   eval "$(toolhone completion bash)"
+    zsh, in ~/.zshrc:     eval "$(toolhone completion zsh)"
+    fish:                 toolhone completion fish > ~/.config/fish/completions/toolhone.fish
+    """
     maker = get_completion_class(shell)
     assert maker is not None
     click.echo(maker(ctx.find_root().command, {}, "toolhone", "_TOOLHONE_COMPLETE").source())

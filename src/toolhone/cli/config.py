@@ -1,13 +1,12 @@
 """`toolhone config`: what to paste into a host."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
 
 import click
 
-from toolhone.cli.options import places, print_json
+from toolhone.cli.options import as_json, note, places, print_json
 from toolhone.models import JsonObject
 
 HOSTS = {
@@ -21,11 +20,15 @@ HOSTS = {
 }
 
 
-@click.command()
+@click.command(short_help="Print what to paste into a host's configuration.")
 @click.argument("host", type=click.Choice(list(HOSTS)))
-@click.option("--http", metavar="URL", help="For a toolhone that is already served at this address.")
-@click.option("--json", "json_output", is_flag=True, help="Print only the JSON.")
+@click.option(
+    "--http",
+    metavar="URL",
+    help="For a toolhone that is already served at this address, such as http://127.0.0.1:8000/mcp.",
+)
 @places
+@as_json
 def config(
     host: str,
     http: str | None,
@@ -34,26 +37,37 @@ def config(
     data: Path | None,
     json_output: bool,
 ) -> None:
-    """Print the configuration that makes HOST start toolhone, ready to paste."""
+    """Print the configuration that makes HOST start toolhone, ready to paste.
+
+    Its JSON is all that goes to stdout; with --json nothing else is said at all.
+    """
     key, where = HOSTS[host]
-    entry: JsonObject
-    if http is not None:
-        entry = {"type": "http", "url": http}
-    else:
+    if http is None:
         arguments = ["serve"]
         for option, path in (("--config", config), ("--registry", registry), ("--data", data)):
             if path is not None:
                 arguments += [option, str(path.resolve())]
-        # Hosts start servers with a nearly empty environment, so the command is an absolute path.
-        entry = {"type": "stdio", "command": executable(), "args": arguments}
-        if host == "claude-desktop":
-            del entry["type"]
-    snippet = {key: {"toolhone": entry}}
-    if json_output:
-        print_json(snippet)
-        return
-    click.echo(f"Paste into {where}:\n", err=True)
-    click.echo(json.dumps(snippet, indent=2))
+        entry = started(host, executable(), arguments)
+    elif host == "claude-desktop":
+        # Its file is for commands alone: it drops an entry that has an address.
+        entry = started(host, shutil.which("npx") or "npx", ["-y", "mcp-remote", http])
+    elif host == "cursor":
+        entry = {"url": http}
+    else:
+        entry = {"type": "http", "url": http}
+    if not json_output:
+        click.echo(f"Paste into {where}:\n", err=True)
+        if http is not None and host == "claude-desktop":
+            note("Claude Desktop reaches local addresses only through a bridge; this one needs Node.")
+    print_json({key: {"toolhone": entry}})
+
+
+def started(host: str, command: str, arguments: list[str]) -> JsonObject:
+    """An entry that makes a host start a command. They do so with a nearly empty environment, so its
+    path is absolute.
+    """
+    entry: JsonObject = {"command": command, "args": arguments}
+    return entry if host == "claude-desktop" else {"type": "stdio", **entry}
 
 
 def executable() -> str:

@@ -80,11 +80,17 @@ class _WithoutTraceback(logging.Formatter):
         return ""
 
 
+def quiet_foreign_loggers() -> None:
+    """The SDK logs a traceback for each line on a server's stdout that is not MCP; we count them."""
+    logging.getLogger("mcp.client.stdio").setLevel(logging.CRITICAL)
+
+
 def run(main: Callable[[], Awaitable[Any]], *, tracebacks: bool = False) -> None:
     """Run a command's coroutine; only warnings reach the terminal, on stderr, a line each."""
     handler = logging.StreamHandler()
     formatter = logging.Formatter if tracebacks else _WithoutTraceback
     handler.setFormatter(formatter("%(levelname)s %(name)s: %(message)s"))
+    quiet_foreign_loggers()
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     anyio.run(main)
 
@@ -121,7 +127,9 @@ def coloured(text: str, colour: str) -> "Text":
     return Text(text, style=colour)
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence["str | Text"]], *, shorten: Sequence[str]) -> "Table":
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence["str | Text"]], *, shorten: Sequence[str]
+) -> "Table":
     """One line a row, and every column on it: on a narrow terminal the `shorten` columns give way in turn."""
     from rich.table import Table
     from rich.text import Text

@@ -12,14 +12,20 @@ from toolhone.cli.options import places, quiet_foreign_loggers, settings_of
 from toolhone.settings import Settings
 
 
-@click.command()
+@click.command(short_help="Serve MCP over stdio or HTTP.")
 @places
 @click.option(
     "--http",
     metavar="HOST:PORT",
     help="Serve Streamable HTTP at /mcp and SSE at /sse instead of stdio. Loopback only.",
 )
-@click.option("--log-level", default="warning", show_default=True, help="What reaches stderr.")
+@click.option(
+    "--log-level",
+    default="warning",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+    help="What reaches stderr.",
+)
 def serve(
     config: Path | None, registry: Path | None, data: Path | None, http: str | None, log_level: str
 ) -> None:

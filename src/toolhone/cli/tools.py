@@ -42,9 +42,7 @@ def tools(
             gateway = await app.gateway()
             known = [LOCAL, *(state.name for state in app.server_states())]
             if server is not None and server not in known:
-                raise InvalidRequestError(
-                    f"There is no server {server!r}. There are: {', '.join(known)}."
-                )
+                raise InvalidRequestError(f"There is no server {server!r}. There are: {', '.join(known)}.")
             await app.listed()
             listed = [
                 tool for tool in gateway.catalog.tools() if server is None or (tool.server or LOCAL) == server

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 5.0
 """How long a question waits for vectors that are nearly there; loading the model takes half a second."""
 
-PATIENCE_TEXTS = 60
+PATIENCE_TEXTS = 150
 """With more texts than this still to embed a question does not wait: they take longer than that."""
 
 SLICE = 4
