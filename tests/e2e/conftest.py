@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -243,7 +243,7 @@ class Site:
         return [sys.executable, "-m", "toolhone", "serve", *places]
 
     @contextlib.contextmanager
-    def stdio(self, **env: str) -> Iterator[Stdio]:
+    def stdio(self, **env: str) -> Generator[Stdio]:
         server = Stdio(self.command, {**self.env, **env})
         try:
             yield server
@@ -251,7 +251,7 @@ class Site:
             stop(server.process)
 
     @contextlib.contextmanager
-    def http(self) -> Iterator[Http]:
+    def http(self) -> Generator[Http]:
         server = Http([*self.command, "--http", "127.0.0.1:0"], self.env)
         try:
             server.wait()

@@ -68,9 +68,7 @@ def outcomes(http_server: Http, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 @pytest.mark.parametrize(("scenario", "version"), SCENARIOS)
-def test_the_server_conforms(
-    outcomes: dict[tuple[str, str], Outcome], scenario: str, version: str
-) -> None:
+def test_the_server_conforms(outcomes: dict[tuple[str, str], Outcome], scenario: str, version: str) -> None:
     code, statuses, output = outcomes[scenario, version]
     assert code == 0, output
     assert "SUCCESS" in statuses, "the suite checked nothing"

@@ -26,6 +26,7 @@ def faulty_site(tmp_path_factory: pytest.TempPathFactory, shared_site: Site) -> 
     site.downstream(
         {
             "plain": site.plain(),
+            "victim": site.plain(),
             "impatient": site.plain(limits={"timeoutSeconds": 0.5}),
             "noisy": site.plain("--garbage"),
             "strange": site.plain("--bad"),
@@ -50,7 +51,14 @@ def host(faulty_site: Site) -> Iterator[Stdio]:
 
 
 def test_a_line_that_is_not_json_rpc_ends_nothing(host: Stdio) -> None:
-    for line in ("garbage{", "[]", "null", '{"jsonrpc":"2.0"}', '{"jsonrpc":"1.0","id":1,"method":"ping"}', ""):
+    for line in (
+        "garbage{",
+        "[]",
+        "null",
+        '{"jsonrpc":"2.0"}',
+        '{"jsonrpc":"1.0","id":1,"method":"ping"}',
+        "",
+    ):
         host.write(line)
     assert host.run("add", a=1, b=2)["result"] == {"sum": 3}
 
@@ -90,13 +98,13 @@ def test_a_server_that_dies_in_mid_call_costs_that_call_and_is_started_again(hos
 
 
 def test_a_server_that_is_killed_in_mid_call_is_started_again(host: Stdio) -> None:
-    pid = int(host.run("plain__pid")["result"])
-    waiting = host.begin("plain__wait_forever")
-    assert host.run("plain__echo", x=1)["success"]
+    pid = int(host.run("victim__pid")["result"])
+    waiting = host.begin("victim__wait_forever")
+    assert host.run("victim__echo", x=1)["success"]
     os.kill(pid, signal.SIGKILL)
     (slot,) = host.answer(waiting)["result"]["structuredContent"]["results"]
     assert slot["error"]["code"] == "connection_lost"
-    assert int(host.run("plain__pid")["result"]) != pid
+    assert int(host.run("victim__pid")["result"]) != pid
 
 
 def test_a_tool_that_hangs_is_given_up_in_its_time_and_told_so(host: Stdio) -> None:
@@ -117,10 +125,17 @@ def test_a_wrong_tool_in_a_listing_costs_only_itself(host: Stdio) -> None:
     assert not any("no_schema" in name for name in names)
 
 
-def test_servers_that_do_not_start_are_named_with_the_reason_and_harm_nobody(host: Stdio) -> None:
-    answer = host.run("dead__anything")
-    assert answer["error"]["code"] == "unknown_tool"
+def test_servers_that_do_not_start_are_shown_with_the_reason_and_harm_nobody(
+    host: Stdio, faulty_site: Site
+) -> None:
+    assert host.run("dead__anything")["error"]["code"] == "unknown_tool"
     assert host.run("add", a=2, b=2)["success"]
+    places = ["--config", str(faulty_site.config), "--data", str(faulty_site.data)]
+    told = json.loads(faulty_site.toolhone("servers", *places, "--json").stdout)
+    states = {state["name"]: state for state in told}
+    assert "no licence found" in states["dead"]["error"]
+    assert "2 s" in states["mute"]["error"]
+    assert states["plain"]["error"] is None and states["plain"]["tools"] == 10
 
 
 def catalog_of(host: Stdio) -> list[JsonObject]:
@@ -165,7 +180,7 @@ async def test_a_client_that_leaves_in_mid_call_cancels_it_downstream(http_serve
 
 async def cancelled(client: Client) -> int:
     """How many of its calls the downstream server has seen cancelled."""
-    calls = [{"tool": "plain__cancelled", "arguments": {}}]
+    calls: list[Json] = [{"tool": "plain__cancelled", "arguments": {}}]
     answer = await client.call_tool("call_tools", {"calls": calls})
     return int(answer.structured_content["results"][0]["result"])
 
@@ -187,7 +202,7 @@ def request(number: int, method: str, **params: Json) -> JsonObject:
 
 
 async def leave_a_stateless_request(client: httpx2.AsyncClient, url: str) -> None:
-    meta = {
+    meta: JsonObject = {
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientCapabilities": {},
         "progressToken": 1,
@@ -207,7 +222,11 @@ async def leave_a_session(client: httpx2.AsyncClient, url: str) -> None:
     async with client.stream("GET", f"{url}/sse") as response:
         lines = response.aiter_lines()
         address = url + await anext(line[6:] async for line in lines if line.startswith("data: "))
-        about = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+        about = {
+            "protocolVersion": "2024-11-05",
+            "capabilities": {},
+            "clientInfo": {"name": "x", "version": "1"},
+        }
         await client.post(address, json=request(1, "initialize", **about))
         await client.post(address, json={"jsonrpc": "2.0", "method": "notifications/initialized"})
         await client.post(address, json=request(2, "tools/call", **WAITING, _meta={"progressToken": 1}))
@@ -246,13 +265,15 @@ def test_no_child_outlives_toolhone_and_what_was_answered_is_recorded(
             assert code == 0
             assert "Traceback" not in host.errors.rest()
 
-    rows = json.loads(site.toolhone("audit", "list", "--data", str(site.data), "--kind", "call", "--json").stdout)
+    rows = json.loads(
+        site.toolhone("audit", "list", "--data", str(site.data), "--kind", "call", "--json").stdout
+    )
     last = next(row for row in rows if row["success"])
     assert last["tool_name"] == "plain__echo"
     assert last["parameters"] == {"last": "answer"}
     if end == "left":
         assert rows[0]["error_code"] == "cancelled"
-    verified = site.toolhone("audit", "verify", "--data", str(site.data), "--json")
+    verified = site.toolhone("audit", "verify", *data)
     assert verified.returncode == 0, verified.stderr
     assert json.loads(verified.stdout)["whole"]
 

@@ -42,9 +42,7 @@ def inspect(*arguments: str, env: dict[str, str]) -> JsonObject:
 
 
 @pytest.fixture(params=["http", "http, stateless", "stdio"])
-def target(
-    request: pytest.FixtureRequest, shared_site: Site, tmp_path: Path
-) -> tuple[str, ...]:
+def target(request: pytest.FixtureRequest, shared_site: Site, tmp_path: Path) -> tuple[str, ...]:
     """How the inspector reaches toolhone; a host's own configuration file in the case of stdio."""
     assert INSPECTOR.exists(), f"{INSPECTOR} is missing: `make test` installs it."
     if request.param == "stdio":

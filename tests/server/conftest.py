@@ -89,10 +89,8 @@ class Session:
         """The structured answer of one of toolhone's tools, which must match what the tool declares."""
         answer = await self.answer(tool, arguments)
         assert answer.is_error is failing, text_of(answer)
-        assert isinstance(answer.structured_content, dict)
-        Draft202012Validator(OUTPUT_SCHEMAS[tool]).validate(answer.structured_content)
         assert text_of(answer).strip()
-        return answer.structured_content
+        return as_declared(tool, answer)
 
     async def answer(self, tool: str, arguments: Json = None) -> types.CallToolResult:
         with anyio.fail_after(60):
@@ -109,9 +107,7 @@ class Session:
     async def run(self, *calls: JsonObject, tool: str = "call_tools") -> list[JsonObject]:
         """The slots of a batch."""
         answer = await self.answer(tool, {"calls": list(calls)})
-        assert isinstance(answer.structured_content, dict), text_of(answer)
-        Draft202012Validator(OUTPUT_SCHEMAS[tool]).validate(answer.structured_content)
-        return answer.structured_content["results"]
+        return as_declared(tool, answer)["results"]
 
     async def one(self, name: str, *, through: str = "call_tools", **arguments: Json) -> JsonObject:
         (slot,) = await self.run({"tool": name, "arguments": arguments}, tool=through)
@@ -119,9 +115,16 @@ class Session:
 
     async def rows(self, *kinds: str) -> list[JsonObject]:
         """The audit so far, oldest first."""
-        return await self.app.audit.query(
-            AuditQuery(kinds=kinds or None, limit=None, newest_first=False)
-        )
+        return await self.app.audit.query(AuditQuery(kinds=kinds or None, limit=None, newest_first=False))
+
+
+def as_declared(tool: str, answer: types.CallToolResult) -> JsonObject:
+    """The structured content, if it is what the tool's output schema says."""
+    structured: Json = answer.structured_content
+    assert structured is not None, text_of(answer)
+    validator: Json = Draft202012Validator(OUTPUT_SCHEMAS[tool])
+    validator.validate(structured)
+    return structured
 
 
 def text_of(answer: types.CallToolResult) -> str:

@@ -91,7 +91,7 @@ async def test_find_tools_says_what_is_behind_it(
 
 
 async def test_an_unknown_tool_is_a_protocol_error_that_says_how_to_run_it(session: Session) -> None:
-    with pytest.raises(MCPError, match="'add'.*call_tools") as raised:
+    with pytest.raises(MCPError, match=r"'add'.*call_tools") as raised:
         await session.client.call_tool("add", {"a": 1, "b": 2})
     assert raised.value.error.code == types.INVALID_PARAMS
     assert (await session.one("add", a=1, b=2))["success"]
@@ -104,7 +104,7 @@ async def test_find_tools_answers_with_the_few_that_fit_and_their_schemas(sessio
     answer = await session.answer("find_tools", {"task": "add two numbers and write the sum into a note"})
     found = await session.tell("find_tools", {"task": "add two numbers", "max_tools": 2})
 
-    assert [tool["name"] for tool in found["tools"]][0] == "add"
+    assert found["tools"][0]["name"] == "add"
     assert len(found["tools"]) == 2
     assert found["tools"][0]["inputSchema"]["required"] == ["a", "b"]
     assert found["tools"][0]["readOnly"] is True
@@ -166,7 +166,9 @@ async def test_the_text_never_exceeds_the_token_budget_while_one_tool_fits(sessi
         ({"task": ["x"]}, "task"),
     ],
 )
-async def test_find_tools_refuses_bad_input_clearly(session: Session, arguments: JsonObject, says: str) -> None:
+async def test_find_tools_refuses_bad_input_clearly(
+    session: Session, arguments: JsonObject, says: str
+) -> None:
     assert says in await session.refusal("find_tools", arguments)
 
 
@@ -236,9 +238,7 @@ async def test_a_batch_answers_every_call_in_the_order_asked_whatever_happens_to
 
 
 async def test_a_batch_in_which_nothing_worked_is_an_error_with_every_slot(session: Session) -> None:
-    told = await session.tell(
-        "call_tools", {"calls": [{"tool": "nonsense", "arguments": {}}]}, failing=True
-    )
+    told = await session.tell("call_tools", {"calls": [{"tool": "nonsense", "arguments": {}}]}, failing=True)
     assert told["results"][0]["error"]["code"] == "unknown_tool"
 
 
@@ -250,7 +250,7 @@ async def test_a_batch_in_which_nothing_worked_is_an_error_with_every_slot(sessi
         ({"calls": 7}, "list of calls"),
         ({"calls": "{broken"}, "not JSON"),
         ({"call": {"tool": "add"}}, "'calls' is missing"),
-        ({"calls": [{"tool": "add", "arguments": {}}] * 65}, "65 calls are too many"),
+        ({"calls": ["too", *["many"] * 64]}, "65 calls are too many"),
     ],
 )
 @pytest.mark.parametrize("tool", ["call_tools", "call_read_tools"])
@@ -426,7 +426,9 @@ async def test_validate_output_refuses_bad_input_clearly(
 
 
 async def test_statistics_count_calls_failures_and_savings(fresh_session: Session) -> None:
-    await fresh_session.run({"tool": "add", "arguments": {"a": 1, "b": 2}}, {"tool": "nonsense", "arguments": {}})
+    await fresh_session.run(
+        {"tool": "add", "arguments": {"a": 1, "b": 2}}, {"tool": "nonsense", "arguments": {}}
+    )
     await fresh_session.one("add", a=3, b=4)
     await fresh_session.one("fail", reason="counted")
     found = await fresh_session.tell("find_tools", {"task": "add numbers"})
@@ -445,9 +447,8 @@ async def test_statistics_count_calls_failures_and_savings(fresh_session: Sessio
     }
 
 
-async def test_get_statistics_takes_no_nonsense(session: Session) -> None:
-    assert (await session.answer("get_statistics", {"verbose": True})).is_error in {True, False}
-    assert (await session.tell("get_statistics"))["tools"] == 4
+async def test_get_statistics_is_not_put_off_by_arguments_that_it_has_not(session: Session) -> None:
+    assert (await session.tell("get_statistics", {"verbose": True}))["tools"] == 4
 
 
 # --- the audit

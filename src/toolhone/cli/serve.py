@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 
 import anyio
@@ -30,15 +31,18 @@ def serve(
     config: Path | None, registry: Path | None, data: Path | None, http: str | None, log_level: str
 ) -> None:
     """Serve MCP: over stdio to the host that started it, or over HTTP."""
-    level = logging.getLevelNamesMapping().get(log_level.upper())
-    if level is None:
-        raise click.BadParameter(f"{log_level!r} is not a level; try warning, info or debug.")
     quiet_foreign_loggers()
     logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     settings = settings_of(config=config, registry=registry, data=data)
     anyio.run(_serve, settings, http)
+    # What we started has ended. A thread that is still there sits in a tool that does not return, or in a
+    # read of the terminal, and must not keep the process.
+    if threading.active_count() > 1:
+        os._exit(0)
 
 
 async def _serve(settings: Settings, http: str | None) -> None:

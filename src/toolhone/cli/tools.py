@@ -111,10 +111,12 @@ def definition_text(definition: JsonObject) -> str:
         if hint != "title":
             traits.append(hint if value is True else f"{hint}: {json.dumps(value)}")
     if definition["readOnly"]:
-        traits.append("may run through call_read_tools")
+        traits.append("read-only")
     description = harmless(definition["description"].strip())
-    parts = [f"{definition['name']} ({', '.join(traits)})", description or "(no description)"]
-    for word in ("inputSchema", "outputSchema"):
-        if word in definition:
-            parts.append(f"{word}: {json.dumps(definition[word], indent=2, ensure_ascii=False)}")
-    return "\n".join(parts)
+    schemas = [
+        harmless(f"{word}: {json.dumps(definition[word], indent=2, ensure_ascii=False)}")
+        for word in ("inputSchema", "outputSchema")
+        if word in definition
+    ]
+    head = f"{definition['name']} ({', '.join(traits)})"
+    return "\n".join([head, description or "(no description)", *schemas])

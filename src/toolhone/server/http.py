@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import signal
 import socket
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import anyio
@@ -55,7 +55,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as exc:
         raise ConfigurationError(
-            f"{host}:{port} cannot be listened on: {exc.strerror or exc}. Stop what uses it, or name another port."
+            f"{host}:{port} cannot be listened on: {exc.strerror or exc}. "
+            "Stop what uses it, or name another port."
         ) from exc
 
 
@@ -143,7 +144,7 @@ class WebServer(uvicorn.Server):
     """
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         before = {number: signal.signal(number, self.handle_exit) for number in STOPPING}
         try:
             yield
@@ -154,8 +155,6 @@ class WebServer(uvicorn.Server):
 
 async def serve_http(app: App, listening: socket.socket) -> None:
     """Serve until SIGINT or SIGTERM."""
-    config = uvicorn.Config(
-        build_http(app), log_config=None, access_log=False, timeout_graceful_shutdown=5
-    )
+    config = uvicorn.Config(build_http(app), log_config=None, access_log=False, timeout_graceful_shutdown=5)
     logger.info("serving %s/mcp", url_of(listening))
     await WebServer(config).serve(sockets=[listening])

@@ -110,16 +110,19 @@ class Handlers:
     async def list_resources(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
+        self._sessions.remember(ctx)
         return types.ListResourcesResult(resources=resources.listing())
 
     async def list_resource_templates(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
+        self._sessions.remember(ctx)
         return types.ListResourceTemplatesResult(resource_templates=resources.templates())
 
     async def read_resource(
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
+        self._sessions.remember(ctx)
         gateway = await self._app.gateway()
         uri = str(params.uri)
         try:

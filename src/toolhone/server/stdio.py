@@ -1,16 +1,33 @@
 """MCP over stdin and stdout, for hosts that start toolhone themselves."""
 
+import signal
+import sys
+
 import anyio
 from mcp import stdio_server
 
 from toolhone.app import App
 from toolhone.server.mcp import build_server
+from toolhone.server.pipes import claimed_pipes
 
 
 async def serve_stdio(app: App) -> None:
-    """Serve one client until it closes stdin."""
+    """Serve one client until it closes stdin, or until SIGTERM."""
     server, handlers = build_server(app)
-    async with stdio_server() as (read, write), anyio.create_task_group() as tasks:
+    async with (
+        claimed_pipes() as (stdin, stdout),
+        anyio.create_task_group() as tasks,
+        stdio_server(stdin, stdout) as (read, write),
+    ):
+        tasks.start_soon(_cancel_on_sigterm, tasks.cancel_scope)
         tasks.start_soon(handlers.announce_changes)
         await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
+
+
+async def _cancel_on_sigterm(scope: anyio.CancelScope) -> None:
+    if sys.platform == "win32":
+        return
+    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()

@@ -1,0 +1,144 @@
+"""Resources, completion and the prompt."""
+
+import json
+from collections.abc import Callable
+from typing import TypeAlias
+from urllib.parse import quote
+
+import pytest
+from mcp import MCPError, types
+
+from toolhone.models import Caller, Json, JsonObject
+
+Session: TypeAlias = Json
+Toolhone: TypeAlias = Json
+OpenToolhone: TypeAlias = Json
+
+
+async def content_of(session: Session, uri: str) -> JsonObject:
+    (content,) = (await session.client.read_resource(uri)).contents
+    assert content.uri == uri
+    assert content.mime_type == "application/json"
+    return json.loads(content.text)
+
+
+async def refusal_of(session: Session, uri: str) -> str:
+    with pytest.raises(MCPError) as raised:
+        await session.client.read_resource(uri)
+    assert raised.value.error.code == types.INVALID_PARAMS
+    assert raised.value.error.data["uri"] == uri
+    await session.client.list_resources()
+    return raised.value.error.message
+
+
+async def test_resources_and_templates_are_listed(session: Session) -> None:
+    resources = (await session.client.list_resources()).resources
+    assert [str(resource.uri) for resource in resources] == ["toolhone://catalog", "toolhone://statistics"]
+    templates = (await session.client.list_resource_templates()).resource_templates
+    assert {template.name for template in templates} == {"catalog_page", "tool", "result"}
+
+
+async def test_a_large_catalog_is_read_page_by_page(
+    open_toolhone: OpenToolhone, plain_server: Callable[..., JsonObject]
+) -> None:
+    async with (
+        open_toolhone({"far": plain_server("--tools", "450")}) as toolhone,
+        toolhone.connected() as session,
+    ):
+        await session.client.list_tools()
+        names: list[str] = []
+        sizes: list[int] = []
+        uri: str | None = "toolhone://catalog"
+        while uri is not None:
+            page = await content_of(session, uri)
+            assert (page["pages"], page["total"]) == (3, 454)
+            names += [tool["name"] for tool in page["tools"]]
+            sizes.append(len(page["tools"]))
+            uri = page.get("next")
+        assert sizes == [200, 200, 54]
+        assert names == sorted(set(names))
+        assert await content_of(session, "toolhone://catalog/2")
+        for wrong in ("0", "4", "two", "-1"):
+            assert "1 to 3" in await refusal_of(session, f"toolhone://catalog/{wrong}")
+
+
+async def test_a_catalog_shows_the_beginning_of_a_manual_in_one_line(
+    open_toolhone: OpenToolhone, plain_server: Callable[..., JsonObject]
+) -> None:
+    async with open_toolhone({"far": plain_server()}) as toolhone, toolhone.connected() as session:
+        await session.client.list_tools()
+        page = await content_of(session, "toolhone://catalog")
+    described = {tool["name"]: tool for tool in page["tools"]}
+    assert described["add"] == {
+        "name": "add",
+        "server": "local",
+        "description": "Add two numbers and give their sum.",
+    }
+    manual = described["far__for_ever"]["description"]
+    assert len(manual) == 200 and manual.endswith("x…")
+
+
+async def test_a_tool_is_read_with_its_whole_definition(session: Session) -> None:
+    tool = await content_of(session, "toolhone://tools/add")
+    assert tool["inputSchema"]["required"] == ["a", "b"]
+    assert tool["readOnly"] is True
+    assert "add" in await refusal_of(session, "toolhone://tools/ad")
+
+
+async def test_a_stored_result_is_read_by_its_owner_alone(toolhone: Toolhone, session: Session) -> None:
+    slot = await session.one("list_rows", count=2_000)
+    page = await content_of(session, f"toolhone://results/{quote(slot['handle'])}")
+    assert page["handle"] == slot["handle"]
+    assert page["value"].startswith('{"rows":[{"number":0')
+    assert page["next_offset"] == page["count"]
+
+    gateway = await toolhone.app.gateway()
+    (foreign,) = await gateway.call(
+        [{"tool": "list_rows", "arguments": {"count": 2_000}}], caller=Caller(principal="somebody else")
+    )
+    await refusal_of(session, f"toolhone://results/{foreign.handle}")
+
+
+async def test_statistics_are_those_of_the_tool(session: Session) -> None:
+    await session.one("add", a=1, b=1)
+    assert await content_of(session, "toolhone://statistics") == await session.tell("get_statistics")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["toolhone://nothing", "https://example.org/", "file:///etc/passwd", "toolhone://tools/", "toolhone:x"],
+)
+async def test_an_unknown_resource_is_a_protocol_error(session: Session, uri: str) -> None:
+    assert await refusal_of(session, uri)
+
+
+async def test_tool_names_are_completed(session: Session) -> None:
+    template = types.ResourceTemplateReference(type="ref/resource", uri="toolhone://tools/{name}")
+    told = await session.client.complete(template, {"name": "name", "value": "l"})
+    assert told.completion.values == ["list_rows"]
+    everything = await session.client.complete(template, {"name": "name", "value": ""})
+    assert everything.completion.values == ["add", "fail", "list_rows", "write_note"]
+    assert everything.completion.total == 4
+
+    prompt = types.PromptReference(type="ref/prompt", name="choose_tools")
+    assert (await session.client.complete(prompt, {"name": "task", "value": "a"})).completion.values == []
+
+
+async def test_the_prompt_leads_through_a_task(session: Session) -> None:
+    (prompt,) = (await session.client.list_prompts()).prompts
+    told = await session.client.get_prompt(prompt.name, {"task": "tidy the garden"})
+    text = told.messages[0].content.text
+    assert text.startswith("Task: tidy the garden")
+    assert "find_tools" in text and "call_tools" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [("nonsense", {}, "nonsense"), ("choose_tools", {}, "task"), ("choose_tools", {"task": "  "}, "task")],
+)
+async def test_a_wrong_prompt_is_a_protocol_error(
+    session: Session, name: str, arguments: dict[str, str], says: str
+) -> None:
+    with pytest.raises(MCPError, match=says) as raised:
+        await session.client.get_prompt(name, arguments)
+    assert raised.value.error.code == types.INVALID_PARAMS
