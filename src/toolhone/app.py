@@ -227,15 +227,17 @@ def build_executor(
     usage: Usage,
     results: ResultKeeper,
     server_limits: Callable[[str], Limits],
+    *,
+    limits: CallLimits | None = None,
 ) -> Executor:
-    """A call's way, outermost link first."""
+    """A call's way, outermost link first. Executors that are given the same `limits` share them."""
     record = recording(
         record=audit.record,
         observe=usage.observe,
         new_event=new_event,
         meter=TokenMeter(tokens.count_tokens),
     )
-    limits = CallLimits(
+    limits = limits or CallLimits(
         server_limits=server_limits,
         server_default=Limits(max_concurrency=settings.server_concurrency),
         caller_default=Limits(max_concurrency=settings.caller_concurrency),

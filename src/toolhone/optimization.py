@@ -7,7 +7,8 @@ Names and fields are those of the code that gave the idea, over the same service
     context = ToolSelectionContext(task_description="weather in Paris", max_tools=3)
     result = await manager.optimize_and_execute(context=context, available_tools=["get_weather"])
 
-What happens here is kept in memory only: it is recorded in no audit log.
+What happens here is kept in memory only: it is recorded in no audit log. A call that takes longer than
+60 seconds, or than its tool's `timeout_seconds`, fails.
 """
 
 import functools
@@ -21,6 +22,8 @@ import anyio.to_thread
 from toolhone import tokens
 from toolhone.app import build_executor
 from toolhone.audit import AuditLog
+from toolhone.exceptions import ToolFailedError, UnknownToolError
+from toolhone.execution.limits import CallLimits
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.identifiers import new_id
@@ -33,11 +36,14 @@ from toolhone.models import (
     Json,
     JsonObject,
     Limits,
+    ProgressReporter,
+    ToolDefinition,
+    ToolOutput,
 )
 from toolhone.redaction import redact
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.functions import FunctionToolset, definition_from_schema
-from toolhone.registry.python_handler import ToolFunction
+from toolhone.registry.python_handler import FunctionCaller, ToolFunction
 from toolhone.selection.embedder import Embedder, load_minilm
 from toolhone.selection.selector import Selection, Selector
 from toolhone.settings import Settings
@@ -86,6 +92,7 @@ class OptimizationManager:
         self._functions = FunctionToolset()
         self._catalog = Catalog([self._functions])
         self._usage = Usage(_nothing_recorded)
+        self._limits = CallLimits()
         self._receipts = Receipts()
         self._selector = Selector(load_embedder=_embedder, open_vectors=None, usage=self._usage.known)
         self._selecting = anyio.Lock()
@@ -95,7 +102,7 @@ class OptimizationManager:
         self,
         *,
         tool_name: str,
-        tool_config: Mapping[str, Json] | None = None,
+        tool_config: object = None,
         full_schema: JsonObject,
         function: ToolFunction | None = None,
     ) -> None:
@@ -103,14 +110,16 @@ class OptimizationManager:
 
         Args:
             tool_name: 1 to 50 characters of a-z, 0-9 and _.
-            tool_config: May give `description`, `category` and limits.
+            tool_config: A mapping or an object with attributes. Its `description`, `category`,
+                `risk_level`, `timeout_seconds` and `max_calls_per_minute` count; of the rest a warning
+                is logged.
             full_schema: With `parameters` (OpenAI's word) or `inputSchema`.
             function: Sync or async; gets the arguments as keywords.
 
         Raises:
             InvalidRequestError: The name, the configuration or the schema cannot be used.
         """
-        definition = definition_from_schema(tool_name, tool_config or {}, full_schema)
+        definition = definition_from_schema(tool_name, tool_config, full_schema)
         if function is None:
             self._functions.register_definition(definition)
         else:
@@ -170,7 +179,8 @@ class OptimizationManager:
                 tokens.count_tokens(tokens.tool_listing(available)),
             )
 
-        sent, of_all = await anyio.to_thread.run_sync(count)
+        # Nothing chosen is nothing saved: the task may have needed a tool.
+        sent, of_all = await anyio.to_thread.run_sync(count) if chosen else (0, 0)
         self._receipts.selected(LOCAL_CALLER.principal, sent=sent, of_all=of_all)
         return {
             "selected_tools": [tool.name for tool in chosen],
@@ -201,7 +211,7 @@ class OptimizationManager:
 
     async def call(self, calls: Sequence[JsonObject]) -> list[FunctionCallResult]:
         """Run registered functions at once: `{"id"?, "tool", "arguments"}` each, references allowed."""
-        return await _run(self._catalog, self._usage, calls, LOCAL_CALLER)
+        return await _run(self._catalog, self._usage, self._limits, calls, LOCAL_CALLER)
 
     def get_optimization_statistics(self) -> JsonObject:
         """Selections so far, what they saved in tokens, and the number of registered tools."""
@@ -225,6 +235,9 @@ def get_optimization_manager() -> OptimizationManager:
 class ParallelFunctionCaller:
     """Calls Python functions at once; one that fails or is missing fails alone."""
 
+    def __init__(self) -> None:
+        self._limits = CallLimits()
+
     async def call_functions_parallel(
         self,
         *,
@@ -232,29 +245,71 @@ class ParallelFunctionCaller:
         available_functions: Mapping[str, ToolFunction],
         user_id: str | None = None,
     ) -> list[FunctionCallResult]:
-        """Run every call, each `{"function", "arguments"}` (or `name` and `params`).
+        """Run every call and give the results in their order.
 
         Args:
-            function_calls: The calls; results come in their order.
-            available_functions: Plain or async callables by name.
-            user_id: Whose limits the calls count against.
+            function_calls: Each `{"function", "arguments"}`, or `name` and `params`, or as OpenAI's API
+                writes a tool call.
+            available_functions: Plain or async callables by name. Plain ones run in threads.
+            user_id: Who asks. At most 64 calls of one user run at once; the others wait.
         """
         if not function_calls:
             return []
-        functions = FunctionToolset()
-        for name, function in available_functions.items():
-            functions.register(
-                name, function, description=f"Function {name}.", input_schema={"type": "object"}
-            )
-        calls: list[JsonObject] = [
-            {
-                "tool": call.get("function", call.get("name")),
-                "arguments": call.get("arguments", call.get("params", {})),
-            }
-            for call in function_calls
-        ]
         caller = Caller(principal=user_id or LOCAL_CALLER.principal)
-        return await _run(Catalog([functions]), Usage(_nothing_recorded), calls, caller)
+        calls = [_as_call(call) for call in function_calls]
+        catalog = Catalog([_Callables(available_functions)])
+        return await _run(catalog, Usage(_nothing_recorded), self._limits, calls, caller)
+
+
+def _as_call(call: Mapping[str, Json]) -> JsonObject:
+    if isinstance(call.get("function"), Mapping):  # OpenAI's form, which the executor knows.
+        return dict(call)
+    return {
+        "tool": call.get("function", call.get("name")),
+        "arguments": call.get("arguments", call.get("params", {})),
+    }
+
+
+class _Callables:
+    """Callables under whatever names they have, as a toolset."""
+
+    def __init__(self, functions: Mapping[str, ToolFunction]) -> None:
+        self._functions = functions
+        # The schemas allow everything. That there is one for the output keeps what a function returns.
+        self._definitions = [
+            ToolDefinition(
+                name=name,
+                original_name=name,
+                description="",
+                input_schema={"type": "object"},
+                output_schema={},
+            )
+            for name in functions
+        ]
+
+    def tools(self) -> Sequence[ToolDefinition]:
+        return self._definitions
+
+    async def call(
+        self,
+        definition: ToolDefinition,
+        arguments: JsonObject,
+        *,
+        report_progress: ProgressReporter | None = None,
+    ) -> ToolOutput:
+        function = self._functions[definition.name]
+        try:
+            caller = FunctionCaller(function)
+        except (TypeError, ValueError) as exc:  # Not a function, or one in C that hides its parameters.
+            raise ToolFailedError(f"{definition.name!r} cannot be called: {exc}.") from exc
+        return await caller.call(definition, arguments, report_progress)
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return _nothing_to_stop
+
+
+def _nothing_to_stop() -> None:
+    """These functions never change, so listeners are never called."""
 
 
 class StructuredOutputValidator:
@@ -285,17 +340,30 @@ def _no_store() -> ResultStore:
     raise AssertionError("no result of the library is too large to be handed over")
 
 
+def _no_limits(server: str) -> Limits:
+    return Limits()
+
+
+def _error_of(result: CallResult, catalog: Catalog) -> str | None:
+    if result.error is None:
+        return None
+    if result.error.code == UnknownToolError.code:  # Our own words speak of find_tools.
+        names = ", ".join(tool.name for tool in catalog.tools()) or "none"
+        return f"There is no function {result.tool!r}. There are: {names}."
+    return result.error.message
+
+
 async def _nothing_recorded() -> Mapping[str, ToolUsage]:
     return {}
 
 
 async def _run(
-    catalog: Catalog, usage: Usage, calls: Sequence[JsonObject], caller: Caller
+    catalog: Catalog, usage: Usage, limits: CallLimits, calls: Sequence[JsonObject], caller: Caller
 ) -> list[FunctionCallResult]:
     audit = AuditLog(MemoryAuditStore, redact=redact)
     results = ResultKeeper(_no_store, new_handle=new_id, max_bytes=WHOLE, max_binary_bytes=WHOLE)
     settings = Settings(max_calls=1024)
-    executor = build_executor(settings, catalog, audit, usage, results, lambda server: Limits())
+    executor = build_executor(settings, catalog, audit, usage, results, _no_limits, limits=limits)
     answered: list[CallResult] = []
     for start in range(0, len(calls), settings.max_calls):
         answered += await executor.run_batch(
@@ -308,7 +376,7 @@ async def _run(
             execution_time_ms=result.execution_time_ms,
             tokens_used=result.tokens_used,
             result=result.result,
-            error=result.error.message if result.error else None,
+            error=_error_of(result, catalog),
         )
         for result in answered
     ]

@@ -1,8 +1,10 @@
 """What goes wrong around a running toolhone, and what it does then."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeAlias
 
@@ -81,7 +83,8 @@ def test_a_call_that_the_client_cancels_is_cancelled_downstream(host: Stdio) -> 
     number = host.begin("plain__wait_forever")
     assert host.run("plain__echo", x=1)["success"]
     host.notify("notifications/cancelled", requestId=number)
-    assert int(host.run("plain__cancelled")["result"]) == before + 1
+    heard = (int(host.run("plain__cancelled")["result"]) for _ in range(1_000))
+    assert any(count == before + 1 for count in heard)
 
 
 # --- the downstream servers' side
@@ -265,9 +268,8 @@ def test_no_child_outlives_toolhone_and_what_was_answered_is_recorded(
             assert code == 0
             assert "Traceback" not in host.errors.rest()
 
-    rows = json.loads(
-        site.toolhone("audit", "list", "--data", str(site.data), "--kind", "call", "--json").stdout
-    )
+    data = ["--data", str(site.data), "--json"]
+    rows = json.loads(site.toolhone("audit", "list", "--kind", "call", *data).stdout)
     last = next(row for row in rows if row["success"])
     assert last["tool_name"] == "plain__echo"
     assert last["parameters"] == {"last": "answer"}
@@ -288,4 +290,6 @@ def test_two_toolhones_share_a_data_folder(site: Site) -> None:
             assert host.answer(number)["result"]["structuredContent"]["results"][0]["success"]
     verified = json.loads(site.toolhone("audit", "verify", "--data", str(site.data), "--json").stdout)
     assert verified["whole"], verified["problems"]
-    assert verified["rows"] >= 200
+    with contextlib.closing(sqlite3.connect(site.data / "audit.db")) as database:
+        (calls,) = database.execute("SELECT COUNT(*) FROM audit WHERE kind = 'call' AND success").fetchone()
+    assert calls == 200

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import anyio
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, types
 
 from toolhone import __version__
 from toolhone.models import Json, JsonObject
@@ -163,6 +163,28 @@ async def test_a_result_of_http_is_not_read_over_stdio_nor_the_other_way(
             assert refused["isError"] and "unknown_handle" in refused["content"][0]["text"]
             foreign: Json = await client.call_tool("read_result", {"handle": over_stdio})
             assert foreign.is_error and "unknown_handle" in foreign.content[0].text
+
+
+async def test_changes_are_told_to_every_session_though_others_do_not_listen(site: Site) -> None:
+    site.downstream({"plain": site.plain(deny=["grown"])})
+    told = anyio.Event()
+
+    async def note(message: Json) -> None:
+        if isinstance(message, types.ToolListChangedNotification):
+            told.set()
+
+    with anyio.fail_after(90), site.http() as server:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60) as silent:
+            for _ in range(3):  # sessions without a stream that a notification could take
+                answer = await silent.post("/mcp", headers=ACCEPT, json=INITIALIZE)
+                headers = {**ACCEPT, "Mcp-Session-Id": answer.headers["mcp-session-id"]}
+                listed = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+                assert (await silent.post("/mcp", headers=headers, json=listed)).status_code == 200
+            async with Client(f"{server.url}/mcp", mode="legacy", message_handler=note) as client:
+                await client.list_tools()
+                calls: JsonObject = {"calls": [{"tool": "plain__grow", "arguments": {}}]}
+                await client.call_tool("call_tools", calls)
+                await told.wait()
 
 
 async def test_a_signal_ends_it_in_order_though_clients_are_connected_and_calls_run(

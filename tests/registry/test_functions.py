@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import anyio
@@ -281,7 +283,6 @@ def test_the_configuration_is_honoured_where_it_means_something() -> None:
             "permission_level": "authenticated",
             "timeout_seconds": 5,
             "max_calls_per_minute": 10,
-            "provider": "openai",
             "require_approval": False,
         },
         {"description": "not this one"},
@@ -296,19 +297,67 @@ def test_the_configuration_is_honoured_where_it_means_something() -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"require_approval": True}, "require_approval"),
-        ({"max_calls_per_hour": 100}, "max_calls_per_hour"),
-        ({"permission_level": "admin"}, "permission_level 'admin'"),
         ({"risk_level": "huge"}, "risk_level 'huge'"),
         ({"category": "weather"}, "category 'weather'"),
         ({"timeout_seconds": -1}, "timeout_seconds"),
         ({"max_calls_per_minute": 1.5}, "max_calls_per_minute"),
         ({"tool_name": "other"}, "tool_name"),
+        (["description"], "must be a mapping or an object"),
+        (Limits, "must be a mapping or an object"),
     ],
 )
-def test_what_would_not_be_kept_is_refused(config: JsonObject, message: str) -> None:
+def test_what_cannot_be_meant_is_refused(config: Json, message: str) -> None:
     with pytest.raises(InvalidRequestError, match=message):
         definition_from_schema("a", config, {"parameters": OPEN})
+
+
+class _Level(StrEnum):
+    ADMIN = "admin"
+
+
+@dataclass(slots=True)
+class _AsDataclass:
+    tool_name: str = "drop"
+    description: str | None = "Drops it."
+    permission_level: _Level = _Level.ADMIN
+    risk_level: str = "high"
+    timeout_seconds: int = 5
+    max_calls_per_hour: int = 100
+    is_consequential: bool = True
+    require_approval: bool = False
+
+
+class _AsModel(BaseModel):
+    tool_name: str = "drop"
+    description: str | None = "Drops it."
+    permission_level: _Level = _Level.ADMIN
+    risk_level: str = "high"
+    timeout_seconds: int = 5
+    max_calls_per_hour: int = 100
+    is_consequential: bool = True
+    require_approval: bool = False
+
+
+@pytest.mark.parametrize("config", [asdict(_AsDataclass()), _AsDataclass(), _AsModel()])
+def test_a_configuration_may_be_any_object_and_what_has_no_effect_is_said(
+    config: Json, caplog: pytest.LogCaptureFixture
+) -> None:
+    definition = definition_from_schema("drop", config, {"parameters": OPEN})
+
+    assert definition.description == "Drops it."
+    assert definition.limits == Limits(timeout_seconds=5)
+    assert definition.annotations == Annotations(destructive=True)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "'drop'" in record.getMessage()
+    assert record.getMessage().endswith(": is_consequential, max_calls_per_hour.")
+
+
+@pytest.mark.parametrize("level", ["public", "authenticated", "privileged", "admin"])
+def test_every_permission_level_is_the_local_users(level: str, caplog: pytest.LogCaptureFixture) -> None:
+    definition_from_schema("a", {"permission_level": level}, {"parameters": OPEN})
+
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(

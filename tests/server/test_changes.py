@@ -24,8 +24,7 @@ class Inbox:
         self._more = anyio.Event()
 
     async def __call__(self, message: Json) -> None:
-        kind: type = type(message)
-        self.kinds.append(kind)
+        self.kinds.append(message.__class__)
         self._more.set()
         self._more = anyio.Event()
 

@@ -1,5 +1,6 @@
 """`toolhone call`: run one tool, or a batch."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -77,6 +78,10 @@ def call(
         else:
             show(results)
 
+    # The error that is printed says what a tool raised; only where it did is news.
+    logging.getLogger("toolhone.registry.python_handler").setLevel(
+        logging.DEBUG if traceback else logging.ERROR
+    )
     run(main, tracebacks=traceback)
     sys.exit(0 if all(result.success for result in results) else 1)
 

@@ -57,8 +57,8 @@ async def _serve(settings: Settings, http: str | None) -> None:
         from toolhone.server.http import listen, parse_address, serve_http, url_of
 
         listening = listen(*parse_address(http))
-        click.echo(
-            f"toolhone serves MCP at {url_of(listening)}/mcp (SSE at /sse, health at /health)", err=True
-        )
         async with open_app(settings, os.environ) as app:
+            click.echo(
+                f"toolhone serves MCP at {url_of(listening)}/mcp (SSE at /sse, health at /health)", err=True
+            )
             await serve_http(app, listening)

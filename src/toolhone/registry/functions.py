@@ -1,6 +1,7 @@
 """Python functions, and bare schemas, registered through the library, as a toolset."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -156,7 +157,11 @@ class FunctionToolset:
                 f"{definition.name!r} was registered as a schema alone, so there is nothing to call; "
                 "register it with a function."
             )
-        return await tool.caller.call(tool.definition, tool.converted(arguments), report_progress)
+        definition = tool.definition
+        if definition.output_schema is None:
+            # A program gets back what its function returned, not the text that a model would read.
+            definition = replace(definition, output_schema={})
+        return await tool.caller.call(definition, tool.converted(arguments), report_progress)
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` whenever a tool was added or removed; returns how to stop that."""

@@ -1,32 +1,34 @@
 """Tool definitions from the words of OpenAI's function calling, and of the configuration beside them."""
 
+import logging
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import cast
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Annotations, Category, Json, JsonObject, Limits, ToolDefinition
 
+logger = logging.getLogger(__name__)
+
 _SCHEMA_KEYS = ("inputSchema", "input_schema", "parameters")
-_WITHOUT_EFFECT = frozenset({"provider", "is_consequential"})
 _RISKS = frozenset({"low", "medium", "high", "critical"})
-_PERMISSIONS = frozenset({"public", "authenticated"})
+_PERMISSIONS = frozenset({"public", "authenticated", "privileged", "admin"})
 
 
 def definition_from_schema(
-    name: str, config: Mapping[str, Json] | None, full_schema: Mapping[str, Json] | None
+    name: str, config: object, full_schema: Mapping[str, Json] | None
 ) -> ToolDefinition:
     """One definition from a schema in OpenAI's, Anthropic's or MCP's spelling, and a `tool_config`.
 
     `full_schema` says `parameters`, `input_schema` or `inputSchema`, with or without
-    `{"type": "function", "function": {…}}` around it. Of `config`
+    `{"type": "function", "function": {…}}` around it. `config` is a mapping, an object with attributes
+    (a dataclass or pydantic model) or `None`. Of it
 
     * `description`, `category`, `timeout_seconds` and `max_calls_per_minute` mean what they say,
     * `risk_level` high or critical annotates the tool as destructive,
-    * `permission_level` may be public or authenticated: whoever uses the library is the local user,
-    * `provider` and `is_consequential` have no effect: every provider's agents see the same tool, and
-      whether it only reads is said by annotations,
-    * anything else, such as `require_approval` or `max_calls_per_hour`, would promise what is not kept
-      and is refused.
+    * `permission_level` may be any: whoever uses the library is the local user, who may do everything,
+    * anything else, such as `require_approval`, `max_calls_per_hour` or `provider`, has no effect here,
+      and a warning that is logged says so.
 
     Raises:
         InvalidRequestError: Something of this cannot be honoured; the message names it.
@@ -35,7 +37,7 @@ def definition_from_schema(
     inner: Json = schema.get("function")
     if schema.get("type") == "function" and isinstance(inner, dict):
         schema = dict(cast("JsonObject", inner))
-    settings = {key: value for key, value in (config or {}).items() if value is not None}
+    settings = _settings(name, config)
     for word, said in (("tool_name", settings.pop("tool_name", name)), ("name", schema.get("name", name))):
         if said != name:
             raise InvalidRequestError(f"The tool {name!r} has another {word} in its schema: {said!r}.")
@@ -48,13 +50,10 @@ def definition_from_schema(
         max_calls_per_minute=_whole("max_calls_per_minute", settings.pop("max_calls_per_minute", None), name),
     )
     # What is switched off promises nothing.
-    refused = sorted(
-        key for key, value in settings.items() if key not in _WITHOUT_EFFECT and value is not False
-    )
-    if refused:
-        raise InvalidRequestError(
-            f"The tool_config of {name!r} asks for what toolhone does not do: {', '.join(refused)}. "
-            "Leave it out, or enforce it in the function itself."
+    without_effect = sorted(key for key, value in settings.items() if value is not False)
+    if without_effect:
+        logger.warning(
+            "The tool_config of %r says what has no effect in toolhone: %s.", name, ", ".join(without_effect)
         )
     return ToolDefinition(
         name=name,
@@ -66,6 +65,24 @@ def definition_from_schema(
         limits=limits,
         original_name=name,
     )
+
+
+def _settings(name: str, config: object) -> dict[str, Json]:
+    """What the configuration says, in whatever form; `None` says nothing."""
+    given: Mapping[str, Json]
+    if config is None:
+        given = {}
+    elif isinstance(config, Mapping):
+        given = cast("Mapping[str, Json]", config)
+    elif is_dataclass(config) and not isinstance(config, type):
+        given = {field.name: getattr(config, field.name) for field in fields(config)}
+    elif hasattr(config, "__dict__") and not isinstance(config, type):
+        given = vars(config)
+    else:
+        raise InvalidRequestError(
+            f"The tool_config of {name!r} must be a mapping or an object with attributes, not {config!r}."
+        )
+    return {key: value for key, value in given.items() if value is not None and not key.startswith("_")}
 
 
 def _input_schema(name: str, schema: Mapping[str, Json]) -> JsonObject:

@@ -2,7 +2,9 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 
+import anyio
 from mcp.server.session import ServerSession
 
 from toolhone.server.callers import Context, session_key
@@ -11,6 +13,9 @@ logger = logging.getLogger(__name__)
 
 MOST = 1_000
 """Sessions remembered; past that the one that asked longest ago is forgotten."""
+
+PATIENCE = 5.0
+"""Seconds that a client which does not read may hold up the others."""
 
 MODERN = "2026-07-28"
 
@@ -31,17 +36,17 @@ class LegacySessions:
             self._sessions.popitem(last=False)
 
     async def notify_tools(self) -> None:
-        for key, session in list(self._sessions.items()):
-            try:
-                await session.send_tool_list_changed()
-            except Exception:  # one closed connection must not keep the news from the others
-                self._forget(key)
+        await self._tell(ServerSession.send_tool_list_changed)
 
     async def notify_resources(self) -> None:
+        await self._tell(ServerSession.send_resource_list_changed)
+
+    async def _tell(self, send: Callable[[ServerSession], Awaitable[None]]) -> None:
         for key, session in list(self._sessions.items()):
             try:
-                await session.send_resource_list_changed()
-            except Exception:  # as above
+                with anyio.fail_after(PATIENCE):
+                    await send(session)
+            except Exception:  # one closed or stuck connection must not keep the news from the others
                 self._forget(key)
 
     def _forget(self, key: str | None) -> None:
