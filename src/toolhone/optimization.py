@@ -12,6 +12,7 @@ What happens here is kept in memory only: it is recorded in no audit log. A call
 """
 
 import functools
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -22,7 +23,7 @@ import anyio.to_thread
 from toolhone import tokens
 from toolhone.app import build_executor
 from toolhone.audit import AuditLog
-from toolhone.exceptions import ToolFailedError, UnknownToolError
+from toolhone.exceptions import UnknownToolError
 from toolhone.execution.limits import CallLimits
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
@@ -36,14 +37,12 @@ from toolhone.models import (
     Json,
     JsonObject,
     Limits,
-    ProgressReporter,
-    ToolDefinition,
-    ToolOutput,
 )
 from toolhone.redaction import redact
+from toolhone.registry.callables import Callables
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.functions import FunctionToolset, definition_from_schema
-from toolhone.registry.python_handler import FunctionCaller, ToolFunction
+from toolhone.registry.python_handler import ToolFunction
 from toolhone.selection.embedder import Embedder, load_minilm
 from toolhone.selection.selector import Selection, Selector
 from toolhone.settings import Settings
@@ -257,7 +256,7 @@ class ParallelFunctionCaller:
             return []
         caller = Caller(principal=user_id or LOCAL_CALLER.principal)
         calls = [_as_call(call) for call in function_calls]
-        catalog = Catalog([_Callables(available_functions)])
+        catalog = Catalog([Callables(available_functions)])
         return await _run(catalog, Usage(_nothing_recorded), self._limits, calls, caller)
 
 
@@ -268,48 +267,6 @@ def _as_call(call: Mapping[str, Json]) -> JsonObject:
         "tool": call.get("function", call.get("name")),
         "arguments": call.get("arguments", call.get("params", {})),
     }
-
-
-class _Callables:
-    """Callables under whatever names they have, as a toolset."""
-
-    def __init__(self, functions: Mapping[str, ToolFunction]) -> None:
-        self._functions = functions
-        # The schemas allow everything. That there is one for the output keeps what a function returns.
-        self._definitions = [
-            ToolDefinition(
-                name=name,
-                original_name=name,
-                description="",
-                input_schema={"type": "object"},
-                output_schema={},
-            )
-            for name in functions
-        ]
-
-    def tools(self) -> Sequence[ToolDefinition]:
-        return self._definitions
-
-    async def call(
-        self,
-        definition: ToolDefinition,
-        arguments: JsonObject,
-        *,
-        report_progress: ProgressReporter | None = None,
-    ) -> ToolOutput:
-        function = self._functions[definition.name]
-        try:
-            caller = FunctionCaller(function)
-        except (TypeError, ValueError) as exc:  # Not a function, or one in C that hides its parameters.
-            raise ToolFailedError(f"{definition.name!r} cannot be called: {exc}.") from exc
-        return await caller.call(definition, arguments, report_progress)
-
-    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
-        return _nothing_to_stop
-
-
-def _nothing_to_stop() -> None:
-    """These functions never change, so listeners are never called."""
 
 
 class StructuredOutputValidator:
@@ -344,15 +301,6 @@ def _no_limits(server: str) -> Limits:
     return Limits()
 
 
-def _error_of(result: CallResult, catalog: Catalog) -> str | None:
-    if result.error is None:
-        return None
-    if result.error.code == UnknownToolError.code:  # Our own words speak of find_tools.
-        names = ", ".join(tool.name for tool in catalog.tools()) or "none"
-        return f"There is no function {result.tool!r}. There are: {names}."
-    return result.error.message
-
-
 async def _nothing_recorded() -> Mapping[str, ToolUsage]:
     return {}
 
@@ -364,19 +312,52 @@ async def _run(
     results = ResultKeeper(_no_store, new_handle=new_id, max_bytes=WHOLE, max_binary_bytes=WHOLE)
     settings = Settings(max_calls=1024)
     executor = build_executor(settings, catalog, audit, usage, results, _no_limits, limits=limits)
+    refused = {index: wrong for index, call in enumerate(calls) if (wrong := _not_json(call))}
+    sound = [call for index, call in enumerate(calls) if index not in refused]
     answered: list[CallResult] = []
-    for start in range(0, len(calls), settings.max_calls):
+    for start in range(0, len(sound), settings.max_calls):
         answered += await executor.run_batch(
-            list(calls[start : start + settings.max_calls]), caller=caller, request_id=new_id()
+            sound[start : start + settings.max_calls], caller=caller, request_id=new_id()
         )
+    results_of_sound = iter(answered)
     return [
-        FunctionCallResult(
-            tool_name=result.tool,
-            success=result.success,
-            execution_time_ms=result.execution_time_ms,
-            tokens_used=result.tokens_used,
-            result=result.result,
-            error=_error_of(result, catalog),
-        )
-        for result in answered
+        _refusal(call, refused[index]) if index in refused else _result_of(next(results_of_sound), catalog)
+        for index, call in enumerate(calls)
     ]
+
+
+def _not_json(call: JsonObject) -> str | None:
+    """Why a call cannot be checked, counted and recorded; better said before it runs than after."""
+    try:
+        json.dumps(call)
+    except (TypeError, ValueError, RecursionError) as exc:
+        return str(exc)
+    return None
+
+
+def _refusal(call: JsonObject, wrong: str) -> FunctionCallResult:
+    name = str(call.get("tool", ""))
+    return FunctionCallResult(
+        tool_name=name,
+        success=False,
+        execution_time_ms=0.0,
+        tokens_used=0,
+        error=f"{name!r} was not called: its arguments are not JSON values ({wrong}).",
+    )
+
+
+def _result_of(result: CallResult, catalog: Catalog) -> FunctionCallResult:
+    error: str | None = None
+    if result.error is not None:
+        error = result.error.message
+        if result.error.code == UnknownToolError.code:  # Our own words speak of find_tools.
+            names = ", ".join(tool.name for tool in catalog.tools()) or "none"
+            error = f"There is no function {result.tool!r}. There are: {names}."
+    return FunctionCallResult(
+        tool_name=result.tool,
+        success=result.success,
+        execution_time_ms=result.execution_time_ms,
+        tokens_used=result.tokens_used,
+        result=result.result,
+        error=error,
+    )

@@ -168,18 +168,19 @@ def export(file: Path, since: str | None, until: str | None, data: Path | None, 
 
 
 @audit.command(short_help="Check that no row was changed or removed.")
+@click.option("--remembered", metavar="HASH", help="The head of an earlier check; it must still be there.")
 @data_option
 @as_json
-def verify(data: Path | None, json_output: bool) -> None:
+def verify(remembered: str | None, data: Path | None, json_output: bool) -> None:
     """Check the chain: finds a changed or missing row, and counts the erased.
 
-    Exit code 1 if the chain is broken or there is no log. Keep the head elsewhere: only who knows it
-    sees that the newest rows were cut off.
+    Exit code 1 if the chain is broken or there is no log. Who can write the file can make a new chain:
+    keep the head elsewhere, and give it to a later check.
     """
     whole: list[bool] = []
 
     async def main() -> None:
-        outcome = await log_of(data).verify()
+        outcome = await log_of(data).verify(remembered=remembered)
         whole.append(outcome.whole)
         if json_output:
             print_json(

@@ -13,7 +13,7 @@ def completion(ctx: click.Context, shell: str) -> None:
     \b
     bash, in ~/.bashrc:   eval "$(toolhone completion bash)"
     zsh, in ~/.zshrc:     eval "$(toolhone completion zsh)"
-    fish:                 toolhone completion fish > ~/.config/fish/completions/toolhone.fish
+    fish, in config.fish: toolhone completion fish | source
     """
     maker = get_completion_class(shell)
     assert maker is not None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-NARROWEST = 12
+NARROWEST = 7
 """Cells that are left of a column which gives way, so that it still says something."""
 
 

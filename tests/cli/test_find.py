@@ -1,0 +1,79 @@
+"""`toolhone find`: the table, the JSON, the text, and what is said when there is nothing to find."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from toolhone.models import Json
+
+Run: TypeAlias = Callable[..., Json]
+
+
+def test_the_json_holds_what_the_table_shows(run: Run, registry: Path) -> None:
+    answer = run("find", "add two numbers", "-n", "2", "--json").json
+    table = run("find", "add two numbers", "-n", "2").stdout
+
+    assert len(answer["tools"]) == 2
+    assert answer["tools"][0]["name"] == "add"
+    for tool in answer["tools"]:
+        (line,) = [line for line in table.splitlines() if line.startswith(f"{tool['name']} ")]
+        assert f" {tool['score']:.2f} " in line
+    assert answer["tokens"]["saved"] == answer["tokens"]["all_schemas"] - answer["tokens"]["sent"]
+    assert f"{answer['considered']} tools considered ({answer['method']}" in table
+    assert f"answer {answer['tokens']['sent']:,} tokens" in table
+
+
+def test_the_table_fits_80_columns_with_the_longest_name(run: Run, registry: Path) -> None:
+    lines = run("find", "add two numbers slowly").stdout.splitlines()
+
+    assert lines[0].split() == ["tool", "score", "read-only", "what", "it", "does"]
+    assert max(map(len, lines)) <= 80
+    (long,) = [
+        line for line in lines if line.startswith("a_tool_whose_name_is_as_long_as_a_name_can_be_here ")
+    ]
+    assert "yes" in long
+    assert long.rstrip().endswith("…")
+
+
+def test_text_is_what_an_agent_reads(run: Run, registry: Path) -> None:
+    shown = run("find", "add two numbers", "--text").stdout
+
+    assert "## add (1.00, call_read_tools)" in shown
+    assert '"properties":{"a":{"type":"number"}' in shown
+
+
+def test_a_budget_leaves_out_and_says_so(run: Run, registry: Path) -> None:
+    arguments = ("find", "add two numbers", "--token-budget", "120")
+    left_out = run(*arguments, "--json").json["left_out"]
+    shown = run(*arguments)
+
+    assert left_out
+    assert f"note: Left out by the token budget: {', '.join(left_out)}." in shown.stderr
+
+
+def test_a_category_narrows_the_choice(run: Run, registry: Path) -> None:
+    assert run("find", "add two numbers", "--category", "ecommerce", "--json").json["tools"] == []
+    assert run("find", "add", "--category", "weather").exit_code == 2
+
+
+@pytest.mark.parametrize("option", [(), ("--json",), ("--text",)])
+def test_an_empty_catalog_is_said_with_what_to_do(run: Run, home: Path, option: tuple[str, ...]) -> None:
+    outcome = run("find", "weather", *option)
+
+    assert outcome.exit_code == 0
+    assert f"Name servers in {home}/config/toolhone/mcp.json" in outcome.stderr
+    if option == ("--json",):
+        assert outcome.json["tools"] == []
+        assert outcome.json["considered"] == 0
+    elif not option:
+        assert outcome.stdout.startswith("0 tools considered")
+
+
+def test_an_empty_task_is_one_line(run: Run, registry: Path) -> None:
+    outcome = run("find", "  ")
+
+    assert (outcome.exit_code, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert outcome.stderr.count("\n") == 1
