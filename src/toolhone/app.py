@@ -1,5 +1,6 @@
 """Builds everything from settings: the only place where objects meet."""
 
+import json
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -11,7 +12,7 @@ import anyio.to_thread
 
 from toolhone import tokens
 from toolhone.audit import AuditLog, new_event
-from toolhone.exceptions import StorageError
+from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.chain import Invoke, compose, definition_of
 from toolhone.execution.executor import Executor
 from toolhone.execution.limits import CallLimits, limiting
@@ -30,7 +31,7 @@ from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
 from toolhone.registry.downstream import DownstreamServers
 from toolhone.registry.files import FileToolset
-from toolhone.registry.server_state import ServerState
+from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.toolset import Toolset
 from toolhone.selection.embedder import load_minilm
 from toolhone.selection.selector import Selector
@@ -39,6 +40,9 @@ from toolhone.statistics import Receipts, Usage
 from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
 
 logger = logging.getLogger(__name__)
+
+WITHOUT_NEWS = frozenset({ServerStatus.DISABLED, ServerStatus.READY, ServerStatus.IDLE})
+"""States in which a server without tools needs no word: there is nothing wrong with it."""
 
 PRUNING_PAUSE = 300.0
 """Seconds between two looks for expired results."""
@@ -98,6 +102,7 @@ class App:
         self._limits = self.downstream.server_limits
         self.audit = audit_log(settings)
         self._registry_problems: tuple[str, ...] = ()
+        self._started = anyio.current_time()
 
     async def gateway(self) -> Gateway:
         """The operations, once everything is built: a fraction of a second after the start."""
@@ -119,9 +124,17 @@ class App:
 
     def notices(self) -> tuple[str, ...]:
         """What the user should know about servers and tool files that are not as configured."""
-        waiting = [state.name for state in self.downstream.states() if state.state == "starting"]
+        waiting = [state.name for state in self.downstream.states() if state.state is ServerStatus.STARTING]
         unlisted = (f"Not listed yet: {', '.join(waiting)}.",) if waiting else ()
-        return (*self._servers.notices, *self._registry_problems, *unlisted)
+        return (*self._servers.notices, *self._registry_problems, *self._conflicts(), *unlisted)
+
+    def _conflicts(self) -> tuple[str, ...]:
+        conflicts = self._gateway.catalog.conflicts if self._gateway else ()
+        return tuple(
+            f"The tool {conflict.name!r} of {conflict.left_out.server or 'a tool file'} is left out: "
+            f"{conflict.kept.server or 'a tool file'} has a tool of this name."
+            for conflict in conflicts
+        )
 
     async def catalog_changes(self) -> AsyncIterator[None]:
         """Yields after each change of the catalog; changes that come together count as one."""
@@ -145,6 +158,8 @@ class App:
         files = await self._load_registry()
         toolsets: list[Toolset] = [*files, self.downstream]
         catalog = Catalog(toolsets)
+        output_schemas = OutputSchemas(partial(_output_schema, catalog))
+        await self._load_output_schemas(output_schemas)
         usage = Usage(self.audit.usage)
         selector = Selector(
             load_embedder=load_minilm,
@@ -165,7 +180,7 @@ class App:
             selector=selector,
             executor=executor,
             results=results,
-            output_schemas=OutputSchemas(partial(_output_schema, catalog)),
+            output_schemas=output_schemas,
             audit=self.audit,
             usage=usage,
             receipts=Receipts(),
@@ -193,6 +208,22 @@ class App:
             logger.warning("%s", notice)
         return [files]
 
+    async def _load_output_schemas(self, schemas: OutputSchemas) -> None:
+        """Register each `output_schemas/NAME.json` of the registry folder under its name."""
+        if self.settings.registry is None:
+            return
+        problems: list[str] = []
+        for file in await anyio.to_thread.run_sync(
+            sorted, self.settings.registry.glob("output_schemas/*.json")
+        ):
+            try:
+                schemas.register(file.stem, json.loads(await anyio.Path(file).read_bytes()))
+            except (OSError, ValueError, ToolhoneError) as exc:
+                problems.append(f"Output schema {file}: {exc}")
+        for problem in problems:
+            logger.warning("%s", problem)
+        self._registry_problems += tuple(problems)
+
     async def _prune(self, results: ResultKeeper) -> None:
         """Empty the store of whole results by age, also when nothing new comes in."""
         while True:
@@ -204,9 +235,16 @@ class App:
                     logger.warning("Expired results could not be dropped: %s", exc.message)
 
     async def _settle(self) -> tuple[str, ...]:
-        """Give servers that were never listed a moment, then say which are missing."""
-        await self.downstream.wait_listed(LISTING_PATIENCE)
-        return self.notices()
+        """Give servers that were never listed a moment after our start, then say which are missing."""
+        patience = self._started + LISTING_PATIENCE - anyio.current_time()
+        if patience > 0:
+            await self.downstream.wait_listed(patience)
+        missing = [
+            f"{state.name} ({_shortly(state.error)})" if state.error else state.name
+            for state in self.downstream.states()
+            if not state.tools and state.state not in WITHOUT_NEWS
+        ]
+        return (f"Not available now: {', '.join(missing)}.",) if missing else ()
 
     def _server_limits(self, server: str) -> Limits:
         return self._limits.get(server, NO_LIMITS)
@@ -258,6 +296,12 @@ def build_executor(
     return Executor(
         find=catalog.get, chain=chain, record=record, new_call_id=new_id, max_calls=settings.max_calls
     )
+
+
+def _shortly(error: str) -> str:
+    """The beginning of an error, for a line that an agent pays for."""
+    first = error.splitlines()[0]
+    return first if len(first) <= 120 else f"{first[:120]}…"
 
 
 def _calling(catalog: Catalog) -> Invoke:

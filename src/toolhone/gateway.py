@@ -7,6 +7,7 @@ counted once, in the same way.
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import cast
 
 import anyio.to_thread
 
@@ -169,7 +170,31 @@ class Gateway:
         """Wait until meaning counts for every tool, for who would rather wait than get a first guess."""
         await self._selector.wait_indexed()
 
-    def describe(self, names: Sequence[str]) -> tuple[list[JsonObject], list[str]]:
+    async def refuse(self, tool: str, arguments: JsonObject, *, caller: Caller, error: ToolhoneError) -> None:
+        """Record a request that was turned away before any call of it got a row of its own."""
+        await self.audit.record(
+            new_event(
+                EventKind.REFUSAL,
+                caller,
+                request_id=new_id(),
+                tool=tool,
+                success=False,
+                error_code=error.code,
+                payload={"arguments": arguments, "error": {"code": error.code, "message": error.message}},
+            )
+        )
+
+    async def repaired(self, tool: str, repairs: Sequence[str], *, caller: Caller) -> None:
+        """Record what was repaired in a request to toolhone itself."""
+        request_id = new_id()
+        for repair in repairs:
+            await self.audit.record(
+                new_event(
+                    EventKind.REPAIR, caller, request_id=request_id, tool=tool, payload={"repair": repair}
+                )
+            )
+
+    async def describe(self, names: Sequence[str], *, caller: Caller) -> tuple[list[JsonObject], list[str]]:
         """Full definitions in the order asked, and a message for each name that is not there.
 
         Raises:
@@ -188,6 +213,15 @@ class Gateway:
                 definitions.append(definition_json(tool))
         if not definitions:
             raise UnknownToolError(" ".join(missing), data={"names": list(names)})
+        await self.audit.record(
+            new_event(
+                EventKind.DESCRIPTION,
+                caller,
+                request_id=new_id(),
+                success=not missing,
+                payload={"names": list(names), "missing": missing},
+            )
+        )
         return definitions, missing
 
     async def call(
@@ -203,7 +237,8 @@ class Gateway:
         Raises:
             InvalidRequestError: What was given is not a list of calls.
         """
-        await self.settle()
+        if not self._all_known(calls):
+            await self.settle()
         return await self._executor.run_batch(
             calls,
             caller=caller,
@@ -227,26 +262,22 @@ class Gateway:
             UnknownHandleError: There is no such result for this caller, or it has expired.
             InvalidRequestError: The path or the offset leads nowhere.
         """
-
-        async def record(error: ToolhoneError | None, count: int) -> None:
-            asked: JsonObject = {"handle": handle, "path": path, "offset": offset, "count": count}
-            await self.audit.record(
-                new_event(
-                    EventKind.RESULT_READ,
-                    caller,
-                    request_id=new_id(),
-                    success=error is None,
-                    error_code=error.code if error else None,
-                    payload=asked,
-                )
+        page = await self._results.read(handle, caller.principal, path=path, offset=offset, limit=limit)
+        await self.audit.record(
+            new_event(
+                EventKind.RESULT_READ,
+                caller,
+                request_id=new_id(),
+                success=True,
+                # Whoever reads the audit must not be able to read the result with it.
+                payload={
+                    "handle": f"{handle[:6]}…",
+                    "path": path,
+                    "offset": offset,
+                    "count": page["count"],
+                },
             )
-
-        try:
-            page = await self._results.read(handle, caller.principal, path=path, offset=offset, limit=limit)
-        except ToolhoneError as error:
-            await record(error, 0)
-            raise
-        await record(None, page["count"])
+        )
         return page
 
     def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:
@@ -276,6 +307,13 @@ class Gateway:
                 for name, tool in sorted(usage.items(), key=lambda item: (-item[1].calls, item[0]))[:10]
             },
         }
+
+    def _all_known(self, calls: Json) -> bool:
+        """Whether no call can be waiting for a server that was never listed."""
+        return isinstance(calls, list) and all(
+            isinstance(call, dict) and self.catalog.get(str(cast("JsonObject", call).get("tool"))) is not None
+            for call in cast("list[Json]", calls)
+        )
 
     def _unknown(self, name: str) -> str:
         near = self.catalog.near(name)

@@ -200,6 +200,7 @@ class EventKind(StrEnum):
     REPAIR = "repair"
     RETRY = "retry"
     SELECTION = "selection"
+    DESCRIPTION = "description"
     RESULT_READ = "result_read"
     SERVER = "server"
     ERASURE = "erasure"

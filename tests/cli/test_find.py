@@ -28,12 +28,11 @@ def test_the_json_holds_what_the_table_shows(run: Run, registry: Path) -> None:
 def test_the_table_fits_80_columns_with_the_longest_name(run: Run, registry: Path) -> None:
     lines = run("find", "add two numbers slowly").stdout.splitlines()
 
-    assert lines[0].split() == ["tool", "score", "read-only", "what", "it", "does"]
+    assert lines[0].split()[:3] == ["tool", "score", "read-only"]
     assert max(map(len, lines)) <= 80
-    (long,) = [
-        line for line in lines if line.startswith("a_tool_whose_name_is_as_long_as_a_name_can_be_here ")
-    ]
-    assert "yes" in long
+    (long,) = [line for line in lines if line.startswith("a_tool_whose_name_is")]
+    assert long.split()[0] == "a_tool_whose_name_is_as_long_as_a_name_can_be_here"
+    assert long.split()[2] == "yes"
     assert long.rstrip().endswith("…")
 
 

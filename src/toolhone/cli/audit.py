@@ -135,7 +135,8 @@ def what_of(row: dict[str, Json]) -> str:
     details: dict[str, Json] = row["details"]
     what = str(row["tool_name"] or "")
     if row["kind"] == EventKind.SELECTION:
-        what = f"“{details.get('task', '')}”"
+        task: Json = details.get("task", "")
+        what = f"“{task}”" if isinstance(task, str) else f"a task of {task['bytes']:,} bytes, omitted"
     elif row["kind"] == EventKind.SERVER:
         what = f"{row['server']}: {details.get('what', '')}"
     elif row["kind"] == EventKind.RESULT_READ:

@@ -21,7 +21,7 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.plain import first_line, harmless
 from toolhone.exceptions import InvalidRequestError
-from toolhone.models import JsonObject
+from toolhone.models import LOCAL_CALLER, JsonObject
 
 LOCAL = "local"
 """What stands for the tools that come from no server."""
@@ -91,7 +91,7 @@ def describe(
         async with running(settings_of(config=config, registry=registry, data=data)) as app:
             gateway = await app.gateway()
             await app.listed()
-            definitions, missing = gateway.describe(names)
+            definitions, missing = await gateway.describe(names, caller=LOCAL_CALLER)
         unknown.extend(missing)
         if json_output:
             print_json(definitions)

@@ -17,17 +17,20 @@ PROCESS_SESSION = new_id()
 def caller_of(ctx: Context) -> Caller:
     """The caller of a request.
 
-    Over stdio it is the local user. Over HTTP, which listens on loopback only, it is whoever can
-    reach this machine's loopback: a principal of its own, so that handles do not cross.
+    Over stdio it is the local user. Over HTTP, which has no authentication and listens on loopback only,
+    it is the session where the protocol has one, so that handles do not cross; clients since 2026-07-28
+    have none and are one caller together.
     """
     client = ctx.session.client_params
     name = client.client_info.name if client is not None else None
     key = session_key(ctx)
     if ctx.request is None:
         return Caller(principal="local", client=name, session=PROCESS_SESSION)
+    if key is None:
+        return Caller(principal="loopback", client=name)
     # Who knows a session's key can speak in it, so the record gets only its hash.
-    session = None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
-    return Caller(principal="loopback", client=name, session=session)
+    session = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return Caller(principal=f"loopback:{session}", client=name, session=session)
 
 
 def session_key(ctx: Context) -> str | None:

@@ -26,6 +26,19 @@ from toolhone.server.mcp import MCPServer, build_server
 logger = logging.getLogger(__name__)
 
 
+HOSTS = ("127.0.0.1", "localhost", "::1")
+
+_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+SECURITY = TransportSecuritySettings(
+    enable_dns_rebinding_protection=True,
+    # Without a port as well: that is how port 80 is spelled.
+    allowed_hosts=[*_NAMES, *(f"{name}:*" for name in _NAMES)],
+    allowed_origins=[f"http://{name}{port}" for name in _NAMES for port in ("", ":*")],
+)
+"""Which Host and Origin headers are accepted: a web page must not reach us by DNS rebinding."""
+
+
 def parse_address(text: str) -> tuple[str, int]:
     """`HOST:PORT`, `:PORT` or `PORT`; the host must be this machine's loopback.
 
@@ -36,10 +49,13 @@ def parse_address(text: str) -> tuple[str, int]:
     host = host.strip("[]") or "127.0.0.1"
     if not port.isdecimal() or int(port) > 65_535:
         raise ConfigurationError(f"{text!r} is not an address; write HOST:PORT, such as 127.0.0.1:8000.")
-    if not is_loopback(host):
+    if host not in HOSTS and is_loopback(host):
+        raise ConfigurationError(f"{text!r}: of the loopback addresses only {', '.join(HOSTS)} are served.")
+    if host not in HOSTS:
         raise ConfigurationError(
             f"{text!r} can be reached from other machines, and this version has no authentication. "
-            "Use 127.0.0.1, and a reverse proxy that authenticates if others must reach it."
+            "Use 127.0.0.1. If others must reach it, put a proxy before it that authenticates them and sends "
+            "Host: 127.0.0.1."
         )
     return host, int(port)
 
@@ -75,15 +91,6 @@ def is_loopback(host: str) -> bool:
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
-
-NAMES = ("127.0.0.1", "localhost", "[::1]")
-
-SECURITY = TransportSecuritySettings(
-    enable_dns_rebinding_protection=True,
-    allowed_hosts=[f"{name}:*" for name in NAMES],
-    allowed_origins=[f"http://{name}:*" for name in NAMES],
-)
-"""Which Host and Origin headers are accepted: a web page must not reach us by DNS rebinding."""
 
 
 class LegacySSE:

@@ -3,6 +3,8 @@
 import logging
 from typing import Any, TypeAlias
 
+import anyio
+import anyio.to_thread
 from mcp import MCPError, types
 from mcp.server import CacheHint, NotificationOptions, Server
 from mcp.server.caching import CacheableMethod
@@ -11,16 +13,18 @@ from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
     ListenHandler,
     ResourcesListChanged,
+    ResourceUpdated,
     ToolsListChanged,
 )
 
 from toolhone import __version__
 from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
+from toolhone.gateway import Gateway
 from toolhone.models import JsonObject
 from toolhone.server import resources
 from toolhone.server.callers import Context, caller_of, progress_of
-from toolhone.server.definitions import INPUT_SCHEMAS, find_description, listing
+from toolhone.server.definitions import INPUT_SCHEMAS, listing
 from toolhone.server.errors import error_result, protocol_error
 from toolhone.server.sessions import LegacySessions
 from toolhone.server.tools import TOOLS
@@ -36,6 +40,9 @@ INSTRUCTIONS = (
 )
 
 MINUTE_MS = 60_000
+
+GATHERING = 0.25
+"""Seconds that a change of the catalog waits for others, to be announced with them."""
 
 FRESH_FOR: dict[CacheableMethod, CacheHint] = {
     "server/discover": CacheHint(ttl_ms=60 * MINUTE_MS, scope="private"),
@@ -74,7 +81,6 @@ class Handlers:
         self._app = app
         self._sessions = LegacySessions()
         self._bus = InMemorySubscriptionBus()
-        self._announced: str | None = None
         self.listen = ListenHandler(self._bus)
 
     async def list_tools(
@@ -83,9 +89,7 @@ class Handlers:
         gateway = await self._app.gateway()
         await gateway.settle()  # the description of find_tools names what the servers have
         self._sessions.remember(ctx)
-        tools = gateway.catalog.tools()
-        self._announced = find_description(tools)
-        return types.ListToolsResult(tools=listing(tools))
+        return types.ListToolsResult(tools=listing(gateway.catalog.tools()))
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         handler = TOOLS.get(params.name)
@@ -98,10 +102,15 @@ class Handlers:
                 ),
             )
         self._sessions.remember(ctx)
+        gateway = await self._app.gateway()
+        arguments, caller = params.arguments or {}, caller_of(ctx)
         try:
-            gateway = await self._app.gateway()
-            return await handler(gateway, params.arguments or {}, caller_of(ctx), progress_of(ctx))
-        except ToolhoneError as error:
+            try:
+                return await handler(gateway, arguments, caller, progress_of(ctx))
+            except ToolhoneError as error:
+                await gateway.refuse(params.name, arguments, caller=caller, error=error)
+                return error_result(error)
+        except ToolhoneError as error:  # the refusal could not be recorded, which is worse
             return error_result(error)
         except Exception:  # a request ends here: the client gets a clean answer, we keep the trace
             logger.exception("%s failed", params.name)
@@ -148,17 +157,26 @@ class Handlers:
     async def announce_changes(self) -> None:
         """Tell clients of both eras about catalog changes, until cancelled.
 
-        What a client listed changes only if the description of find_tools does: a notification for
-        every re-listing would make hosts throw away their prompt caches for nothing.
+        Our own list is the same unless a server or a count changed, and then a client that reads it again
+        gets the same bytes: its prompt cache holds.
         """
+        gateway = await self._app.gateway()
+        seen = await self._state(gateway)
         async for _ in self._app.catalog_changes():
-            gateway = await self._app.gateway()
+            await anyio.sleep(GATHERING)  # servers that start together change the catalog together
+            state = await self._state(gateway)
+            if state == seen:
+                continue
+            seen = state
+            await self._bus.publish(ToolsListChanged())
             await self._bus.publish(ResourcesListChanged())
+            await self._bus.publish(ResourceUpdated(uri=resources.CATALOG))
+            await self._sessions.notify_tools()
             await self._sessions.notify_resources()
-            if self._announced not in {None, find_description(gateway.catalog.tools())}:
-                self._announced = find_description(gateway.catalog.tools())
-                await self._bus.publish(ToolsListChanged())
-                await self._sessions.notify_tools()
+
+    async def _state(self, gateway: Gateway) -> str:
+        # Off the event loop: hashing ten thousand tools for the first time takes seconds.
+        return await anyio.to_thread.run_sync(lambda: gateway.catalog.content_hash)
 
 
 def build_server(app: App) -> tuple[MCPServer, Handlers]:

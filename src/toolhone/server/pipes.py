@@ -8,7 +8,7 @@ else (a terminal, a file, Windows) is left to the SDK.
 import os
 import stat
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -21,8 +21,10 @@ CHUNK = 65_536
 
 
 @asynccontextmanager
-async def claimed_pipes() -> AsyncGenerator[tuple["Text | None", "Text | None"]]:
-    """The standard streams for `stdio_server`; `None` for one that is no pipe and stays with the SDK.
+async def claimed_pipes(
+    on_broken: Callable[[], None],
+) -> AsyncGenerator[tuple["Text | None", "Text | None"]]:
+    """The standard streams for `stdio_server`; `None` for both if one is no pipe: they stay with the SDK.
 
     While they are claimed, whatever else reads stdin sees its end, and whatever else is printed goes to
     stderr, so that neither can touch the protocol.
@@ -38,7 +40,7 @@ async def claimed_pipes() -> AsyncGenerator[tuple["Text | None", "Text | None"]]
     # Ours alone from here on: the other end is another description, with a mode of its own.
     os.set_blocking(wire_out, False)
     try:
-        yield cast("Text", LinesIn(wire_in)), cast("Text", TextOut(wire_out))
+        yield cast("Text", LinesIn(wire_in)), cast("Text", TextOut(wire_out, on_broken))
     finally:
         os.set_blocking(wire_out, True)
         os.dup2(wire_in, 0)
@@ -73,9 +75,12 @@ class LinesIn:
                 chunk = os.read(self._descriptor, CHUNK)
             except BlockingIOError:  # one socket may serve for both directions, and then it does not block
                 continue
-            if not chunk:
+            if chunk:
+                self._take(chunk)
+            elif self._parts:
+                self._take(b"\n")  # the end of the stream ends the last line too
+            else:
                 raise StopAsyncIteration
-            self._take(chunk)
         return self._lines.pop()
 
     def _take(self, chunk: bytes) -> None:
@@ -92,8 +97,9 @@ class LinesIn:
 class TextOut:
     """Writes text to a descriptor that does not block."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_broken: Callable[[], None]) -> None:
         self._descriptor = descriptor
+        self._on_broken = on_broken
 
     async def write(self, text: str) -> int:
         data = memoryview(text.encode("utf-8", "backslashreplace"))
@@ -103,7 +109,8 @@ class TextOut:
             except BlockingIOError:
                 await anyio.wait_writable(self._descriptor)
             except BrokenPipeError as exc:
-                raise anyio.ClosedResourceError from exc  # the client has left; the SDK ends on this
+                self._on_broken()
+                raise anyio.ClosedResourceError from exc
         return len(text)
 
     async def flush(self) -> None:

@@ -12,22 +12,22 @@ from toolhone.server.pipes import claimed_pipes
 
 
 async def serve_stdio(app: App) -> None:
-    """Serve one client until it closes stdin, or until SIGTERM."""
+    """Serve one client until it closes its end, or until SIGTERM or SIGINT."""
     server, handlers = build_server(app)
     async with (
-        claimed_pipes() as (stdin, stdout),
         anyio.create_task_group() as tasks,
+        claimed_pipes(tasks.cancel_scope.cancel) as (stdin, stdout),
         stdio_server(stdin, stdout) as (read, write),
     ):
-        tasks.start_soon(_cancel_on_sigterm, tasks.cancel_scope)
+        tasks.start_soon(_cancel_on_signals, tasks.cancel_scope)
         tasks.start_soon(handlers.announce_changes)
         await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
-async def _cancel_on_sigterm(scope: anyio.CancelScope) -> None:
+async def _cancel_on_signals(scope: anyio.CancelScope) -> None:
     if sys.platform == "win32":
         return
-    with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             scope.cancel()

@@ -26,22 +26,23 @@ def answer(structured: JsonObject, text: str | None = None) -> types.CallToolRes
     )
 
 
-def understood(name: str, arguments: JsonObject) -> JsonObject:
+async def understood(gateway: Gateway, name: str, arguments: JsonObject, caller: Caller) -> JsonObject:
     """Our own tools get the same repair and validation as everybody else's.
 
     Raises:
         InvalidArgumentsError: They do not match, also after repair.
     """
     schema = INPUT_SCHEMAS[name]
-    repaired, _ = repair_arguments(arguments, schema)
+    repaired, repairs = repair_arguments(arguments, schema)
     check_arguments(name, repaired, schema)
+    await gateway.repaired(name, repairs, caller=caller)
     return repaired
 
 
 async def find_tools(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    given = understood("find_tools", arguments)
+    given = await understood(gateway, "find_tools", arguments, caller)
     category = given.get("category")
     found = await gateway.find(
         given["task"],
@@ -74,8 +75,8 @@ async def find_tools(
 async def describe_tools(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    given = understood("describe_tools", arguments)
-    definitions, missing = gateway.describe(given["names"])
+    given = await understood(gateway, "describe_tools", arguments, caller)
+    definitions, missing = await gateway.describe(given["names"], caller=caller)
     structured: JsonObject = {"tools": definitions}
     if missing:
         structured["missing"] = missing
@@ -130,7 +131,7 @@ def batch(results: list[CallResult]) -> types.CallToolResult:
 async def read_result(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    given = understood("read_result", arguments)
+    given = await understood(gateway, "read_result", arguments, caller)
     page = await gateway.read_result(
         given["handle"],
         caller=caller,
@@ -148,7 +149,7 @@ async def read_result(
 async def validate_output(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    given = understood("validate_output", arguments)
+    given = await understood(gateway, "validate_output", arguments, caller)
     errors = gateway.validate_output(given["schema"], given["output"])
     return answer({"valid": not errors, "errors": errors})
 
@@ -156,7 +157,7 @@ async def validate_output(
 async def get_statistics(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    understood("get_statistics", arguments)
+    await understood(gateway, "get_statistics", arguments, caller)
     return answer(await gateway.statistics())
 
 
