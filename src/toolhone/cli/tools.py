@@ -63,7 +63,8 @@ def tools(
             out = console()
             if rows:
                 headings = ["tool", "source", "read-only", "what it does"]
-                out.print(table(headings, rows, shorten=["what it does", "source"]))
+                # A server's name begins the names of its tools, so this column says little new.
+                out.print(table(headings, rows, shorten=["source", "what it does"]))
             out.print(f"{len(listed)} tools", style="dim")
         for notice in notices:
             note(notice)

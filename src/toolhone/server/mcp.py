@@ -161,6 +161,7 @@ class Handlers:
         gets the same bytes: its prompt cache holds.
         """
         gateway = await self._app.gateway()
+        await gateway.settle()  # as tools/list does: until then nobody has seen anything that can change
         seen = await self._state(gateway)
         async for _ in self._app.catalog_changes():
             await anyio.sleep(GATHERING)  # servers that start together change the catalog together
