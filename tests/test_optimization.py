@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -54,12 +55,16 @@ def weather(**options: Json) -> ToolSelectionContext:
 
 
 async def call(
-    *function_calls: JsonObject, user_id: str | None = None, **functions: Json
+    *function_calls: JsonObject, functions: Mapping[str, Callable[..., object]]
 ) -> list[FunctionCallResult]:
     with anyio.fail_after(30):
         return await ParallelFunctionCaller().call_functions_parallel(
-            function_calls=function_calls, available_functions=functions, user_id=user_id
+            function_calls=function_calls, available_functions=functions
         )
+
+
+def same(value: Json) -> Json:
+    return value
 
 
 # Selection
@@ -193,12 +198,15 @@ def test_what_a_configuration_asks_in_vain_is_said(caplog: pytest.LogCaptureFixt
 
 
 async def test_a_rate_of_the_configuration_holds_over_several_batches() -> None:
+    def shout(location: str) -> str:
+        return location.upper()
+
     manager = OptimizationManager()
     manager.register_tool(
         tool_name="get_weather",
         tool_config=Config(),
         full_schema=WEATHER,
-        function=lambda location: location.upper(),
+        function=shout,
     )
     asked = {"tool": "get_weather", "arguments": {"location": "Lima"}}
 
@@ -252,6 +260,9 @@ async def test_results_are_in_the_order_asked_and_one_failure_is_alone() -> None
         await anyio.lowlevel.checkpoint()
         return {"location": location}
 
+    def square(of: int) -> int:
+        return of * of
+
     def analyze(dataset: str) -> str:
         raise ValueError(f"no data set {dataset!r}")
 
@@ -260,9 +271,7 @@ async def test_results_are_in_the_order_asked_and_one_failure_is_alone() -> None
         {"function": "analyze", "arguments": {"dataset": "sales"}},
         {"function": "send_rocket", "arguments": {}},
         {"function": "square", "arguments": {"of": 7}},
-        get_weather=get_weather,
-        analyze=analyze,
-        square=lambda of: of * of,
+        functions={"get_weather": get_weather, "analyze": analyze, "square": square},
     )
 
     assert [result.tool_name for result in results] == ["get_weather", "analyze", "send_rocket", "square"]
@@ -285,14 +294,17 @@ async def test_results_are_in_the_order_asked_and_one_failure_is_alone() -> None
     ],
 )
 async def test_every_spelling_of_a_call_is_the_same_call(asked: JsonObject) -> None:
-    (result,) = await call(asked, double=lambda of: of * 2)
+    def double(of: int) -> int:
+        return of * 2
+
+    (result,) = await call(asked, functions={"double": double})
 
     assert (result.tool_name, result.success, result.result) == ("double", True, 8)
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "5", "", [1, "2"], {"a": [None]}])
 async def test_what_a_function_returns_comes_back_as_it_is(value: Json) -> None:
-    (result,) = await call({"function": "give"}, give=lambda: value)
+    (result,) = await call({"function": "give"}, functions={"give": lambda: value})
 
     assert (result.success, result.result) == (True, value)
 
@@ -300,8 +312,8 @@ async def test_what_a_function_returns_comes_back_as_it_is(value: Json) -> None:
 async def test_names_are_those_of_the_program() -> None:
     results = await call(
         {"function": "getWeather"},
-        {"function": "shop.find-item", "arguments": {"id": 3}},
-        **{"getWeather": lambda: "fair", "shop.find-item": lambda id: id},
+        {"function": "shop.find-item", "arguments": {"value": 3}},
+        functions={"getWeather": lambda: "fair", "shop.find-item": same},
     )
 
     assert [result.result for result in results] == ["fair", 3]
@@ -321,13 +333,12 @@ async def test_names_are_those_of_the_program() -> None:
     ],
 )
 async def test_what_cannot_be_called_fails_alone(asked: JsonObject, said: str) -> None:
+    not_callable: Json = None
+    functions = {"same": same, "not_callable": not_callable, "hidden": max, "opaque": lambda: object()}
     results = await call(
         asked,
         {"function": "same", "arguments": {"value": 1}},
-        same=lambda value: value,
-        not_callable=None,
-        hidden=max,
-        opaque=threading.Lock,
+        functions=functions,
     )
 
     assert [result.success for result in results] == [False, True]
@@ -335,7 +346,7 @@ async def test_what_cannot_be_called_fails_alone(asked: JsonObject, said: str) -
 
 
 async def test_nothing_to_call_is_nothing() -> None:
-    assert await call() == []
+    assert await call(functions={}) == []
 
 
 async def test_async_functions_overlap() -> None:
@@ -350,7 +361,7 @@ async def test_async_functions_overlap() -> None:
         await all_here.wait()
         return "met"
 
-    results = await call(*[{"function": "meet"}] * 8, meet=meet)
+    results = await call(*[{"function": "meet"}] * 8, functions={"meet": meet})
 
     assert [result.result for result in results] == ["met"] * 8
 
@@ -367,7 +378,9 @@ async def test_plain_functions_overlap_and_leave_the_event_loop_free() -> None:
         freed.set()
         return "free"
 
-    results = await call(*[{"function": "meet"}] * 8, {"function": "free"}, meet=meet, free=free)
+    results = await call(
+        *[{"function": "meet"}] * 8, {"function": "free"}, functions={"meet": meet, "free": free}
+    )
 
     assert [result.result for result in results] == ["met"] * 8 + ["free"]
 
@@ -376,7 +389,7 @@ async def test_plain_functions_overlap_and_leave_the_event_loop_free() -> None:
 async def test_any_number_of_calls_goes_in_one_request(count: int) -> None:
     results = await call(
         *({"function": "same", "arguments": {"value": index}} for index in range(count)),
-        same=lambda value: value,
+        functions={"same": same},
     )
 
     assert [result.result for result in results] == list(range(count))

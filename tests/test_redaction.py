@@ -4,10 +4,13 @@ The secrets are made at run time from pieces, so that no scanner finds one in th
 """
 
 import copy
+import importlib.util
 import json
 import random
 import string
 from base64 import b64encode, urlsafe_b64encode
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple, cast
 
 import pytest
@@ -34,6 +37,10 @@ def _alnum(length: int) -> str:
 
 def _upper(length: int) -> str:
     return _made_of(string.ascii_uppercase + string.digits, length)
+
+
+def _base32(length: int) -> str:
+    return _made_of(string.ascii_uppercase + "234567", length)
 
 
 def _hex(length: int) -> str:
@@ -86,8 +93,8 @@ TOKENS: dict[str, tuple[str, Kind]] = {
     "gitlab": ("gl" + "pat-" + _alnum(20), Kind.TOKEN),
     "slack bot": ("xo" + "xb-" + "123456789012-" + "1234567890123-" + _alnum(24), Kind.TOKEN),
     "slack user": ("xo" + "xp-" + "1234567890-" + "1234567890-" + _hex(32), Kind.TOKEN),
-    "aws id": ("AK" + "IA" + _upper(16), Kind.API_KEY),
-    "aws temporary id": ("AS" + "IA" + _upper(16), Kind.API_KEY),
+    "aws id": ("AK" + "IA" + _base32(16), Kind.API_KEY),
+    "aws temporary id": ("AS" + "IA" + _base32(16), Kind.API_KEY),
     "google": ("AI" + "za" + _alnum(35), Kind.API_KEY),
     "google oauth": ("ya" + "29." + _alnum(60), Kind.TOKEN),
     "stripe": ("sk" + "_live_" + _alnum(24), Kind.API_KEY),
@@ -186,6 +193,47 @@ SECRETS: dict[str, Planted] = {
     "password behind an escaped newline": _text("host=db\\npassword=@@\\nport=1", "blackbird"),
     "query string": _text("GET /v1?access_token=@@&page=2", "blackbird", Kind.TOKEN),
     "signed url": _text("https://acme.net/f?X-Amz-Signature=@@&X-Amz-Expires=60", _hex(64), Kind.TOKEN),
+    "parameter": _text("?token=@@&x=1", "abc123" + "def456", Kind.TOKEN),
+    "parameter of a url": _text("see https://acme.net/f?page=2&token=@@#top", "abc123" + "def456"),
+    "parameter behind an escaped ampersand": _text('INFO "/f?a=1\\u0026token=@@"', "abc123" + "def456"),
+    "parameter behind an ampersand of html": _text("/f?a=1&amp;token=@@", "abc123" + "def456"),
+    "parameter of a fragment": _text("https://acme.net/cb#token=@@&state=1", "abc123" + "def456"),
+    "first pair of a form": _text("token=@@&client_id=7", "abc123" + "def456", Kind.TOKEN),
+    "signature of a url": _text("https://acme.net/f?Expires=1705312800&Signature=@@", "b7tdoLMFKmAXYkTeL"),
+    "azure signature": _text("https://acme.net/f?sv=2024&sig=@@&se=1", _alnum(41) + "%3D", Kind.TOKEN),
+    "key as a parameter": _text("https://acme.net/v1?key=@@", "q7Rt2xKp" + "9Lm4Zs8V", Kind.SECRET),
+    "code of a sign-in": _text("/callback?code=@@&state=x", "q7Rt2xKp" + "9Lm4Zs8V", Kind.SECRET),
+    "signature in hex of few letters": _text("X-Amz-Signature=@@", "deadbeef" * 8, Kind.TOKEN),
+    "signature of a url in pieces": Planted({"X-Amz-Signature": "abcdef01" * 8}, "abcdef01", Kind.TOKEN),
+    "environment in one word": _text("PGPASSWORD=@@ psql -h db", "Tr0ub" + "4dor3x", Kind.PASSWORD),
+    "environment in one word, secret": _text("export MYCLIENTSECRET=@@", "blackbird", Kind.SECRET),
+    "environment in one word, key": _text("DATADOGAPIKEY=@@", "blackbird", Kind.API_KEY),
+    "environment in one word, token": _text("CITOKEN=@@", "abc123" + "def456", Kind.TOKEN),
+    "environment in one word, in json": Planted({"PGPASSWORD": "blackbird"}, "blackbird", Kind.PASSWORD),
+    "environment, token": _text("CI_JOB_TOKEN=@@ make", "abc123" + "def456", Kind.TOKEN),
+    "rails secret": _text("SECRET_KEY_BASE=@@", "blackbird"),
+    "mysql": _text("mysql -p@@", "S3cret" + "Pass99", Kind.PASSWORD),
+    "mysql without digits": _text("mysql -p@@", "blackbird", Kind.PASSWORD),
+    "mysqldump": _text("/usr/bin/mysqldump -h db -u root -p@@ crm > a.sql", "black!bird", Kind.PASSWORD),
+    "mysqladmin on two lines": _text("mysqladmin -u root \\\n  -p'@@' status", "blackbird", Kind.PASSWORD),
+    "mariadb": _text("ls && mariadb-dump -p@@ crm", "blackbird", Kind.PASSWORD),
+    "sshpass": _text("sshpass -p @@ ssh db", "blackbird", Kind.PASSWORD),
+    "auth": Planted('{"auth":"' + "hunter2" + 'secret"}', "hunter2" + "secret", Kind.SECRET),
+    "token in words": _text("the token @@ is", "sk-live" + "-ABCDEF0123456789abcdef0123456789", Kind.API_KEY),
+    "token and a space": _text("log in with token @@.", _alnum(24), Kind.TOKEN),
+    "api key and a space": _text("my api key `@@`", _alnum(24), Kind.API_KEY),
+    "secret and a space": _text("the client secret @@", _alnum(20), Kind.SECRET),
+    "table": Planted(
+        {"columns": ["name", "password"], "rows": [["bob", "hunter2" + "secret"]]},
+        "hunter2" + "secret",
+        Kind.PASSWORD,
+    ),
+    "table with headers": Planted({"headers": ["api_key"], "data": [["a"], ["blackbird"]]}, "blackbird"),
+    "table with fields": Planted(
+        {"fields": [{"name": "id"}, {"name": "secret"}], "values": [[1, {"a": "blackbird"}]]}, "blackbird"
+    ),
+    "table, rows first": Planted({"rows": [["x", 1234567]], "columns": ["a", "password"]}, "1234567"),
+    "table in a string": Planted('{"columns":["password"],"rows":[["blackbird"]]}', "blackbird"),
     "yaml with doubled quotes": _text("password: '@@'", "black''bird", Kind.PASSWORD),
     "python with triple quotes": _text('password = """@@"""', "blackbird", Kind.PASSWORD),
     "list in prose": _text("1.Password: @@", "blackbird99", Kind.PASSWORD),
@@ -319,6 +367,34 @@ ORDINARY: list[Json] = [
     "lodash@4.17.21 and @scope/pkg@1.0.0",
     "scores = (q@k.transpose(-2, -1)) * scale",
     "@app.route('/users')",
+    "token economy",
+    "The token economy of 2024 and the key performance indicators",
+    "ssh -p 8080 db and docker run -p 8080:80 web",
+    "docker run --name mysql -p3306:3306 mysql",
+    "mysql -u root -p crm",
+    'mysql -p"$PASSWORD" and mysqldump -p${DB_PASS} and mysql -ppassword and mysql -p<password>',
+    "mysql is fast; tar -pxf a.tar",
+    "mkdir -parents and cp -pr a b",
+    "https://acme.net/l?page=2&sort=key",
+    "?token=abc&x=1 and ?token=&code=NYC&key=name",
+    "https://acme.net/l?next_page_token=abc123def456&x=1",
+    "https://acme.net/l?page_token=q7Rt2xKp9Lm4Zs8V",
+    "https://acme.net/l?code=DE&zip_code=10115&country_code=DE&auth=oauth2&signature=none",
+    "https://acme.net/l?key=PROJ-1234&token=hello%20world",
+    "PASSWORDLESS=1 NOPASSWD=true",
+    "bob ALL=(ALL) NOPASSWD: ALL",
+    "MAX_TOKEN=4096 EOS_TOKEN=<eos> TOKENIZER=o200k_base",
+    "the token q7Rt2 and the key src/toolhone/storage/migrations.py:42",
+    "the public key q7Rt2xKp9Lm4Zs8Vq7Rt2xKp of it, the next page token q7Rt2xKp9Lm4Zs8Vq7Rt2xKp",
+    "the key f47ac10b-58cc-4372-a567-0e02b2c3d479, the token sha256:9f86d081884c7d65",
+    {"auth": "basic"},
+    {"auth": "oauth2"},
+    [{"auth": "client_credentials_v2"}, {"auth": "scram-sha-256"}, {"auth": "saml2.0"}, {"auth": "none"}],
+    {"columns": ["name", "password_policy"], "rows": [["bob", "strict99"]]},
+    {"columns": ["token_count", "key"], "rows": [[4096, "name"], [None, "PROJ-1234"], []]},
+    {"columns": "password", "rows": [["strict99"]]},
+    {"columns": ["password"], "rows": [{"id": 1}, "x", []], "data": 3},
+    {"headers": {"Accept": "text/html"}, "data": [["password", "is", "hashed"]]},
     "task-management-for-small-teams-2024 and risk-averse-2023-strategies-1",
     "sk-circle-fade-dot-animation",
     "npm_config_registry and npm_lifecycle_event",
@@ -396,10 +472,84 @@ def test_both_tables_are_long_enough_to_mean_something() -> None:
     assert len(ORDINARY) >= 80
 
 
+@pytest.fixture(scope="module")
+def scanner() -> ModuleType:
+    """The shipped tool that finds secrets in files. It stands alone, with patterns of its own."""
+    path = Path(__file__).parents[1] / "tool_registry" / "secret_scanner.py"
+    spec = importlib.util.spec_from_file_location("_shipped_scanner", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+# The scanner's patterns begin with a literal, so that they are fast: these tokens have none, or one of two
+# letters that stand everywhere.
+NOT_SCANNED = {"twilio key", "twilio account", "mailchimp", "telegram", "azure client"}
+
+SCANNED: dict[str, str] = {
+    "private_key": _PEM,
+    "aws_access_key_id": TOKENS["aws id"][0],
+    "github_token": TOKENS["github classic"][0],
+    "github_fine_grained_token": TOKENS["github fine-grained"][0],
+    "gitlab_token": TOKENS["gitlab"][0],
+    "slack_token": "xo" + "xe-" + _alnum(16),
+    "slack_webhook": "https://hooks.slack.com/services/" + "T0AB12CD3/B0AB12CD3/" + _alnum(24),
+    "stripe_secret_key": TOKENS["stripe"][0],
+    "stripe_restricted_key": TOKENS["stripe restricted"][0],
+    "google_api_key": TOKENS["google"][0],
+    "anthropic_key": TOKENS["anthropic"][0],
+    "openai_key": TOKENS["openai"][0],
+    "huggingface_token": TOKENS["hugging face"][0],
+    "npm_token": TOKENS["npm"][0],
+    "pypi_token": TOKENS["pypi"][0],
+    "sendgrid_key": TOKENS["sendgrid"][0],
+    "google_oauth_token": TOKENS["google oauth"][0],
+    "stripe_webhook_secret": TOKENS["stripe webhook"][0],
+    "groq_key": TOKENS["groq"][0],
+    "digitalocean_token": TOKENS["digitalocean"][0],
+    "shopify_token": TOKENS["shopify"][0],
+    "mailgun_key": TOKENS["mailgun"][0],
+    "databricks_token": TOKENS["databricks"][0],
+    "vault_token": TOKENS["vault"][0],
+    "docker_token": TOKENS["docker"][0],
+    "figma_token": TOKENS["figma"][0],
+    "atlassian_token": TOKENS["atlassian"][0],
+    "sentry_token": TOKENS["sentry"][0],
+    "notion_token": TOKENS["notion"][0],
+    "tailscale_key": TOKENS["tailscale"][0],
+    "age_key": TOKENS["age"][0],
+    "json_web_token": _jwt(),
+    "password_in_url": "postgres://app:" + "s3cr3t" + "-p4ss@db/crm",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in TOKENS if name not in NOT_SCANNED])
+def test_the_secret_scanner_finds_what_redaction_takes_out(scanner: ModuleType, name: str) -> None:
+    token, _ = TOKENS[name]
+
+    assert len(scanner.find_secrets(f"VALUE={token}\n")) == 1
+
+
+def test_redaction_takes_out_what_the_secret_scanner_finds(scanner: ModuleType) -> None:
+    kinds = {kind: [found["kind"] for found in scanner.find_secrets(text)] for kind, text in SCANNED.items()}
+    assert kinds == {kind: [kind] for kind in scanner.KINDS}
+
+    for text in SCANNED.values():
+        assert scanner.find_secrets(redact_text(f"VALUE={text}\n")) == []
+
+
 def test_what_stands_around_a_secret_is_kept() -> None:
     assert (
         redact_text("postgres://app:s3cr3t@db:5432/crm") == "postgres://app:[REDACTED:password]@db:5432/crm"
     )
+    assert redact_text("/f?token=abc123def456&x=1 it") == "/f?token=[REDACTED:token]&x=1 it"
+    assert redact_text("mysql -u bob -p's3cret' crm") == "mysql -u bob -p'[REDACTED:password]' crm"
+    assert redact({"columns": ["name", "password"], "rows": [["bob", "x"], ["eve"]]}) == {
+        "columns": ["name", "password"],
+        "rows": [["bob", "[REDACTED:password]"], ["eve"]],
+    }
     assert redact_text("DB_PASSWORD=hunter2; ls -l") == "DB_PASSWORD=[REDACTED:password]; ls -l"
     assert redact_text("login(user='bob', password='x y', n=1)") == (
         "login(user='bob', password='[REDACTED:password]', n=1)"
@@ -513,6 +663,15 @@ HOSTILE = {
     "flags": "--password ",
     "hex": "SK0a",
     "bearer": "Bearer ",
+    "parameters": "?token=abc123",
+    "pairs": "token=a&",
+    "mysql": "mysql ",
+    "mysql with arguments": "mysql -u root ",
+    "mysql with passwords": "mysql -p$A ",
+    "mysql with a long argument": "mysql a" + "b" * 300,
+    "spoken": "token a1b2c3d4e5f6g7h8i9j0",
+    "spaces before runs": " " + "a" * 30,
+    "env": "PGPASSWORD=",
 }
 
 
@@ -527,13 +686,16 @@ def test_hostile_text_comes_to_an_end(piece: str) -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-keys = st.text() | st.sampled_from(["password", "token", "key", "name", "value", "credentials", "type"])
+keys = st.text() | st.sampled_from(
+    ["password", "token", "key", "name", "value", "credentials", "type", "columns", "rows"]
+)
 documents = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)
 fragments = st.sampled_from(
     [
         *"\"'`\\{}[]()<>:=,;&@. \n\t-+_/%",
         *("\\n", '\\"', "password", "token", "key", "Cookie: ", "Authorization: ", "--", "=", ": ", " is "),
         *("a", "Z", "7", "[REDACTED:token]", "[REDACTED:", "://", "eyJ", "AKIA", "sk-", "DE89", "4111 "),
+        *("?token=", "&sig=", "abc123def456", "mysql ", "-p", "PGPASSWORD=", "q7Rt2xKp9Lm4Zs8Vq7Rt2"),
         *("ada@analytical.org", "203.0.113.77", "hunter2", "219-09-" + "9999", "Bearer abcdef123456abcdef"),
     ]
 )

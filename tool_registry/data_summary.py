@@ -209,6 +209,10 @@ def _format(file: Path) -> str:
 def _opened(file: Path) -> Generator[TextIO]:
     try:
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            # A database, say: its pages would pass for a table of one wide column.
+            if "\0" in stream.read(8192):
+                raise DataError(f"{file.name!r} is binary, not a text of rows.")
+            stream.seek(0)
             yield stream
     except csv.Error as exc:
         raise DataError(f"{file.name!r} is not a table: {exc}.") from exc

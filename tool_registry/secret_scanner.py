@@ -18,7 +18,7 @@ LARGEST_FILE = 1_000_000
 
 # Every pattern begins with a literal, which is what makes the search through a whole file fast, and has
 # an end to everything it repeats. What stands before it is looked at afterwards.
-_KINDS = {
+KINDS = {
     kind: re.compile(pattern)
     for kind, pattern in {
         "private_key": r"-----BEGIN (?:[A-Z]{2,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
@@ -37,6 +37,21 @@ _KINDS = {
         "npm_token": r"npm_[A-Za-z0-9]{36}\b",
         "pypi_token": r"pypi-[A-Za-z0-9_-]{50,300}",
         "sendgrid_key": r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}",
+        "google_oauth_token": r"ya29\.[A-Za-z0-9_-]{20,400}",
+        "stripe_webhook_secret": r"whsec_[A-Za-z0-9+/=]{24,100}",
+        "groq_key": r"gsk_[A-Za-z0-9]{32,100}\b",
+        "digitalocean_token": r"do[por]_v1_[a-f0-9]{64}\b",
+        "shopify_token": r"shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}\b",
+        "mailgun_key": r"key-[0-9a-f]{32}\b",
+        "databricks_token": r"dapi[a-f0-9]{32}\b",
+        "vault_token": r"hv[sbr]\.[A-Za-z0-9_-]{24,300}",
+        "docker_token": r"dckr_pat_[A-Za-z0-9_-]{20,100}",
+        "figma_token": r"figd_[A-Za-z0-9_-]{30,100}",
+        "atlassian_token": r"AT[AC]TT3x[A-Za-z0-9_=-]{30,300}",
+        "sentry_token": r"sntry[su]_[A-Za-z0-9_+/=-]{32,400}",
+        "notion_token": r"ntn_[A-Za-z0-9]{40,60}\b",
+        "tailscale_key": r"tskey-[a-z]{2,12}-[A-Za-z0-9-]{16,100}",
+        "age_key": r"AGE-SECRET-KEY-1[A-Z0-9]{58}\b",
         "json_web_token": r"eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,1000}",
         "password_in_url": r"://[^\s/:@\"'<>]{1,100}:(?P<secret>[^\s/:@\"'<>]{3,200})@",
     }.items()
@@ -100,7 +115,7 @@ def scan_secrets(
 def find_secrets(text: str) -> list[dict[str, Any]]:
     """Every secret in a text: line, kind and a masked excerpt, never the secret itself."""
     found: dict[tuple[int, int], tuple[str, str]] = {}
-    for kind, pattern in _KINDS.items():
+    for kind, pattern in KINDS.items():
         for match in pattern.finditer(text):
             before = text[match.start() - 1 : match.start()]
             if kind == "private_key":

@@ -1,4 +1,7 @@
-"""Read SQLite files: run a query, describe what is in them. Nothing can be written or attached."""
+"""Read SQLite files: run a query, describe what is in them. Nothing can be written or attached.
+
+Toolhone's own files are refused: they hold the results of every caller, not redacted.
+"""
 
 import base64
 import sqlite3
@@ -11,6 +14,9 @@ from urllib.parse import quote
 
 LONGEST_VALUE = 10_000_000
 LONGEST_BLOB_SHOWN = 1_000
+
+TOOLHONE_APPLICATION_ID = 0x74686F6E
+"""What toolhone writes into the header of its files; the same number stands in its storage."""
 
 _READING = {
     sqlite3.SQLITE_SELECT,
@@ -111,6 +117,8 @@ def _opened(database: str, timeout_seconds: float) -> Generator[sqlite3.Connecti
         connection.text_factory = _text
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         connection.execute("PRAGMA query_only = ON")
+        if connection.execute("PRAGMA application_id").fetchone() == (TOOLHONE_APPLICATION_ID,):
+            raise QueryError(f"{str(path)!r} is toolhone's own data; use `toolhone audit`.")
         connection.set_authorizer(_only_reading)
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 10_000)
         try:

@@ -1,6 +1,6 @@
 """`python -m toolhone`."""
 
-from toolhone.cli import main
+from toolhone.cli import script
 
 if __name__ == "__main__":
-    main()
+    script()

@@ -16,7 +16,13 @@ from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.chain import Invoke, compose, definition_of
 from toolhone.execution.executor import Executor
 from toolhone.execution.limits import CallLimits, limiting
-from toolhone.execution.links import authorizing, checking_arguments, checking_output, compacting
+from toolhone.execution.links import (
+    authorizing,
+    checking_arguments,
+    checking_output,
+    compacting,
+    preparing,
+)
 from toolhone.execution.metering import TokenMeter
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.recording import recording
@@ -31,6 +37,7 @@ from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
 from toolhone.registry.downstream import DownstreamServers
 from toolhone.registry.files import FileToolset
+from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.toolset import Toolset
 from toolhone.selection.embedder import load_minilm
@@ -288,6 +295,7 @@ def build_executor(
             checking_arguments,
             retrying(record=audit.record, new_event=new_event),
             limiting(limits),
+            preparing(catalog.prepare),
             timing(default_seconds=settings.call_timeout, server_limits=server_limits),
             checking_output(results.keep),
         ],
@@ -316,6 +324,18 @@ def _output_schema(catalog: Catalog, name: str) -> JsonObject | None:
     return None if tool is None else tool.output_schema
 
 
+def _servers(settings: Settings, environ: Mapping[str, str]) -> ServersFile:
+    if settings.config is None:
+        return ServersFile(entries=())
+    if environ.get(NESTING_MARK):
+        notice = (
+            "This toolhone was started by another toolhone, so it starts no servers of its own: "
+            f"{NESTING_MARK} is set."
+        )
+        return ServersFile(entries=(), notices=(notice,))
+    return load_servers(settings.config, environ)
+
+
 @asynccontextmanager
 async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncGenerator[App]:
     """A running app, stopped at the end with everything it started.
@@ -323,8 +343,7 @@ async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
     Raises:
         ConfigurationError: The servers file is not valid.
     """
-    servers = load_servers(settings.config, environ) if settings.config else ServersFile(entries=())
-    app = App(settings, environ, servers)
+    app = App(settings, environ, _servers(settings, environ))
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(app.run)

@@ -130,7 +130,7 @@ class ServerUnavailableError(ToolhoneError):
 
 
 class ServerAuthenticationError(ServerUnavailableError):
-    """The downstream server refused our credentials. It is not tried again until it is restarted."""
+    """The downstream server refused our credentials. It is not tried again until toolhone is restarted."""
 
     code = "server_authentication_failed"
 

@@ -167,9 +167,10 @@ class OptimizationManager:
         Raises:
             InvalidRequestError: The task is empty or a bound is out of range.
         """
-        selection = await self._select(context, available_tools)
-        chosen = [scored.definition for scored in selection.tools]
         wanted = None if available_tools is None else set(available_tools)
+        # A program's own filter may well leave nothing to choose from; an agent's would be a mistake.
+        selection = None if wanted == set() else await self._select(context, available_tools)
+        chosen = [scored.definition for scored in selection.tools] if selection else []
         available = [tool for tool in self._catalog.tools() if wanted is None or tool.name in wanted]
 
         def count() -> tuple[int, int]:
@@ -189,7 +190,7 @@ class OptimizationManager:
             ],
             "tokens_saved": of_all - sent,
             "optimization_ratio": f"{(of_all - sent) / of_all:.1%}" if chosen else "0.0%",
-            "notices": list(selection.notices),
+            "notices": list(selection.notices) if selection else ["No tool is available."],
         }
 
     async def _select(

@@ -21,6 +21,8 @@ PLAIN = Path(__file__).parents[1] / "registry" / "servers" / "plain.py"
 MODULE = '''
 """The functions of the tools under test."""
 
+from toolhone.models import ToolOutput
+
 
 def add(a: float, b: float) -> dict[str, float]:
     return {"sum": a + b}
@@ -36,6 +38,11 @@ def list_rows(count: int) -> dict[str, object]:
 
 def fail(reason: str) -> str:
     raise ValueError(reason)
+
+
+def draw() -> ToolOutput:
+    picture = {"type": "image", "data": "UElD", "mimeType": "image/png"}
+    return ToolOutput(content=({"type": "text", "text": "a picture"}, picture))
 '''
 LONG = "a_tool_whose_name_is_as_long_as_a_name_can_be_here"
 assert len(LONG) == 50
@@ -59,6 +66,7 @@ FILES = [
     tool_file("add", "Add two numbers and give their sum.", "add", {"a": NUMBER, "b": NUMBER}),
     tool_file("repeat", "Give back the text.", "repeat", {"text": TEXT}, annotations={}),
     tool_file("list_rows", "List many rows.", "list_rows", {"count": COUNT}),
+    tool_file("draw", "Draw a picture.", "draw", {}),
     tool_file("fail", "Fail for the reason that is given.", "fail", {"reason": TEXT}),
     tool_file(
         LONG, "Add [red]two[/red] numbers \x1b[31mslowly.\nA second line.", "add", {"a": NUMBER, "b": NUMBER}
@@ -99,8 +107,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def run(home: Path) -> Generator[Run]:
     """Runs a command in this process."""
-    loggers = [each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)]
-    levels = {logger: logger.level for logger in loggers}
+    # The ones that commands turn down; other tests listen to them.
+    loggers = [logging.getLogger(name) for name in ("mcp.client.stdio", "toolhone.registry.python_handler")]
+    levels = [logger.level for logger in loggers]
 
     def run(*arguments: str | Path, input: str = "") -> Outcome:
         with CliRunner().isolation(input=input) as (stdout, stderr, _):
@@ -113,9 +122,8 @@ def run(home: Path) -> Generator[Run]:
             return Outcome(code, stdout.getvalue().decode(), stderr.getvalue().decode())
 
     yield run
-    for logger in logging.root.manager.loggerDict.values():
-        if isinstance(logger, logging.Logger):
-            logger.setLevel(levels.get(logger, logging.NOTSET))
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture

@@ -94,6 +94,15 @@ def test_a_large_result_is_printed_whole(run: Run) -> None:
     assert len(run("call", "list_rows", "count=3000").json["rows"]) == 3000
 
 
+def test_a_picture_is_not_lost(run: Run) -> None:
+    shown = run("call", "draw")
+    (slot,) = run("call", "draw", "--json").json["results"]
+
+    assert shown.stdout == "a picture\n"
+    assert shown.stderr == "note: The result has a block of type 'image' too, which --json shows.\n"
+    assert slot["content"] == [{"type": "image", "data": "UElD", "mimeType": "image/png"}]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

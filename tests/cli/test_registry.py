@@ -36,7 +36,7 @@ def test_a_problem_names_file_and_field_and_the_exit_code_says_it(run: Run, regi
 
     assert outcome.exit_code == 1
     assert outcome.stdout.startswith(f"{registry / 'add.json'}: /category: ")
-    assert outcome.stderr.endswith("5 files, 1 problems\n")
+    assert outcome.stderr.endswith("6 files, 1 problems\n")
     assert (problem["file"], problem["field"]) == (str(registry / "add.json"), "/category")
     assert problem["message"] in outcome.stdout
 
@@ -44,11 +44,11 @@ def test_a_problem_names_file_and_field_and_the_exit_code_says_it(run: Run, regi
 def test_the_folder_is_the_named_one_else_the_one_here_else_the_users(
     run: Run, registry: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run("registry", "check").stderr == f"{registry}: 5 files, 0 problems\n"
+    assert run("registry", "check").stderr == f"{registry}: 6 files, 0 problems\n"
     (home / "here" / "tool_registry").mkdir()
     assert run("registry", "check").stderr == "tool_registry: 0 files, 0 problems\n"
     monkeypatch.setenv("TOOLHONE_REGISTRY", str(registry))
-    assert run("registry", "check").stderr == f"{registry}: 5 files, 0 problems\n"
+    assert run("registry", "check").stderr == f"{registry}: 6 files, 0 problems\n"
 
 
 def test_no_folder_at_all_is_one_line(run: Run) -> None:

@@ -65,7 +65,7 @@ def test_a_wrong_tool_file_is_noted_beside_json(run: Run, registry: Path) -> Non
     (registry / "wrong.json").write_text("{}")
     outcome = run("tools", "--json")
 
-    assert len(outcome.json) == 5
+    assert len(outcome.json) == 6
     assert "wrong.json" in outcome.stderr
 
 

@@ -88,7 +88,7 @@ class Workbench:
         self._ids = count(1)
         self.keeper = ResultKeeper(
             lambda: self.store,
-            new_handle=lambda: f"r{next(self._ids)}",
+            new_handle=lambda: f"r{next(self._ids):05}-nobody-can-guess",
             max_bytes=self.max_bytes,
             clock=lambda: 0.0,
         )

@@ -1,9 +1,13 @@
 """What is refused, what is repaired, and what is said about an answer."""
 
+import threading
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
+from toolhone.execution import executor, links, recording
+from toolhone.execution.json_values import is_large
 from toolhone.models import EventKind, Json, JsonObject, OutputValidation, ToolOutput
 
 if TYPE_CHECKING:
@@ -86,6 +90,114 @@ async def test_a_schema_of_no_use_does_not_make_its_tool_useless(bench: "Workben
         assert "not checked" in result.notices[0]
 
 
+LIST: JsonObject = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}, "order": {"type": "string"}},
+}
+"""Every parameter is optional and other keys are not forbidden: anything at all is valid."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"arguments": {"parameters": {"n": 5}}},
+        {"arguments": {"arguments": '{"n": 5}'}},
+        {"arguments": {"tool_name": "list", "parameters": {"n": 5}}},
+        {"arguments": {"input": {"n": "5"}}},
+    ],
+)
+async def test_nested_arguments_reach_a_tool_that_would_also_run_without(
+    bench: "Workbench", call: JsonObject
+) -> None:
+    bench.tool("list", echo, schema=LIST)
+    (result,) = await bench.run([{"tool": "list", **call}])
+    assert result.result == {"n": 5}
+    assert result.notices and bench.of_kind(EventKind.REPAIR)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"argumets": {"n": 5}},
+        {"arguments": {"argumets": {"n": 5}}},
+        {"arguments": {"N": 5, "Order": "x"}},
+        {"arguments": {"parameters": {"limit": 5}}},
+        {"arguments": {"parameters": {"n": 5}, "extra": 1}},
+    ],
+)
+async def test_arguments_that_name_no_parameter_are_not_taken_for_none(
+    bench: "Workbench", call: JsonObject
+) -> None:
+    bench.tool("list", echo, schema=LIST)
+    (result,) = await bench.run([{"tool": "list", **call}])
+    assert result.error is not None and result.error.code == "invalid_arguments"
+    assert "is a parameter of this tool; there are: 'n', 'order'" in result.error.message
+    assert [event.kind for event in bench.events if event.kind is not EventKind.REPAIR] == [EventKind.REFUSAL]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"additionalProperties": True},
+        {"additionalProperties": {"type": "object"}},
+        {"patternProperties": {"^x": {}}},
+        {"properties": {}},
+        {"anyOf": [{"$ref": "#/$defs/other"}], "$defs": {"other": {"type": "object"}}},
+    ],
+)
+async def test_other_keys_pass_where_the_schema_speaks_of_them(bench: "Workbench", more: JsonObject) -> None:
+    bench.tool("list", echo, schema={**LIST, **more})
+    assert (await bench.one("list", {"parameters": {"n": 5}})).result == {"parameters": {"n": 5}}
+
+
+async def test_keys_declared_in_a_branch_are_parameters_too(bench: "Workbench") -> None:
+    bench.tool("list", echo, schema={**LIST, "anyOf": [{"properties": {"input": {"type": "object"}}}]})
+    assert (await bench.one("list", {"input": {"n": 5}})).result == {"input": {"n": 5}}
+
+
+async def test_large_values_are_checked_and_written_off_the_event_loop(
+    bench: "Workbench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: dict[str, set[bool]] = {}
+    main = threading.get_ident()
+
+    def watch(module: ModuleType, name: str) -> None:
+        work = getattr(module, name)
+
+        def watched(*given: Json, **named: Json) -> Json:
+            threads.setdefault(name, set()).add(threading.get_ident() == main)
+            return work(*given, **named)
+
+        monkeypatch.setattr(module, name, watched)
+
+    watch(links, "argument_problems")
+    watch(links, "repair_arguments")
+    watch(links, "find_problems")
+    watch(recording, "_event_fields")
+    watch(recording, "_sent_text")
+    watch(executor, "resolve")
+    rows: JsonObject = {
+        "type": "object",
+        "properties": {"rows": {"type": "array", "items": {"type": "integer"}}},
+    }
+    bench.tool("sum", echo, schema=rows, output_schema=rows)
+    large = await bench.one("sum", {"rows": [5] * 3_000 + ["5"]})
+    assert large.success
+    assert threads == {name: {False} for name in threads} and len(threads) == 6
+    threads.clear()
+    assert (await bench.one("sum", {"rows": ["5"]})).success
+    assert threads == {name: {True} for name in threads} and len(threads) == 6
+
+
+MANY: list[Json] = [[0] * 3_000, {"a": "x" * 600_000}, [[0] * 50] * 50, {"x" * 600_000: 1}]
+
+
+@pytest.mark.parametrize("value", MANY)
+def test_large_values_are_known_by_a_glance(value: Json) -> None:
+    assert is_large(value) and is_large("", value)
+    assert not is_large({"a": [1, 2, "text" * 50]})
+
+
 OUTPUT: JsonObject = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
@@ -105,6 +217,8 @@ async def test_an_answer_that_does_not_match_is_passed_warned_about_or_refused(
     assert strict.error is not None and strict.error.code == "invalid_output"
     page = await bench.keeper.read(strict.handle or "", "local")
     assert "x" in page["value"] or page["value"] == "no structure"
+    assert strict.handle and strict.handle in strict.error.message
+    assert strict.handle not in str(bench.events)
 
 
 async def test_a_tools_own_error_is_not_measured_by_its_output_schema(bench: "Workbench") -> None:

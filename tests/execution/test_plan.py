@@ -77,11 +77,10 @@ def test_data_that_looks_like_a_reference_can_be_quoted() -> None:
     assert list(references(quoted)) == []
     assert resolved({"x": quoted}) == {"x": {"$from": "a"}}
     assert resolved({"$quote": quoted}) == quoted
+    assert resolved({"$quote": {"$from": "a", "to": "b"}}) == {"$from": "a", "to": "b"}
 
 
-@pytest.mark.parametrize(
-    "data", [{"$quote": 5}, {"$from": "a", "to": "b"}, {"from": "a"}, {"$quote": {"a": 1}}]
-)
+@pytest.mark.parametrize("data", [{"$quote": 5}, {"from": "a"}, {"$quote": {"a": 1}}])
 def test_other_data_is_left_alone(data: JsonObject) -> None:
     assert list(references(data)) == []
     assert resolved(data) == data
@@ -110,6 +109,63 @@ def test_a_malformed_reference_is_a_problem_not_data() -> None:
     with pytest.raises(InvalidPlanError, match="quote"):
         list(references({"$from": {"a": 1}}))
     assert list(references({"$from": 1})) == [Reference("1")]
+
+
+async def test_a_reference_with_a_misspelled_key_is_refused_and_its_sibling_runs(bench: "Workbench") -> None:
+    async def echo(arguments: JsonObject) -> Json:
+        return arguments
+
+    bench.tool("echo", echo)
+    wrong: JsonObject = {"$from": "a", "pointer": "/x"}
+    results = await bench.run(
+        [
+            {"id": "a", "tool": "echo", "arguments": {"x": 1}},
+            {"tool": "echo", "arguments": {"y": wrong}},
+            {"tool": "echo", "arguments": {"y": {"$quote": wrong}}},
+        ]
+    )
+    assert results[0].result == {"x": 1}
+    assert results[2].result == {"y": wrong}
+    error = results[1].error
+    assert error is not None and error.code == "invalid_plan"
+    assert "'pointer'" in error.message and '"path"' in error.message and '"$quote"' in error.message
+
+
+COUNT: JsonObject = {"type": "object", "properties": {"n": {"type": "integer"}, "filter": {"type": "object"}}}
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        {"parameters": '{"n": {"$from": "a", "path": "/x"}}'},
+        {"parameters": {"n": {"$from": "a", "path": "/x"}}},
+        {"arguments": '{"n": {"$from": "a", "path": "/x"}}'},
+        {"tool_name": "count", "parameters": {"n": {"$from": "a", "path": "/x"}}},
+        {"tool_name": "count", "parameters": '{"n": {"$from": "a", "path": "/x"}}'},
+    ],
+)
+async def test_references_in_nested_arguments_are_followed(bench: "Workbench", nested: JsonObject) -> None:
+    async def echo(arguments: JsonObject) -> Json:
+        return arguments
+
+    bench.tool("echo", echo)
+    bench.tool("count", echo, schema=COUNT)
+    _, result = await bench.run(
+        [{"id": "a", "tool": "echo", "arguments": {"x": 5}}, {"tool": "count", "arguments": nested}]
+    )
+    assert result.result == {"n": 5}
+
+
+async def test_a_reference_that_only_a_repair_finds_is_refused(bench: "Workbench") -> None:
+    async def echo(arguments: JsonObject) -> Json:
+        return arguments
+
+    bench.tool("count", echo, schema=COUNT)
+    error = await bench.fails("count", {"filter": '{"x": {"$from": "a"}}'})
+    assert error.code == "invalid_arguments"
+    assert "$from" in error.message and "string" in error.message
+    quoted = await bench.one("count", {"n": "5", "filter": {"$quote": {"$from": "a"}}})
+    assert quoted.result == {"n": 5, "filter": {"$from": "a"}}
 
 
 EDGES = st.integers(1, 12).flatmap(

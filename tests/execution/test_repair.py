@@ -1,4 +1,4 @@
-"""Argument repair: a valid call is never changed, and an invalid one only into a valid one."""
+"""Argument repair: a valid call that names a parameter is never changed; others only into a valid one."""
 
 import copy
 
@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toolhone.exceptions import InvalidArgumentsError
+from toolhone.execution.parameters import names_none
 from toolhone.execution.repair import repair_arguments
-from toolhone.execution.validation import matches
+from toolhone.execution.validation import check_arguments, matches
 from toolhone.models import Json, JsonObject
 
 SEARCH: JsonObject = {
@@ -124,8 +126,11 @@ SCRAPS: st.SearchStrategy[Json] = st.recursive(
 
 @settings(deadline=None, max_examples=60)
 @given(PAIRS)
-def test_a_valid_call_is_never_changed(pair: tuple[JsonObject, Json]) -> None:
+def test_a_valid_call_with_a_declared_key_or_none_at_all_is_never_changed(
+    pair: tuple[JsonObject, Json],
+) -> None:
     schema, arguments = pair
+    assert not arguments or arguments.keys() & schema["properties"].keys()
     before = copy.deepcopy(arguments)
     repaired, done = repair_arguments(arguments, schema, names={"search"})
     assert repaired is arguments
@@ -143,7 +148,23 @@ def test_a_repair_ends_in_a_valid_call_or_is_not_made(
     assert arguments == before
     assert bool(done) == (repaired != before)
     if done:
-        assert matches(schema, repaired) and not matches(schema, before)
+        assert matches(schema, repaired) and not names_none(schema, repaired)
+        assert not matches(schema, before) or names_none(schema, before)
+
+
+@settings(deadline=None, max_examples=60)
+@given(PAIRS, st.dictionaries(NAMES, SCRAPS, max_size=4))
+def test_what_may_be_sent_is_valid_and_names_a_parameter_if_anything(
+    pair: tuple[JsonObject, Json], arguments: JsonObject
+) -> None:
+    schema, _ = pair
+    repaired, _ = repair_arguments(arguments, schema, names={"search"})
+    try:
+        check_arguments("search", repaired, schema)
+    except InvalidArgumentsError:
+        return
+    assert matches(schema, repaired)
+    assert not repaired or not schema["properties"] or repaired.keys() & schema["properties"].keys()
 
 
 @settings(deadline=None, max_examples=60)
@@ -152,6 +173,7 @@ def test_what_was_nested_or_written_as_text_comes_back_whole(pair: tuple[JsonObj
     schema, arguments = pair
     wrapped: JsonObject = {"params": arguments}
     repaired, done = repair_arguments(wrapped, schema)
-    if not matches(schema, wrapped):
+    # Without any key, or without a parameter to miss, the wrapped call is as good as another.
+    if not matches(schema, wrapped) or names_none(schema, wrapped):
         assert repaired == arguments
         assert done

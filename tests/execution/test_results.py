@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolhone.exceptions import InvalidRequestError, UnknownHandleError
+from toolhone.exceptions import InvalidRequestError, ToolFailedError, UnknownHandleError
 from toolhone.execution.json_values import minified
 from toolhone.execution.pages import page_of
 from toolhone.execution.preview import exceeds, shrink, size_of
@@ -55,7 +55,8 @@ async def test_a_long_array_shows_its_first_rows_and_all_can_be_read(
     assert f"{len(shown)} of 2000 rows" in result.notices[0]
     assert 1_000 < size_of(result.result) <= 2_048
     assert await everything(bench, result.handle, path) == ROWS
-    assert bench.events[0].payload["handle"] == result.handle
+    assert result.handle and bench.events[0].payload["handle"] == f"{result.handle[:6]}…"
+    assert result.handle not in str(bench.events), "who reads the audit could read the result with it"
 
 
 async def test_long_text_shows_its_beginning(bench: "Workbench") -> None:
@@ -105,6 +106,40 @@ async def test_a_large_error_goes_behind_a_handle_too(bench: "Workbench") -> Non
     assert result.error is not None and result.error.message.startswith("bad bad")
     assert len(result.error.message) < 17_000
     assert await everything(bench, result.handle) == "bad " * 10_000
+
+
+@pytest.mark.parametrize(
+    ("message", "data"), [("bad " * 10_000, {"code": -32000}), ("bad", {"rows": ["x" * 100] * 1000})]
+)
+async def test_a_large_error_that_was_raised_goes_behind_a_handle_too(
+    bench: "Workbench", message: str, data: JsonObject
+) -> None:
+    async def fail(arguments: JsonObject) -> Json:
+        raise ToolFailedError(message, data=data)
+
+    bench.tool("fail", fail)
+    result = await bench.one("fail")
+    error = result.error
+    assert error is not None and error.code == "tool_failed" and result.handle
+    whole = f"{message}\n{minified(data)}"
+    shown, _ = error.message.split("…\n")
+    assert whole.startswith(shown) and len(error.message) < 3_000
+    assert f"the first {len(shown)} of {len(whole)} characters" in error.message
+    assert f"read_result with the handle {result.handle!r}" in error.message
+    assert error.data is not None and ("rows" in error.data, error.data["handle"]) == (False, result.handle)
+    assert await everything(bench, result.handle) == whole
+    assert result.handle not in str(bench.events)
+    assert result.handle[:6] in bench.events[0].payload["error"]["message"]
+
+
+async def test_a_small_error_is_told_as_it_is(bench: "Workbench") -> None:
+    async def fail(arguments: JsonObject) -> Json:
+        raise ToolFailedError("bad", data={"code": 5})
+
+    bench.tool("fail", fail)
+    result = await bench.one("fail")
+    assert result.error is not None
+    assert (result.error.message, result.error.data, result.handle) == ("bad", {"code": 5}, None)
 
 
 async def test_a_large_picture_goes_behind_a_handle_and_a_small_one_through(bench: "Workbench") -> None:

@@ -21,11 +21,15 @@ class Fixed:
         self.name = name
         self.definitions = list(tools)
         self.asked = 0
+        self.prepared: list[str] = []
         self._listeners = Listeners()
 
     def tools(self) -> Sequence[ToolDefinition]:
         self.asked += 1
         return self.definitions
+
+    async def ensure_ready(self, definition: ToolDefinition) -> None:
+        self.prepared.append(definition.name)
 
     async def call(
         self,
@@ -53,6 +57,17 @@ def tool(name: str, **changes: Json) -> ToolDefinition:
 
 def names(catalog: Catalog) -> list[str]:
     return [definition.name for definition in catalog.tools()]
+
+
+async def test_a_tool_is_prepared_where_it_comes_from() -> None:
+    one, two = Fixed("one", tool("a")), Fixed("two", tool("a"), tool("b"))
+    catalog = Catalog([one, two])
+
+    await catalog.prepare(tool("a"))
+    await catalog.prepare(tool("b"))
+    await catalog.prepare(tool("gone"))
+
+    assert (one.prepared, two.prepared) == (["a"], ["b"])
 
 
 def test_tools_come_ordered_by_name_whatever_their_toolset() -> None:

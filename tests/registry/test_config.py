@@ -1,4 +1,5 @@
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -218,10 +219,33 @@ def test_our_settings_are_read(tmp_path: Path) -> None:
         "pipx run toolhone",
         "python3.12 -m toolhone serve",
         "/venv/bin/python -I -m toolhone",
+        "python -mtoolhone serve",
+        "python -X utf8 -Im toolhone.cli serve",
+        "python /x/.venv/bin/toolhone serve",
+        "python3 -u /src/toolhone/__main__.py serve",
+        "py -3.12 -m toolhone",
+        "env toolhone serve",
+        "/usr/bin/env -i -u HOME KEY=1 toolhone serve",
+        "env -S 'toolhone serve'",
+        "poetry run toolhone",
+        "poetry -C /src run toolhone serve",
+        "pdm run toolhone",
+        "hatch -e dev run toolhone",
+        "conda run -n tools --no-capture-output toolhone serve",
+        "nohup toolhone serve",
+        "sh -c 'toolhone serve'",
+        "bash -lc 'cd /srv && KEY=\"a b\" exec toolhone serve 2>/dev/null'",
+        "sh -e -c '(env toolhone serve)'",
+        "sh -c 'toolhone serve --config it\"s.json'",
+        "cmd /c toolhone",
+        "cmd.exe /d /c C:\\tools\\toolhone.exe serve",
+        "powershell -NoProfile -Command '& toolhone serve'",
     ],
 )
 def test_an_entry_that_would_start_toolhone_itself_is_skipped(tmp_path: Path, command: str) -> None:
-    program, *args = command.split()
+    lexer = shlex.shlex(command, posix=True)
+    lexer.whitespace_split, lexer.escape = True, ""
+    program, *args = lexer
     file = load(tmp_path, {"mcpServers": {"self": {"command": program, "args": args}}})
     assert file.entries == ()
     assert "'self'" in file.notices[0]
@@ -235,10 +259,22 @@ def test_an_entry_that_would_start_toolhone_itself_is_skipped(tmp_path: Path, co
         "toolhones",
         "npx toolhone-x",
         "uvx",
+        "env",
+        "env toolhone=1 server",
+        "python -c toolhone",
+        "python server.py -m toolhone",
+        "python toolhone.py",
+        "python -Ximporttime server.py",
+        "python",
+        "sh -c 'echo toolhone'",
+        "sh -c \"echo 'x; toolhone'\"",
+        "sh serve.sh toolhone",
+        "sh -c",
+        "poetry run server --for toolhone",
     ],
 )
 def test_an_entry_that_only_mentions_toolhone_is_kept(tmp_path: Path, command: str) -> None:
-    program, *args = command.split()
+    program, *args = shlex.split(command)
     assert load_one(tmp_path, {"command": program, "args": args}).problem is None
 
 

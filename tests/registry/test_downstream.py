@@ -8,10 +8,13 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 import uvicorn
 from mcp.server import MCPServer
@@ -35,6 +38,7 @@ from toolhone.exceptions import (
 from toolhone.models import Category, Json, JsonObject, Limits, ToolDefinition, ToolOutput
 from toolhone.registry.config import Command, Endpoint, ServerEntry, ServerSettings
 from toolhone.registry.downstream import DownstreamServers
+from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.server_state import ServerState
 from toolhone.stores import StoredCatalog
 
@@ -244,7 +248,7 @@ async def test_servers_that_misbehave_harm_nobody_else() -> None:
         mixed = " ".join(up.state("mixed").problems)
         assert up.state("mixed").tools == up.state("good").tools
         for words in (
-            "number 11",
+            "number 13",
             "'no_schema'",
             "/properties/a/type: 'text' is not a type",
             "'array'",
@@ -306,6 +310,122 @@ async def test_answers_come_back_as_they_were_sent() -> None:
         long = up.tool("one__for_ever").description
         assert len(long) < 17_000
         assert long.endswith("[toolhone shows 16384 of 20000 characters]")
+
+
+@pytest.mark.parametrize("message", ["Database is locked", "Connection closed"])
+async def test_an_error_with_the_code_of_a_lost_connection_is_an_answer(message: str) -> None:
+    async with running([plain("one")]) as up:
+        before = (await up.call("one__pid")).text
+        with pytest.raises(ToolFailedError, match=f"with error -32000: {message}") as failed:
+            await up.call("one__refuse", code=-32000, message=message, data={"try": "later"})
+        assert failed.value.data == {"code": -32000, "data": {"try": "later"}}
+        with pytest.raises(ToolFailedError) as failed:
+            await up.call("one__refuse", code=-32000, message=message)
+        assert failed.value.data == {"code": -32000}
+        assert (await up.call("one__pid")).text == before
+        assert [what for _, what in up.told.events] == ["listed", "started"]
+
+
+async def test_a_server_is_made_ready_without_a_call(tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    async with running([plain("one", "--starts", str(log))], MemoryCatalogs(STORED)) as up:
+        echo = up.tool("one__echo")
+        assert up.state("one").state == "idle"
+        await up.servers.ensure_ready(echo)
+        assert up.state("one").state == "ready"
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            # Once it runs, there is nothing to wait for: not even a cancellation is noticed.
+            await up.servers.ensure_ready(echo)
+        assert not scope.cancelled_caught
+        assert len(starts(log)) == 1
+
+
+async def test_a_server_that_cannot_be_made_ready_says_why() -> None:
+    async with running([plain("one", "--exit", "I need a key")], MemoryCatalogs(STORED)) as up:
+        with pytest.raises(ServerUnavailableError, match=r"did not start.*I need a key"):
+            await up.servers.ensure_ready(up.tool("one__echo"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in the file system")
+async def test_a_server_that_waits_for_its_turn_to_start_says_so(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    entries = [plain("first", "--gate", str(gate)), plain("second")]
+    async with running(entries, max_starting=1, listed=False) as up:
+        await anyio.wait_all_tasks_blocked()
+        assert (up.state("first").state, up.state("first").error) == ("starting", None)
+        assert up.state("second").state == "starting"
+        assert "Waiting to start" in (up.state("second").error or "")
+        await anyio.to_thread.run_sync(gate.write_bytes, b"")
+        await up.told.until("second", "started")
+        assert (up.state("second").state, up.state("second").error) == ("ready", None)
+
+
+async def test_a_server_that_turns_out_to_be_toolhone_is_ended_and_not_tried_again(tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    entry = plain("again", "--name", "toolhone", "--starts", str(log))
+    async with running([entry], MemoryCatalogs(replace(STORED, server="again")), sleep=stay_asleep) as up:
+        for words in ("is toolhone itself", "is invalid"):
+            with pytest.raises(ServerUnavailableError, match=words):
+                await up.call("again__echo")
+        await up.servers.refresh()
+        state = up.state("again")
+        assert state.state == "invalid"
+        assert (state.error or "").startswith("Server 'again' is toolhone itself")
+        await up.told.until("again", "failed")
+        assert len(starts(log)) == 1
+        assert is_gone(starts(log)[0])
+
+
+async def test_a_server_can_know_that_toolhone_started_it() -> None:
+    async with running([plain("one")]) as up:
+        assert (await up.call("one__environment", variable=NESTING_MARK)).text == "1"
+
+
+async def test_the_last_words_of_a_server_are_told_without_the_secrets_in_them() -> None:
+    words = "Bad key sk-ant-api03-abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJ\npassword=hunter2secret99"
+    async with running([plain("one", "--exit", words)], sleep=stay_asleep) as up:
+        error = up.state("one").error or ""
+        assert "It wrote: Bad key [REDACTED:api_key] | password=[REDACTED:password]" in error
+
+
+async def test_what_is_remembered_of_a_server_nobody_has_any_more_is_dropped_after_90_days() -> None:
+    day, now = 86_400.0, 1_800_000_000.0
+    clock = Clock()
+    clock.now = now
+
+    def stored(name: str, days: float) -> StoredCatalog:
+        listed_at = datetime.fromtimestamp(now - days * day, UTC).isoformat()
+        return replace(STORED, server=name, listed_at=listed_at)
+
+    odd = replace(STORED, server="odd", listed_at="yesterday")
+    store = MemoryCatalogs(stored("one", 400), stored("left", 91), stored("elsewhere", 89), odd)
+    async with running([plain("one")], store, clock=clock) as up:
+        assert up.tool("one__echo")
+        assert set(store.kept) == {"one", "elsewhere"}
+
+
+async def test_a_listing_in_use_is_remembered_anew_once_a_day_though_it_never_changes() -> None:
+    clock, store = Clock(), MemoryCatalogs()
+    async with running([plain("one")], store, clock=clock) as up:
+        await up.told.until("one", "started")
+    first, published = store.kept["one"].listed_at, 0
+
+    def count() -> None:
+        nonlocal published
+        published += 1
+
+    async with running([plain("one")], store, clock=clock) as up:
+        up.servers.subscribe(count)
+        clock.now += 3_600
+        await up.servers.refresh()
+        assert store.kept["one"].listed_at == first
+        clock.now += 86_400
+        await up.servers.refresh()
+        assert store.kept["one"].listed_at > first
+        assert published == 0
+        assert [what for _, what in up.told.events] == ["started"]
 
 
 async def test_cancelling_a_call_reaches_the_server_and_disturbs_no_other() -> None:
@@ -577,7 +697,11 @@ async def test_a_credential_refused_later_fails_the_call_and_stops_the_server(
 class OldWeb:
     """A web server of the handshake era that can forget its sessions, as after a restart."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, standard: bool = True) -> None:
+        self.standard = standard
+        """Answers to an unknown session as the standard says, not as servers on the TypeScript SDK do."""
+        self.breaks_off = False
+        """Ends the stream of a tool's answer before there is one."""
         self.session = 1
         self.calls: list[str] = []
 
@@ -596,7 +720,12 @@ class OldWeb:
         elif method == "server/discover":
             return JSONResponse({"error": "no such method"}, 400)
         elif request.headers.get("mcp-session-id") != str(self.session):
-            return PlainTextResponse("Session not found", 404)
+            if self.standard:
+                return PlainTextResponse("Session not found", 404)
+            error = {"code": -32000, "message": "Bad Request: No valid session ID provided"}
+            return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 400)
+        elif method == "tools/call" and self.breaks_off:
+            return Response(": nothing\n\n", media_type="text/event-stream", headers=headers)
         elif method == "tools/list":
             result = {"tools": [{"name": "which", "inputSchema": {"type": "object"}}]}
         elif method == "tools/call":
@@ -606,8 +735,9 @@ class OldWeb:
         return JSONResponse({"jsonrpc": "2.0", "id": message["id"], "result": result}, headers=headers)
 
 
-async def test_a_forgotten_http_session_is_renewed_and_the_call_is_sent_again() -> None:
-    web = OldWeb()
+@pytest.mark.parametrize("standard", [True, False])
+async def test_a_forgotten_http_session_is_renewed_and_the_call_is_sent_again(standard: bool) -> None:
+    web = OldWeb(standard=standard)
     app = Starlette(routes=[Route("/mcp", web.answer, methods=["GET", "POST", "DELETE"])])
     async with serving(app) as url, running([endpoint("old", f"{url}/mcp")]) as up:
         assert (await up.call("old__which")).text == "1"
@@ -615,6 +745,18 @@ async def test_a_forgotten_http_session_is_renewed_and_the_call_is_sent_again() 
         assert (await up.call("old__which")).text == "2"
         assert web.calls.count("initialize") == 2
         assert web.calls.count("tools/call") == 3
+
+
+async def test_an_answer_over_http_that_breaks_off_is_lost_and_the_call_is_not_sent_again() -> None:
+    web = OldWeb()
+    app = Starlette(routes=[Route("/mcp", web.answer, methods=["GET", "POST", "DELETE"])])
+    async with serving(app) as url, running([endpoint("old", f"{url}/mcp")]) as up:
+        web.breaks_off = True
+        with pytest.raises(ConnectionLostError):
+            await up.call("old__which")
+        assert web.calls.count("tools/call") == 1
+        web.breaks_off = False
+        assert (await up.call("old__which")).text == "1"
 
 
 async def test_an_http_server_that_went_away_is_reported_as_not_reached() -> None:

@@ -67,7 +67,6 @@ async def call(
             '{"left": 1, "right": [{"x": 1, "on": "2026-01-02"}]}',
             {"left": 1, "right": [{"x": 1, "on": "2026-01-02"}]},
         ),
-        ({"mean": float("nan")}, '{"mean": null}', {"mean": None}),
     ],
 )
 async def test_a_result_becomes_text_and_objects_are_structured(
@@ -117,6 +116,27 @@ async def test_a_plain_function_around_an_async_one_is_awaited() -> None:
     assert (await call(lambda: answer())).text == "yes"
 
 
+async def test_numbers_that_json_cannot_say_become_null_and_a_notice_says_where() -> None:
+    returned = {"a/b": [1.5, float("nan")], "most": float("inf"), "least": float("-inf")}
+
+    output = await call(lambda: returned)
+
+    assert output.structured == {"a/b": [1.5, None], "most": None, "least": None}
+    assert output.text == '{"a/b": [1.5, null], "most": null, "least": null}'
+    assert output.notices == (
+        "The answer has NaN at /a~1b/1, Infinity at /most, -Infinity at /least: "
+        "this is not JSON and was sent as null.",
+    )
+    assert (await call(lambda: {"a": 1.5})).notices == ()
+
+
+async def test_many_numbers_that_json_cannot_say_make_one_short_notice() -> None:
+    output = await call(lambda: [float("nan")] * 1_000, declared=True)
+
+    assert output.structured == [None] * 1_000
+    assert "NaN at /2, …: this" in output.notices[0]
+
+
 async def test_an_exception_is_told_without_its_traceback_and_logged_with_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -128,6 +148,19 @@ async def test_an_exception_is_told_without_its_traceback_and_logged_with_it(
 
     assert caught.value.message == "'t' failed: FileNotFoundError: no x.csv"
     assert "Traceback" in caplog.text
+
+
+async def test_an_exception_is_told_without_the_secrets_in_it() -> None:
+    def fails() -> None:
+        raise ConnectionError(
+            "postgres://bob:pw12345x@db/x refused, api_key=sk_live_4eC39HqLyjWDarjtT1zdp7dc"
+        )
+
+    with pytest.raises(ToolFailedError) as caught:
+        await call(fails)
+
+    assert "'t' failed: ConnectionError: postgres://bob:[REDACTED:password]@db/x" in caught.value.message
+    assert "sk_live" not in caught.value.message
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), StopIteration("x"), KeyError()])

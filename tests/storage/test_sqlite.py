@@ -24,7 +24,7 @@ from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
 from toolhone.storage.migrations import AUDIT, CACHE, RESULTS, Schema
 from toolhone.storage.results import SqliteResultStore
-from toolhone.storage.sqlite import SqliteFile
+from toolhone.storage.sqlite import APPLICATION_ID, SqliteFile
 from toolhone.storage.vectors import SqliteVectorStore
 from toolhone.stores import AuditQuery, StoredCatalog, StoredResult
 
@@ -91,6 +91,37 @@ def test_nothing_is_made_before_the_first_use(tmp_path: Path) -> None:
     for store in stores:
         store.close()
     assert not (tmp_path / "data").exists()
+
+
+def application_ids(folder: Path) -> dict[str, int]:
+    ids: dict[str, int] = {}
+    for path in folder.glob("*.db"):
+        connection = sqlite3.connect(path)
+        (ids[path.name],) = connection.execute("PRAGMA application_id").fetchone()
+        connection.close()
+    return ids
+
+
+def test_every_file_says_whose_it_is(tmp_path: Path) -> None:
+    for close in use_everything(tmp_path):
+        close()
+
+    ours = dict.fromkeys(("audit.db", "cache.db", "results.db"), APPLICATION_ID)
+    assert application_ids(tmp_path) == ours
+
+    # As a toolhone left them that did not say so.
+    for name in ours:
+        connection = sqlite3.connect(tmp_path / name)
+        connection.execute("PRAGMA application_id = 0")
+        connection.close()
+    audit = SqliteAuditStore(tmp_path)
+    results = SqliteResultStore(tmp_path, max_bytes=100)
+    catalogs = SqliteCatalogStore(tmp_path)
+    assert (audit.verify().rows, results.prune(), catalogs.load()) == (1, 0, {"s": CATALOG})
+    for store in (audit, results, catalogs):
+        store.close()
+
+    assert application_ids(tmp_path) == ours
 
 
 def test_a_file_that_is_up_to_date_opens_without_sqlite_utils(tmp_path: Path) -> None:

@@ -17,6 +17,11 @@ CallTool: TypeAlias = Callable[..., Awaitable[Json]]
 
 
 @pytest.fixture(scope="session")
+def registry_folder() -> Path:
+    return FOLDER
+
+
+@pytest.fixture(scope="session")
 def toolset() -> FileToolset:
     return FileToolset(FOLDER, {})
 

@@ -1,7 +1,9 @@
 """analyze_data: every format, bounded memory, honest numbers."""
 
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -113,3 +115,11 @@ async def test_bad_input_is_told_clearly(call_tool: CallTool, tmp_path: Path) ->
     with pytest.raises(ToolFailedError, match="Line 2"):
         await call_tool("analyze_data", path=str(tmp_path / "c.jsonl"))
     assert (await call_tool("analyze_data", path=str(tmp_path / "a.txt"), format="csv"))["rows"] == 1
+
+
+async def test_a_database_is_not_read_as_a_table(call_tool: CallTool, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.executescript("CREATE TABLE t (a); INSERT INTO t VALUES ('confidential')")
+
+    with pytest.raises(ToolFailedError, match=r"'a\.db' is binary"):
+        await call_tool("analyze_data", path=str(tmp_path / "a.db"), format="csv")

@@ -1,5 +1,6 @@
 """query_database and describe_database: rows as objects, and nothing but reading."""
 
+import importlib.util
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -10,6 +11,11 @@ import pytest
 
 from toolhone.exceptions import ToolFailedError
 from toolhone.models import Json
+from toolhone.storage.audit import SqliteAuditStore
+from toolhone.storage.catalogs import SqliteCatalogStore
+from toolhone.storage.results import SqliteResultStore
+from toolhone.storage.sqlite import APPLICATION_ID
+from toolhone.stores import StoredResult
 
 CallTool: TypeAlias = Callable[..., Awaitable[Json]]
 
@@ -97,6 +103,48 @@ async def test_nothing_but_reading_is_possible(
         await call_tool("query_database", database=str(shop), query=query)
 
     assert contents(shop.parent) == before
+
+
+@pytest.mark.parametrize("name", ["results.db", "audit.db", "cache.db", "link.db"])
+async def test_toolhones_own_files_are_refused(call_tool: CallTool, tmp_path: Path, name: str) -> None:
+    audit = SqliteAuditStore(tmp_path)
+    audit.verify()
+    catalogs = SqliteCatalogStore(tmp_path)
+    catalogs.delete("none")
+    results = SqliteResultStore(tmp_path, max_bytes=100)
+    results.put(
+        StoredResult(
+            handle="h",
+            principal="anna",
+            tool="t",
+            call_id="c",
+            created_at=0,
+            expires_at=4e9,
+            media="text",
+            body=b"confidential",
+        )
+    )
+    (tmp_path / "link.db").symlink_to(tmp_path / "results.db")
+
+    # While toolhone has them open, and when all is in the files themselves.
+    for _ in range(2):
+        with pytest.raises(ToolFailedError, match="toolhone's own data; use `toolhone audit`"):
+            await call_tool("query_database", database=str(tmp_path / name), query="SELECT 1")
+        with pytest.raises(ToolFailedError, match="toolhone's own data; use `toolhone audit`"):
+            await call_tool("describe_database", database=str(tmp_path / name))
+        for store in (audit, catalogs, results):
+            store.close()
+
+
+def test_the_tool_knows_the_number_that_storage_writes(registry_folder: Path) -> None:
+    # The tool stands alone and cannot import it.
+    spec = importlib.util.spec_from_file_location("_shipped", registry_folder / "sqlite_database.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    assert module.TOOLHONE_APPLICATION_ID == APPLICATION_ID
 
 
 async def test_a_query_that_never_ends_is_stopped(call_tool: CallTool, shop: Path) -> None:

@@ -1,8 +1,11 @@
 """The `toolhone` command: one module a command, imported only when it is used."""
 
 import importlib
+import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -72,6 +75,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for message in _messages(ours):
             click.echo(harmless(f"error: {message}"), err=True)
         sys.exit(1)
+
+
+def script() -> None:
+    """The console script: `main`, with an end that a tool which does not return cannot put off."""
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    except Exception as error:
+        # The process ends here, perhaps before the interpreter would show it.
+        sys.excepthook(type(error), error, error.__traceback__)
+        code = 1
+    # What we started has ended. Another thread sits in a tool that hangs, or in a read of the terminal;
+    # the interpreter would wait for it without end.
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        with suppress(OSError):  # nobody may be reading any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    sys.exit(code)
 
 
 def _messages(group: ExceptionGroup[ToolhoneError]) -> list[str]:

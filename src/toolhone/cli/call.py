@@ -74,7 +74,7 @@ def call(
                 asked = [{"tool": tool, "arguments": filled}]
             results.extend(await gateway.call(asked, caller=LOCAL_CALLER, read_only=read_only))
         if json_output:
-            print_json({"results": [result_json(result) for result in results]})
+            print_json({"results": [slot_json(result) for result in results]})
         else:
             show(results)
 
@@ -84,6 +84,12 @@ def call(
     )
     run(main, tracebacks=traceback)
     sys.exit(0 if all(result.success for result in results) else 1)
+
+
+def slot_json(result: CallResult) -> JsonObject:
+    """One slot of the answer, with the pictures and the like that MCP sends beside it."""
+    beside: JsonObject = {"content": list(result.content)} if result.content else {}
+    return {**result_json(result), **beside}
 
 
 def show(results: Sequence[CallResult]) -> None:
@@ -99,6 +105,8 @@ def show(results: Sequence[CallResult]) -> None:
             print_json(result.result)
         elif result.error is not None:
             click.echo(harmless(f"error: {result.error.code}: {result.error.message}"), err=True)
+        for block in result.content:
+            note(f"The result has a block of type {block.get('type')!r} too, which --json shows.")
         for notice in result.notices:
             note(notice)
         if result.handle is not None:

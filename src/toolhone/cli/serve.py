@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import threading
 from pathlib import Path
 
 import anyio
@@ -39,10 +38,6 @@ def serve(
     )
     settings = settings_of(config=config, registry=registry, data=data)
     anyio.run(_serve, settings, http)
-    # What we started has ended. A thread that is still there sits in a tool that does not return, or in a
-    # read of the terminal, and must not keep the process.
-    if threading.active_count() > 1:
-        os._exit(0)
 
 
 async def _serve(settings: Settings, http: str | None) -> None:

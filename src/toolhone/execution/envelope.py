@@ -107,7 +107,29 @@ def _fill(envelope: Envelope, item: Json, schema_of: SchemaOf) -> None:
         arguments = _id_as_argument(envelope, schema)
     if rest:
         arguments = _merged(arguments, rest, envelope)
-    envelope.arguments = arguments
+    envelope.arguments = _with_references(arguments, schema, envelope)
+
+
+def _with_references(arguments: JsonObject, schema: JsonObject | None, envelope: Envelope) -> JsonObject:
+    """Arguments nested in a string once more, if a reference is in there: it must be seen by the plan,
+    which is made before arguments are repaired."""
+    parameters = _parameters(schema)
+    repeated = {key for key in NAME_KEYS if key not in parameters and arguments.get(key) == envelope.tool}
+    rest = [(key, value) for key, value in arguments.items() if key not in repeated]
+    if len(rest) != 1:
+        return arguments
+    ((key, text),) = rest
+    if key not in WRAPPERS or key in parameters or not isinstance(text, str) or '"$from"' not in text:
+        return arguments
+    try:
+        inner = parse_json(text)
+    except ValueError:
+        return arguments
+    if not is_object(inner) or not inner or not all(name in parameters for name in inner):
+        return arguments
+    envelope.repairs.extend(f"Removed {name!r}, which says nothing more." for name in sorted(repeated))
+    envelope.repairs.append(f"Took the arguments out of {key!r}, under which they were nested.")
+    return inner
 
 
 def _slot(given: Json) -> str | None:

@@ -1,7 +1,7 @@
 """Runs a batch of calls: everything at once that waits for nothing, results in the order asked."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -9,6 +9,7 @@ import anyio
 from toolhone.exceptions import InvalidRequestError, ReferenceFailedError, ToolhoneError
 from toolhone.execution.chain import Invoke, Link
 from toolhone.execution.envelope import Envelope, read_calls
+from toolhone.execution.offloading import off_loop_if_large, parts_of
 from toolhone.execution.plan import fill_slots, make_plan, resolve
 from toolhone.execution.presentation import error_info, failure_info, present
 from toolhone.execution.progress import BatchProgress
@@ -102,12 +103,17 @@ class Executor:
         slots = [_Slot(envelope=envelope, name=name) for envelope, name in zip(envelopes, names, strict=True)]
         progress = BatchProgress(report_progress, len(slots)) if report_progress else None
 
-        def arguments_of(index: int) -> JsonObject:
+        async def arguments_of(index: int) -> JsonObject:
             """With the answers that they refer to; raises what keeps the call from running."""
             if error := slots[index].envelope.error or plan.problems.get(index):
                 raise error
             answers = {slots[need].name: _answer(slots[need]) for need in sorted(plan.needs[index])}
-            return resolve(slots[index].envelope.arguments, answers.__getitem__)
+            given = slots[index].envelope.arguments
+            return await off_loop_if_large(
+                lambda: resolve(given, answers.__getitem__),
+                given,
+                *(part for answer in answers.values() for part in parts_of(answer.whole or answer)),
+            )
 
         async def run(index: int) -> None:
             slot = slots[index]
@@ -152,10 +158,12 @@ class Executor:
             trace=CallTrace(repairs=list(envelope.repairs)),
         )
 
-    async def _run(self, call: ToolCall, slot: _Slot, arguments_of: Callable[[], JsonObject]) -> CallResult:
+    async def _run(
+        self, call: ToolCall, slot: _Slot, arguments_of: Callable[[], Awaitable[JsonObject]]
+    ) -> CallResult:
         try:
             try:
-                call = replace(call, arguments=arguments_of())
+                call = replace(call, arguments=await arguments_of())
             except ToolhoneError as error:
                 slot.output = await self._record(call, _failing(error))
             else:

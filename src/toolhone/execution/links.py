@@ -2,17 +2,29 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from toolhone.exceptions import (
+    InvalidArgumentsError,
     InvalidOutputError,
     NotReadOnlyError,
+    ToolhoneError,
     UnknownToolError,
     UnusableSchemaError,
 )
 from toolhone.execution.chain import Invoke, Link, definition_of
+from toolhone.execution.json_values import minified
+from toolhone.execution.offloading import off_loop_if_large
+from toolhone.execution.plan import count_references
+from toolhone.execution.preview import exceeds
 from toolhone.execution.repair import repair_arguments
-from toolhone.execution.validation import find_problems, invalid_arguments, listed
+from toolhone.execution.validation import (
+    argument_problems,
+    find_problems,
+    invalid_arguments,
+    listed,
+)
 from toolhone.models import JsonObject, OutputValidation, ToolCall, ToolDefinition, ToolOutput
 
 Compact: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[ToolOutput]]
@@ -20,13 +32,38 @@ Keep: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[str | None]]
 """Stores a whole answer and returns its handle; `None` if it could not."""
 
 
+_DATA_SHOWN = 2_048
+"""Bytes of an error's data that stay with it when its text was too large."""
+
+
 def compacting(compact: Compact) -> Link:
-    """The link that turns a large answer into a preview with a handle."""
+    """The link that turns a large answer into a preview with a handle, and so a large error."""
 
     async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
-        return await compact(call, await invoke(call))
+        try:
+            output = await invoke(call)
+        except ToolhoneError as error:
+            shown = await compact(call, await off_loop_if_large(partial(_told, error), error.data))
+            if shown.handle is None:
+                raise
+            raise _shortened(error, shown, shown.handle) from error
+        return await compact(call, output)
 
     return link
+
+
+def _told(error: ToolhoneError) -> ToolOutput:
+    """All that an error says, as an answer."""
+    text = f"{error.message}\n{minified(error.data)}" if error.data else error.message
+    return ToolOutput(content=({"type": "text", "text": text},), is_error=True)
+
+
+def _shortened(error: ToolhoneError, shown: ToolOutput, handle: str) -> ToolhoneError:
+    """The same error with the beginning of its text; its data only if that is not what was large."""
+    cuts = " ".join(shown.notices)
+    message = f"{shown.text}…\n{cuts} Use read_result with the handle {handle!r}."
+    data = {} if exceeds(error.data, _DATA_SHOWN) else error.data
+    return type(error)(message, data={**data, "handle": handle})
 
 
 def authorizing(suggest: Callable[[str], Sequence[str]]) -> Link:
@@ -65,21 +102,40 @@ def _why_not_read_only(definition: ToolDefinition) -> str:
     return "it says that it changes things"
 
 
+def preparing(prepare: Callable[[ToolDefinition], Awaitable[None]]) -> Link:
+    """The link that has running what the tool needs, before the call's time counts.
+
+    Starting a server has a time limit of its own, and if it fails, the call was never sent.
+    """
+
+    async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
+        await prepare(definition_of(call))
+        return await invoke(call)
+
+    return link
+
+
 async def checking_arguments(call: ToolCall, invoke: Invoke) -> ToolOutput:
     """The link that lets only valid arguments through, repaired if that makes them so."""
     definition = definition_of(call)
-    schema = definition.input_schema
+    schema, asked = definition.input_schema, call.arguments
     try:
-        problems = find_problems(schema, call.arguments)
+        problems = await off_loop_if_large(lambda: argument_problems(schema, asked), asked)
     except UnusableSchemaError as exc:
         # The tool can check for itself; a schema that is no use to us must not make it unusable.
         output = await invoke(call)
         return _noticed(output, f"The arguments were not checked: {exc.message}")
     if problems:
         names = {definition.name, definition.original_name, call.tool}
-        repaired, done = repair_arguments(call.arguments, schema, names=names)
+        repaired, done = await off_loop_if_large(lambda: repair_arguments(asked, schema, names=names), asked)
         if not done:
             raise invalid_arguments(call.tool, problems)
+        # References were resolved before; one that a repair found in a string never was.
+        if count_references(repaired) > count_references(asked):
+            raise InvalidArgumentsError(
+                f"{call.tool!r} was not called: a reference ($from) stands inside a string of JSON, where "
+                "it is not followed. Write the arguments as JSON, not as a string."
+            )
         call.trace.repairs.extend(done)
         call.trace.sent = repaired
         call = replace(call, arguments=repaired)
@@ -99,7 +155,7 @@ def checking_output(keep: Keep) -> Link:
         schema, mode = definition.output_schema, definition.output_validation
         if schema is None or mode is OutputValidation.OFF or output.is_error:
             return output
-        wrong, data = _mismatch(schema, output)
+        wrong, data = await off_loop_if_large(lambda: _mismatch(schema, output), output.structured)
         if wrong is None:
             return output
         message = f"The answer of {call.tool!r} does not match its output schema: {wrong}"

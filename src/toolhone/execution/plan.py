@@ -5,14 +5,16 @@ the call with that id; without `path`, for the whole. The answer is the call's s
 its text parsed as JSON, else its text, which is also at `/text`.
 
 To pass an object of that very shape as data, wrap it: `{"$quote": {"$from": "a"}}` arrives as
-`{"$from": "a"}`. Only that shape needs it; a quote around anything else is data like any other.
+`{"$from": "a"}`. Only objects with the key `$from` need it; a quote around anything else is data like any
+other. An object with `$from` and keys that a reference does not have is refused: it is a slip far more
+often than data.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from toolhone.exceptions import InvalidPlanError, InvalidRequestError, ReferenceFailedError
-from toolhone.execution.json_values import is_array, is_object, parse_json
+from toolhone.execution.json_values import is_array, is_object, minified, parse_json
 from toolhone.execution.pointers import follow, tokens_of
 from toolhone.models import Json, JsonObject, ToolOutput
 
@@ -141,8 +143,21 @@ def resolve(value: Json, answer_of: Callable[[str], ToolOutput]) -> Json:
     return {key: resolve(item, answer_of) for key, item in value.items()}
 
 
+def count_references(value: Json) -> int:
+    """How many objects that look like references are in a value."""
+    count, waiting = 0, [value]
+    while waiting:
+        value = waiting.pop()
+        if is_object(value):
+            count += _has_shape(value)
+            waiting.extend(value.values())
+        elif is_array(value):
+            waiting.extend(value)
+    return count
+
+
 def _has_shape(value: Json) -> bool:
-    return is_object(value) and "$from" in value and value.keys() <= {"$from", "path"}
+    return is_object(value) and "$from" in value
 
 
 def _is_quote(value: JsonObject) -> bool:
@@ -155,6 +170,12 @@ def _is_quote(value: JsonObject) -> bool:
 def _as_reference(value: JsonObject) -> Reference | None:
     if not _has_shape(value):
         return None
+    if unknown := sorted(value.keys() - {"$from", "path"}):
+        raise InvalidPlanError(
+            f'A reference has the keys "$from" (the id of a call) and "path" (a JSON Pointer); this one '
+            f"has {_listed(unknown)[:200]} too: {minified(value)[:200]}. "
+            'If it is data, wrap it: {"$quote": {"$from": …}}.',
+        )
     source, path = value["$from"], value.get("path") or ""
     if isinstance(source, int) and not isinstance(source, bool):
         source = str(source)

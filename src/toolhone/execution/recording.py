@@ -15,6 +15,7 @@ from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.chain import Invoke, Link
 from toolhone.execution.json_values import minified
 from toolhone.execution.metering import TokenMeter
+from toolhone.execution.offloading import off_loop_if_large, parts_of
 from toolhone.execution.presentation import error_info, failure_info, is_binary, present
 from toolhone.models import AuditEvent, ErrorInfo, EventKind, Json, JsonObject, ToolCall, ToolOutput
 
@@ -78,8 +79,17 @@ def recording(
         try:
             # Shielded: a call that ran is recorded, also if its caller leaves just now.
             with anyio.fail_after(_SECONDS_TO_RECORD, shield=True):
-                trace.tokens_used = await meter.measure(minified(_asked(call)), _sent_text(error, output))
-                await write(call, _event_fields(call, kind=kind, error=error, output=output))
+                large: list[Json] = [_asked(call), trace.sent, *parts_of(output)]
+                if error is not None:
+                    large += [error.message, error.data]
+                texts = await off_loop_if_large(
+                    lambda: (minified(_asked(call)), _sent_text(error, output)), *large
+                )
+                trace.tokens_used = await meter.measure(*texts)
+                fields = await off_loop_if_large(
+                    lambda: _event_fields(call, kind=kind, error=error, output=output), *large
+                )
+                await write(call, fields)
         except TimeoutError as exc:
             raise _withheld(call, f"the audit log did not answer within {_SECONDS_TO_RECORD} s") from exc
         if kind is EventKind.CALL:
@@ -130,22 +140,28 @@ def _event_fields(
 ) -> JsonObject:
     asked, sent = _asked(call), call.trace.sent or call.arguments
     payload: JsonObject = {"arguments": asked}
+    handle = output.handle if output is not None else None
+    if handle is None and error is not None and error.data:
+        handle = error.data.get("handle")
     if sent != asked and call.trace.attempts:
         payload["sent_arguments"] = sent
     if call.trace.attempts > 1:
         payload["attempts"] = call.trace.attempts
     if error is not None:
-        data: JsonObject = {"data": dict(error.data)} if error.data else {}
-        payload["error"] = {"code": error.code, "message": error.message, **data}
+        data: JsonObject = dict(error.data or {})
+        if "handle" in data:
+            data["handle"] = _masked(str(data["handle"]), handle)
+        told: JsonObject = {"code": error.code, "message": _masked(error.message, handle)}
+        payload["error"] = {**told, "data": data} if data else told
     elif output is not None:
         payload["result"], blocks = present(output)
         if blocks:
             payload["content"] = _described(blocks)
     if output is not None:
         if output.handle is not None:
-            payload["handle"] = output.handle
+            payload["handle"] = _masked(output.handle, handle)
         if output.notices:
-            payload["notices"] = list(output.notices)
+            payload["notices"] = [_masked(notice, handle) for notice in output.notices]
     return {
         "kind": kind,
         "success": error is None,
@@ -154,6 +170,11 @@ def _event_fields(
         "tokens_used": call.trace.tokens_used,
         "payload": payload,
     }
+
+
+def _masked(text: str, handle: str | None) -> str:
+    """The text without a handle that is still good: who may read the audit may not read all results."""
+    return text.replace(handle, f"{handle[:6]}…") if isinstance(handle, str) and handle else text
 
 
 def _described(blocks: Sequence[JsonObject]) -> list[JsonObject]:

@@ -1,7 +1,7 @@
 """Repair of arguments that are not valid as they are and become valid by it. Pure and deterministic.
 
-Arguments that match their schema are never touched. A repair only moves or re-reads what was given:
-nothing is invented, and nothing is dropped but a copy of the tool's own name.
+Arguments that match their schema and name a parameter are never touched. A repair only moves or re-reads
+what was given: nothing is invented, and nothing is dropped but a copy of the tool's own name.
 """
 
 import copy
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 
 from toolhone.exceptions import UnusableSchemaError
 from toolhone.execution.json_values import is_array, is_object, parse_json
+from toolhone.execution.parameters import names_none
 from toolhone.execution.pointers import pointer
 from toolhone.execution.validation import Path, matches, type_mismatches
 from toolhone.models import Json, JsonObject
@@ -33,15 +34,19 @@ def repair_arguments(
     """The arguments as they were meant, and what was done to them, a sentence each.
 
     They come back as they are, with no sentence, if they are valid, if no repair makes them valid, or if
-    the schema cannot be used.
+    the schema cannot be used. Arguments that name none of the parameters are not valid here, though the
+    schema may let them pass: see `parameters.py`.
 
     Args:
         names: What the tool is called; an extra key that repeats one of these is taken away.
     """
     try:
-        if matches(schema, arguments):
+        known = names_none(schema, arguments)
+        if not known and matches(schema, arguments):
             return arguments, []
         for candidate, done in _candidates(arguments, schema, names):
+            if names_none(schema, candidate) or (known and not candidate.keys() <= known):
+                continue
             repaired, converted = _retyped(candidate, schema)
             if matches(schema, repaired):
                 return repaired, [*done, *converted]

@@ -5,6 +5,7 @@ so that the next call can be right without another look at the tool's descriptio
 """
 
 import difflib
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from toolhone.exceptions import InvalidArgumentsError, UnusableSchemaError
 from toolhone.execution.json_values import is_object, minified
+from toolhone.execution.parameters import names_none
+from toolhone.execution.patterns import bounded_together
 from toolhone.execution.pointers import pointer
 from toolhone.models import Json, JsonObject
 
@@ -99,8 +102,30 @@ def check_arguments(tool: str, arguments: JsonObject, schema: JsonObject) -> Non
         InvalidArgumentsError: The arguments do not match.
         UnusableSchemaError: The schema cannot be used.
     """
-    if problems := find_problems(schema, arguments):
+    if problems := argument_problems(schema, arguments):
         raise invalid_arguments(tool, problems)
+
+
+def argument_problems(schema: JsonObject, arguments: JsonObject) -> list[Problem]:
+    """Why a call with these arguments may not be sent; nothing if it may.
+
+    Raises:
+        UnusableSchemaError: The schema cannot be used.
+    """
+    if problems := find_problems(schema, arguments):
+        return problems
+    known = names_none(schema, arguments)
+    if not known:
+        return []
+    given = _shortened(", ".join(map(repr, arguments)), _SCHEMA_SHOWN)
+    names = _shortened(", ".join(map(repr, sorted(known))), _SCHEMA_SHOWN)
+    return [
+        Problem(
+            path="",
+            message=f"none of {given} is a parameter of this tool; there are: {names}",
+            schema=None,
+        )
+    ]
 
 
 def invalid_arguments(tool: str, problems: Sequence[Problem]) -> InvalidArgumentsError:
@@ -124,8 +149,19 @@ def listed(problems: Sequence[Problem]) -> str:
 # content would cost more than most validations. Holding it keeps its id from being given to another.
 _cache: "OrderedDict[int, tuple[Json, Validator | UnusableSchemaError]]" = OrderedDict()
 
+# Large values are checked in worker threads.
+_reading_cache = threading.Lock()
+
 
 def _validator(schema: Json) -> "Validator":
+    with _reading_cache:
+        outcome = _cached(schema)
+    if isinstance(outcome, UnusableSchemaError):
+        raise UnusableSchemaError(outcome.message) from outcome
+    return outcome
+
+
+def _cached(schema: Json) -> "Validator | UnusableSchemaError":
     key = id(schema)
     kept = _cache.get(key)
     if kept is None:
@@ -140,10 +176,7 @@ def _validator(schema: Json) -> "Validator":
             _cache.popitem(last=False)
     else:
         _cache.move_to_end(key)
-    outcome = kept[1]
-    if isinstance(outcome, UnusableSchemaError):
-        raise UnusableSchemaError(outcome.message) from outcome
-    return outcome
+    return kept[1]
 
 
 def _errors(schema: Json, value: Json, most: int = _PROBLEMS_SOUGHT) -> "list[ValidationError]":
@@ -151,7 +184,8 @@ def _errors(schema: Json, value: Json, most: int = _PROBLEMS_SOUGHT) -> "list[Va
     from toolhone.execution.json_schema import UNUSABLE
 
     try:
-        return list(islice(validator.iter_errors(value), most))
+        with bounded_together():
+            return list(islice(validator.iter_errors(value), most))
     except UNUSABLE as exc:
         raise UnusableSchemaError(
             f"The JSON Schema cannot be used (remote references are not fetched): {exc!r}"[:300]

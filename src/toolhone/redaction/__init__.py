@@ -16,6 +16,9 @@ Decided, because it could be otherwise:
 - Under a telling key every scalar but null, true, false and "" goes, at any depth. A JSON Schema under
   such a key describes the secret and stays, except for its examples.
 - A `pk_` key of Stripe, a UUID under `key` and a bare hash are names and stay.
+- As a parameter of a URL or an environment variable a token needs a letter beside a digit and eight
+  characters to go, elsewhere it must look random. The `code` of a sign-in goes only if it looks random.
+- What stands in the column of a table (`columns` and `rows` as lists) is judged by the column's name.
 - Keys become strings, as JSON writes them. Below `MAX_DEPTH` levels nothing is kept.
 """
 

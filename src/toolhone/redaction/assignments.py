@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from toolhone.redaction.keys import Telling, telling
+from toolhone.redaction.keys import Telling, telling, telling_parameter
 from toolhone.redaction.likeness import (
     is_code,
     is_identifier,
@@ -47,6 +47,10 @@ _UNQUOTED = re.compile(
         |\\(?!\\*["'nrt]))+""",
     re.X,
 )
+_IN_QUERY = ("?", "&", "#")
+_PARAMETER = re.compile(r"[^\s\"'`<>\\&#,;]+")
+_NEXT_PAIR = re.compile(r"[\w.~%+/=-]{1,512}+&[\w.-]{1,40}=")
+_ESCAPED_AMPERSAND = "u0026"
 _CLOSERS = ")]},.;:"
 _LINE = r"(?:[^\r\n\\]|\\(?!\\*[nr\"']))"
 _HEADER = {quote: re.compile(f"(?:(?!{quote}){_LINE})+") for quote in "\"'`"} | {"": re.compile(f"{_LINE}+")}
@@ -58,6 +62,10 @@ _ALONE = re.compile(r"[ \t]*(?:#.*)?(?:[\r\n]|\Z)")
 _LINE_START = re.compile(r"(?:^|[\r\n]|\\n)[ \t>-]*(?:export[ \t]|set[ \t])?[ \t]*\Z")
 
 _ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w:.-]{0,64})(?: [^<>]{0,200})?>(?P<body>[^<>]{1,4096})</")
+
+# "token q7Rt…": a word and a space are enough before what is long and random.
+_SPOKEN = re.compile(r"[ \t][\"'`]?(?P<secret>(?:[\w+/=~-]|\.(?=\w)){20,})")
+_SPOKEN_NAME = re.compile(r"(?:(?<!\w)[A-Za-z]{1,24}[ ])?(?<![\w.-])[A-Za-z][\w-]{1,32}[\"'`]?[ \t]{0,3}\Z")
 
 # One of these is in every assignment, and looking for them is much faster.
 _SIGNS = ("=", ":", "-", " is ", " was ")
@@ -72,6 +80,13 @@ def find_assignments(text: str) -> Iterator[Span]:
             if match.end() >= covered and (span := _assigned(text, match)):
                 covered = span.end
                 yield span
+    for match in _SPOKEN.finditer(text):
+        if (name := _SPOKEN_NAME.search(text, max(0, match.start() - 64), match.start())) and (
+            found := telling(name[0])
+        ):
+            secret = match["secret"]
+            if _meets(found, secret) if found.condition else looks_random(secret):
+                yield Span(*match.span("secret"), found.kind)
     if "</" in text:
         for match in _ELEMENT.finditer(text):
             found = telling(match["name"])
@@ -87,10 +102,16 @@ def _meets(found: Telling, value: str) -> bool:
 def _assigned(text: str, match: re.Match[str]) -> Span | None:
     separator = match["sep"]
     start, name = _whole_name(text, match)
-    found = telling(name)
+    position = match.end()
+    shell = separator == "=" and name.isupper()
+    found = telling_parameter(name)
     if found is None:
         return None
-    position = match.end()
+    query = separator == "=" and found.condition is not None and _in_query(text, start, position)
+    if not (query or shell):
+        found = telling(name)
+        if found is None:
+            return None
     if opening := _OPENING_QUOTE.match(text, position):
         closing = _closing(opening["quote"])
         end = _end(closing.search(text, opening.end(), opening.end() + _JUDGED), opening.end() + _JUDGED)
@@ -99,7 +120,8 @@ def _assigned(text: str, match: re.Match[str]) -> Span | None:
             return _in_quotes(text, found, opening.end(), body, closing)
     if found.kind in (Kind.AUTHORIZATION, Kind.COOKIE) and found.condition is None and ":" in separator:
         return _in_header(text, start, position, found.kind)
-    bare = _UNQUOTED.match(text, position, position + _JUDGED)
+    unquoted = _PARAMETER if query else _UNQUOTED
+    bare = unquoted.match(text, position, position + _JUDGED)
     if bare is None:
         return None
     value = bare[0].rstrip(_CLOSERS)
@@ -109,16 +131,14 @@ def _assigned(text: str, match: re.Match[str]) -> Span | None:
         secret = found.condition(value) and not is_code(value)
     elif separator == "=" or separator.isspace():
         following = bare[0][len(value) :][:1] or text[bare.end() : bare.end() + 1]
-        secret = _passed(
-            value, following, flag=separator.isspace(), shell=separator == "=" and name.isupper()
-        )
+        secret = _passed(value, following, flag=separator.isspace(), shell=shell)
     else:
         sentence = separator.strip(" \t:=>") != ""
         alone = not sentence and _stands_alone(text, start, bare.end())
         secret = _set(found.kind, value, code=is_code(bare[0]) or is_code(value), alone=alone)
     if not secret:
         return None
-    if len(bare[0]) > _JUDGED // 2 and (whole := _UNQUOTED.match(text, position)):
+    if len(bare[0]) > _JUDGED // 2 and (whole := unquoted.match(text, position)):
         return Span(position, whole.end(), found.kind)
     return Span(position, position + len(value), found.kind)
 
@@ -129,9 +149,20 @@ def _whole_name(text: str, match: re.Match[str]) -> tuple[int, str]:
     if name[0] in "nrt" and text[start - 1 : start] == "\\":
         # The letter belongs to an escaped newline.
         return start + 1, name[1:]
+    if name.startswith(_ESCAPED_AMPERSAND) and text[start - 1 : start] == "\\":
+        length = len(_ESCAPED_AMPERSAND)
+        return start + length, name[length:]
     if name.lower() in _SECOND_WORDS and (first := _FIRST_WORD.search(text, max(0, start - 24), start)):
         return first.start(), f"{first[0]} {name}"
     return start, name
+
+
+def _in_query(text: str, start: int, position: int) -> bool:
+    """Whether the pair stands among the parameters of a URL or a form."""
+    if text[start - 1 : start] in _IN_QUERY or text.endswith(("&amp;", "\\u0026"), 0, start):
+        return True
+    # The first pair of a form.
+    return _NEXT_PAIR.match(text, position, position + _JUDGED) is not None
 
 
 @lru_cache

@@ -14,8 +14,10 @@ from functools import lru_cache
 
 from toolhone.redaction.likeness import (
     looks_chosen,
+    looks_issued,
     looks_random,
     looks_random_not_uuid,
+    looks_random_or_chosen,
     looks_random_or_uuid,
     word_set,
 )
@@ -53,10 +55,9 @@ _ALWAYS: dict[Kind, str] = {
         pg_pass ssh_pass sudo_pass login_pass""",
     Kind.API_KEY: """
         api_key apikey access_key accesskey secret_key secretkey account_key accountkey shared_key
-        master_key
-        subscription_key encryption_key signing_key application_key app_key appkey consumer_key
-        service_key auth_key functions_key hmac_key session_key service_role_key openai_key
-        anthropic_key stripe_key""",
+        master_key secret_key_base subscription_key encryption_key signing_key application_key app_key
+        appkey consumer_key service_key auth_key functions_key hmac_key session_key service_role_key
+        openai_key anthropic_key stripe_key""",
     Kind.TOKEN: """
         access_token accesstoken refresh_token refreshtoken id_token auth_token authtoken bearer_token
         api_token apitoken session_token sessiontoken csrf_token csrftoken xsrf_token oauth_token
@@ -94,14 +95,32 @@ _TELLING: dict[str, Telling] = {
     "pwd": Telling(Kind.PASSWORD, _fits(r"(?![~/]|[A-Za-z]:[\\/]).+")),
     "pass": Telling(Kind.PASSWORD, looks_chosen),
     "pin": Telling(Kind.PASSWORD, _fits(r"\d{4,8}")),
-    "auth": Telling(Kind.SECRET, looks_random),
+    "auth": Telling(Kind.SECRET, looks_random_or_chosen),
     "sig": Telling(Kind.TOKEN, looks_random),
-    "amz_signature": Telling(Kind.TOKEN, looks_random),
+    "amz_signature": Telling(Kind.TOKEN, looks_issued),
     "amz_credential": Telling(Kind.API_KEY, looks_random),
 }
 
 _SOME_TOKEN = Telling(Kind.TOKEN, looks_random_or_uuid)
 _SOME_KEY = Telling(Kind.SECRET, looks_random_not_uuid)
+
+# Ends of words that are written as one with what they belong to: PGPASSWORD, GITHUBTOKEN.
+_ENDINGS: dict[str, Telling] = {
+    **dict.fromkeys(("password", "passwd", "passphrase"), Telling(Kind.PASSWORD)),
+    "secret": Telling(Kind.SECRET),
+    "apikey": Telling(Kind.API_KEY),
+    "token": _SOME_TOKEN,
+}
+
+# What hands over a right as a parameter of a URL, where the value needs look less random.
+_PARAMETERS: dict[str, Telling] = {
+    "token": Telling(Kind.TOKEN, looks_issued),
+    "sig": Telling(Kind.TOKEN, looks_issued),
+    "signature": Telling(Kind.TOKEN, looks_issued),
+}
+# The one-time code of a sign-in. Codes of other things have a word before them, or are short.
+_SIGN_IN_CODES = word_set("code auth_code authorization_code")
+_SIGN_IN_CODE = Telling(Kind.SECRET, looks_random)
 
 # Tokens that say where to go on, and keys that name or order things.
 _POSITIONS = word_set("""
@@ -131,6 +150,10 @@ def _look_up(words: list[str]) -> Telling | None:
         return _SOME_TOKEN
     if words[-1] == "key" and qualifier not in _NAMES:
         return _SOME_KEY
+    for ending, found in _ENDINGS.items():
+        # NOPASSWD says that there is none.
+        if words[-1].endswith(ending) and words[-1] not in (ending, f"no{ending}"):
+            return found
     return None
 
 
@@ -155,6 +178,25 @@ def _judge(key: str) -> Telling | None:
 def telling(key: str) -> Telling | None:
     """What `key` says of its value, or `None` if it says nothing."""
     return _judge(key) if len(key) <= _LONGEST_KEY else None
+
+
+@lru_cache(maxsize=2048)
+def _judge_parameter(name: str) -> Telling | None:
+    found = telling(name)
+    if found is not None and found.condition is None:
+        return found
+    words = key_words(name)
+    if "_".join(words) in _SIGN_IN_CODES:
+        return _SIGN_IN_CODE
+    if found is _SOME_TOKEN:
+        return _PARAMETERS["token"]
+    # A token that is only a position was no find, and must not become one.
+    return found if words[-1:] in ([], ["token"]) else _PARAMETERS.get(words[-1], found)
+
+
+def telling_parameter(name: str) -> Telling | None:
+    """What the name of a URL's parameter or of an environment variable says of its value."""
+    return _judge_parameter(name) if len(name) <= _LONGEST_KEY else None
 
 
 @lru_cache(maxsize=2048)

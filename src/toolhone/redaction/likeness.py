@@ -15,6 +15,15 @@ _CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[
 _LONGEST_JUDGED = 4096
 
 _LETTER_BESIDE_DIGIT = re.compile(r"[A-Za-z][0-9]|[0-9][A-Za-z]")
+_PERCENT_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_LONG_HEX = re.compile(r"[0-9A-Fa-f]{16,}")
+# Names of ways to sign in, of algorithms and versions: oauth2, scram-sha-256, v1.2.
+_METHOD = re.compile(
+    r"(?:oauth|openid|saml|kerberos|krb|ntlm|aws|aws_?v|md|sha|hs|rs|es|ps|ed|x|tls|ssl|v|http|web|ipv|fido|u)"
+    r"[_-]?\d[\d.]*",
+    re.I,
+)
+_ONE_WORD = re.compile(r"[^\s/.:,;_()\[\]{}-]{8,}")
 _QUANTITY = re.compile(r"\d[\d.,]*-?[A-Za-z]{1,10}")
 _SYMBOL = re.compile(r"[!@#$%^&*+=?~]")
 
@@ -87,6 +96,26 @@ def looks_chosen(value: str) -> bool:
         return False
     mixed = _LETTER_BESIDE_DIGIT.search(value) or _SYMBOL.search(value.rstrip("!?"))
     return mixed is not None and any(map(str.isalpha, value))
+
+
+def looks_issued(value: str) -> bool:
+    """Could be a token at the place where one is handed over, a query or an environment."""
+    bare = _PERCENT_ESCAPE.sub("", value[:_LONGEST_JUDGED])
+    if _LONG_HEX.fullmatch(bare):
+        return True
+    return (
+        len(bare) >= 8
+        and "://" not in bare
+        and _LETTER_BESIDE_DIGIT.search(bare) is not None
+        and _QUANTITY.fullmatch(bare) is None
+    )
+
+
+def looks_random_or_chosen(value: str) -> bool:
+    """As `looks_random`, or a password of one word that is not the name of a method or version."""
+    if looks_random(value):
+        return True
+    return _ONE_WORD.fullmatch(value) is not None and looks_chosen(_METHOD.sub("", value))
 
 
 def looks_digits(value: str) -> bool:

@@ -72,6 +72,17 @@ def _is_userinfo(match: re.Match[str]) -> bool:
     return not is_reference(match["secret"])
 
 
+# `docker run mysql -p3306:3306`
+_PORTS = re.compile(r"[\d.:]*\d:\d{1,5}(?:/\w{3})?")
+
+
+def _is_argument(match: re.Match[str]) -> bool:
+    secret = match["secret"]
+    if is_reference(secret) or secret.lower() in ("password", "passwd", "pass"):
+        return False
+    return _PORTS.fullmatch(secret) is None
+
+
 # What stands here before an @ is a password or a token, and what follows is its host.
 _USERINFO = re.compile(r"://(?:[^\s/\"'<>,;|()]*:[^\s/\"'<>,;|()]*)?\Z")
 
@@ -152,6 +163,23 @@ _SHAPES = (
         lambda match: not is_reference(match["secret"]) and not match["secret"].isdecimal(),
     ),
     _Shape(
+        Kind.PASSWORD,
+        ("mysql", "mariadb"),
+        # Their -p takes a password only without a space.
+        re.compile(
+            r"(?<![\w-])(?:mysql|mariadb-?)(?:dump|admin|import|show|check|slap|pump|sh|binlog)?+(?:\.exe)?+"
+            r"(?:(?:[ \t]|\\\r?\n)++(?!-p[^\s])[^\s|;&]{1,200}+){0,30}+"
+            r"(?:[ \t]|\\\r?\n)++-p[\"']?(?P<secret>[^\s\"'|;&<>]{1,512})"
+        ),
+        _is_argument,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("sshpass ",),
+        re.compile(r"(?<![\w-])sshpass[ \t]{1,4}-p[ \t]{0,4}[\"']?(?P<secret>[^\s\"'|;&<>]{1,512})"),
+        _is_argument,
+    ),
+    _Shape(
         Kind.EMAIL,
         ("@", "%40"),
         re.compile(
@@ -195,6 +223,12 @@ _TOKENS = (
     _prefixed(Kind.API_KEY, "AIza", _WORD, least=30),
     _prefixed(Kind.API_KEY, "SG.", _DOTTED, least=32, edge=EDGE),
     _prefixed(Kind.SECRET, "whsec_ GOCSPX- sq0csp- sq0atp-", r"[\w+/=-]", least=20),
+    _Shape(
+        Kind.API_KEY,
+        ("sk-live-", "sk-test-"),
+        re.compile(EDGE + r"sk-(?:live|test)-[A-Za-z0-9_]{16,}"),
+        _has_digit,
+    ),
     _Shape(Kind.API_KEY, ("sk-",), re.compile(EDGE + r"sk-[\w-]{20,}"), _is_random),
     _Shape(Kind.API_KEY, ("SK", "AC"), re.compile(EDGE + r"(?:SK|AC)[0-9a-f]{32,}")),
     _Shape(

@@ -28,9 +28,13 @@ MAX_DEPTH = 100
 _MAX_PASSES = 6
 _SHORTEST_SECRET = 6
 # Nothing is found in text without a digit, a separator or the start of a flag.
-_SUSPECT = re.compile(r"[0-9@=:<]|--|\"-|asic ")
+_SUSPECT = re.compile(r"[0-9@=:<]|--|\"-| -p|asic ")
 _LARGEST_NUMBER_BITS = 14_000  # Python refuses to write integers of more than 4300 digits
 _FLAG = re.compile(r"--?[A-Za-z][\w-]{0,64}\Z")
+
+# A table as `{"columns": ["name", …], "rows": [["Bob", …], …]}`.
+_COLUMN_KEYS = ("columns", "column_names", "headers", "header", "fields")
+_ROW_KEYS = word_set("rows data values records")
 
 _SCHEMA_TYPES = word_set("string number integer boolean array object null")
 _SCHEMA_WORDS = word_set("""
@@ -77,6 +81,7 @@ def _value(value: Json, inherited: Telling | None, depth: int) -> Json:
 def _object(value: Mapping[object, Json], inherited: Telling | None, depth: int) -> JsonObject:
     schema = inherited is not None and _is_schema(value)
     entry = telling(_entry_name(value, depth)) if "value" in value else None
+    columns = _columns(value, depth)
     result: JsonObject = {}
     for raw_key, item in value.items():
         key = _key(raw_key, depth)
@@ -88,6 +93,8 @@ def _object(value: Mapping[object, Json], inherited: Telling | None, depth: int)
             item = _string(item, depth, version=names_a_version(name))
         else:
             item = _value(item, _passed_on(found, item), depth)
+        if columns and name in _ROW_KEYS and isinstance(item, list | tuple):
+            item = _table(cast("list[Json] | tuple[Json, ...]", item), columns, depth + 1)
         result[_unused(key, result)] = item
     return result
 
@@ -103,6 +110,39 @@ def _items(value: list[Json] | tuple[Json, ...], inherited: Telling | None, dept
             redacted = _value(item, inherited or flag, depth)
             flag = None
         yield redacted
+
+
+def _columns(value: Mapping[object, Json], depth: int) -> dict[int, Telling]:
+    """The columns of a table whose name tells of a secret, by their place in a row."""
+    for key in _COLUMN_KEYS:
+        names = value.get(key)
+        if isinstance(names, list | tuple):
+            return {
+                place: found
+                for place, name in enumerate(cast("list[Json] | tuple[Json, ...]", names))
+                if (found := telling(_column_name(name, depth)))
+            }
+    return {}
+
+
+def _column_name(column: Json, depth: int) -> str:
+    if isinstance(column, str):
+        return without_marks(_string(column, depth))
+    return _entry_name(cast("Mapping[object, Json]", column), depth) if isinstance(column, Mapping) else ""
+
+
+def _table(rows: list[Json] | tuple[Json, ...], columns: dict[int, Telling], depth: int) -> Json:
+    """Rows, redacted already, without what stands in the columns named."""
+    redacted: list[Json] = []
+    for row in rows:
+        if isinstance(row, list | tuple):
+            cells = list(cast("list[Json] | tuple[Json, ...]", row))
+            for place, found in columns.items():
+                if place < len(cells):
+                    cells[place] = _value(cells[place], _passed_on(found, cells[place]), depth + 1)
+            row = tuple(cells) if isinstance(row, tuple) else cells
+        redacted.append(row)
+    return tuple(redacted) if isinstance(rows, tuple) else redacted
 
 
 def _passed_on(found: Telling | None, item: Json) -> Telling | None:

@@ -27,6 +27,9 @@ class Callables:
     def tools(self) -> Sequence[ToolDefinition]:
         return self._definitions
 
+    async def ensure_ready(self, definition: ToolDefinition) -> None:
+        """Nothing has to be started for a callable."""
+
     async def call(
         self,
         definition: ToolDefinition,

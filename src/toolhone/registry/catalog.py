@@ -75,6 +75,16 @@ class Catalog:
             snapshot.content_hash = content_hash([hashed for _, hashed in hashes.values()])
         return snapshot.content_hash
 
+    async def prepare(self, definition: ToolDefinition) -> None:
+        """Have everything running that a call of this tool needs.
+
+        Raises:
+            ServerUnavailableError: It cannot be had.
+        """
+        owner = self._current().owners.get(definition.name)
+        if owner is not None:
+            await owner.ensure_ready(definition)
+
     async def call(
         self,
         definition: ToolDefinition,

@@ -21,8 +21,7 @@ from toolhone.exceptions import (
 )
 from toolhone.models import Json, JsonObject, ProgressReporter, ToolOutput, canonical_json
 from toolhone.registry.failures import refused_credentials
-from toolhone.registry.transport import FAULT_KEY
-from toolhone.registry.wire import Wire, latest_result
+from toolhone.registry.wire import FAULT_KEY, NoAnswerError, Wire, latest_result
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
@@ -69,6 +68,12 @@ class Connection:
     def server_version(self) -> str | None:
         info = self._session.server_info
         return None if info is None else f"{info.name} {info.version}".strip()
+
+    @property
+    def is_toolhone(self) -> bool:
+        """Known from the handshake on."""
+        info = self._session.server_info
+        return info is not None and info.name == "toolhone"
 
     async def negotiate(self, *, probe: bool) -> None:
         """Agree on a protocol version: the stateless era if the server knows it, else the handshake.
@@ -252,7 +257,7 @@ class Connection:
             return refused_credentials(self._server, status)
         if fault.get("sent") is False:
             return ServerUnavailableError(f"{who} did not take the request: {exc.message}.")
-        if exc.code == types.CONNECTION_CLOSED:
+        if isinstance(exc, NoAnswerError):
             return ConnectionLostError(
                 f"The connection to server {self._server!r} was lost while {what} was under way. "
                 "It may or may not have been done; the next call reconnects."

@@ -16,10 +16,19 @@ from toolhone.registry.listeners import Listeners
 from toolhone.registry.listing import Listing
 from toolhone.registry.names import server_prefixes
 from toolhone.registry.server_state import ServerState
-from toolhone.registry.session import SupervisedServer, Supervision
+from toolhone.registry.session import SupervisedServer
+from toolhone.registry.supervision import Supervision, stored_seconds
 from toolhone.stores import CatalogStore, StoredCatalog
 
 logger = logging.getLogger(__name__)
+
+FORGOTTEN_AFTER = 90 * 86_400.0
+"""Seconds without a new listing after which the remembered tools of a server that is not ours are dropped.
+
+Not sooner: several toolhones with different configurations may share a data folder, and a server that is
+not configured here may be in use there. One in use is listed anew now and then, so its listing never gets
+this old. If it goes all the same, it costs the other side one start of that server to list it.
+"""
 
 _CLOSE_SECONDS = 2.0
 
@@ -59,6 +68,7 @@ class DownstreamServers:
                 failed and stopped.
         """
         self._open_store = open_store
+        self._clock = clock
         self._store: CatalogStore | None = None
         self._storing = anyio.Lock()
         self._listeners = Listeners()
@@ -110,6 +120,19 @@ class DownstreamServers:
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` on the event loop whenever `tools` changed; returns how to stop that."""
         return self._listeners.subscribe(listener)
+
+    async def ensure_ready(self, definition: ToolDefinition) -> None:
+        """Have the server of this tool running, started within its own time limit if need be.
+
+        Does nothing for a tool that no server has; its call says so.
+
+        Raises:
+            ServerUnavailableError: The server does not run. Nothing was sent.
+        """
+        server = self._servers.get(definition.server or "")
+        if server is not None:
+            self._must_run()
+            await server.ensure_ready()
 
     async def call(
         self,
@@ -181,6 +204,7 @@ class DownstreamServers:
             self._store = await anyio.to_thread.run_sync(self._open_store)
             async with self._storing:
                 stored = await anyio.to_thread.run_sync(self._store.load)
+                await self._forget_unused(self._store, stored)
         except StorageError as exc:
             logger.warning("Tools of downstream servers are not remembered: %s", exc.message)
             return
@@ -189,8 +213,18 @@ class DownstreamServers:
                 await self._servers[name].adopt(catalog)
         self._publish()
 
-    async def _on_listed(self, entry: ServerEntry, listing: Listing, listed_at: str) -> None:
-        self._publish()
+    async def _forget_unused(self, store: CatalogStore, stored: Mapping[str, StoredCatalog]) -> None:
+        eldest = self._clock() - FORGOTTEN_AFTER
+        for name, catalog in stored.items():
+            if name not in self._servers and stored_seconds(catalog) < eldest:
+                try:
+                    await anyio.to_thread.run_sync(store.delete, name)
+                except StorageError as exc:
+                    logger.warning("The tools of server %s cannot be forgotten: %s", name, exc.message)
+
+    async def _on_listed(self, entry: ServerEntry, listing: Listing, listed_at: str, changed: bool) -> None:
+        if changed:
+            self._publish()
         if self._store is None:
             return
         catalog = StoredCatalog(

@@ -76,7 +76,7 @@ def refused_credentials(server: str, status: int) -> ServerAuthenticationError:
     """The error that stops all further tries."""
     return ServerAuthenticationError(
         f"Server {server!r} refused our credentials (HTTP {status}). "
-        "Correct its headers in the configuration, then restart it."
+        "Correct its headers in the configuration, then restart toolhone."
     )
 
 

@@ -80,6 +80,9 @@ class FileToolset:
         """The tools in order of their files' names."""
         return tuple(tool.definition for tool in self._loaded.tools.values())
 
+    async def ensure_ready(self, definition: ToolDefinition) -> None:
+        """Nothing has to be started for a tool of a file."""
+
     async def call(
         self,
         definition: ToolDefinition,

@@ -135,6 +135,9 @@ class FunctionToolset:
         """The tools in the order of their registration."""
         return tuple(tool.definition for tool in self._tools.values())
 
+    async def ensure_ready(self, definition: ToolDefinition) -> None:
+        """Nothing has to be started for a function."""
+
     async def call(
         self,
         definition: ToolDefinition,

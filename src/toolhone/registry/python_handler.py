@@ -25,6 +25,7 @@ import anyio.to_thread
 
 from toolhone.exceptions import InvalidArgumentsError, RegistryFileError, ToolFailedError, ToolhoneError
 from toolhone.models import Json, JsonObject, ProgressReporter, ToolDefinition, ToolOutput
+from toolhone.redaction import redact_text
 from toolhone.registry.outputs import python_output
 from toolhone.registry.schema_checks import Issue, pointer
 
@@ -84,7 +85,8 @@ class FunctionCaller:
             # The caller gets the error; where it came from is for whoever debugs the tool.
             logger.warning("Tool %s raised %s", name, type(exc).__name__)
             logger.debug("Tool %s raised", name, exc_info=exc)
-            detail = f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__
+            # Not an answer that the tool meant to give, so a secret in it is there by accident.
+            detail = redact_text(f"{type(exc).__name__}: {exc}" if str(exc) else type(exc).__name__)
             raise ToolFailedError(f"{name!r} failed: {detail}") from exc
         return python_output(value, tool=name, declared=definition.output_schema is not None)
 
@@ -181,7 +183,7 @@ def load_function(reference: str, folder: Path) -> ToolFunction:
     except (Exception, SystemExit) as exc:
         # The module is somebody else's code and may raise anything while it is imported.
         raise RegistryFileError(
-            f"The module of {reference!r} cannot be imported: {type(exc).__name__}: {exc}."
+            f"The module of {reference!r} cannot be imported: {redact_text(f'{type(exc).__name__}: {exc}')}."
         ) from exc
     function = getattr(module, function_name, None)
     if not callable(function):

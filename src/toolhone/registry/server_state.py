@@ -10,13 +10,15 @@ class ServerStatus(StrEnum):
     IDLE = "idle"
     """Not running; starts when a call needs it."""
     STARTING = "starting"
+    """Or waiting for its turn to start; `error` says so then."""
     READY = "ready"
     BACKOFF = "backoff"
     """Failed; not tried again before `next_attempt`."""
     FAILED = "failed"
-    """Refused our credentials; not tried again before a restart."""
+    """Refused our credentials; not tried again before toolhone is restarted."""
     STOPPED = "stopped"
     INVALID = "invalid"
+    """Its entry is wrong, or it turned out to be toolhone itself."""
     DISABLED = "disabled"
 
 
@@ -28,7 +30,7 @@ class ServerState:
     transport: str
     state: ServerStatus
     error: str | None = None
-    """Why it does not run, or what went wrong last."""
+    """Why it does not run (yet), or what went wrong last."""
     tools: int = 0
     problems: tuple[str, ...] = ()
     """Tools that were left out of its listing, and other things to know."""

@@ -22,11 +22,16 @@ from toolhone.registry.connection import Connection, connect
 from toolhone.registry.failures import Patience, start_failure
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
-from toolhone.registry.supervision import Attempt, Supervision
+from toolhone.registry.supervision import Attempt, Supervision, stored_seconds
 from toolhone.registry.transport import ServerTrace, open_transport
 from toolhone.stores import StoredCatalog
 
 logger = logging.getLogger(__name__)
+
+RENEWED_AFTER = 86_400.0
+"""Seconds after which a listing that has not changed is remembered anew, to show that it is in use."""
+
+_FINAL = (ServerStatus.FAILED, ServerStatus.INVALID)
 
 
 class SupervisedServer:
@@ -38,6 +43,7 @@ class SupervisedServer:
         self.listed_at: str | None = None
         self.settled = anyio.Event()
         """Set once its tools are known, or it failed to tell them."""
+        self._remembered_at = 0.0
         self._prefix = prefix
         self._shared = shared
         self._originals: frozenset[str] = frozenset()
@@ -61,7 +67,7 @@ class SupervisedServer:
 
     @property
     def can_start(self) -> bool:
-        return self.entry.target is not None and self._status != ServerStatus.FAILED
+        return self.entry.target is not None and self._status not in _FINAL
 
     def state(self) -> ServerState:
         """A picture of now."""
@@ -73,7 +79,7 @@ class SupervisedServer:
             name=self.entry.name,
             transport="" if target is None else "stdio" if isinstance(target, Command) else target.transport,
             state=self._status,
-            error=self._error,
+            error=self._waiting or self._error,
             tools=len(self.listing.tools),
             problems=problems,
             listed_at=self.listed_at,
@@ -83,6 +89,13 @@ class SupervisedServer:
             attempts=self._patience.failures,
             next_attempt=_utc(self._patience.next_attempt) if self._status == ServerStatus.BACKOFF else None,
         )
+
+    @property
+    def _waiting(self) -> str | None:
+        if self._status != ServerStatus.STARTING or self._attempt is None or self._attempt.queued:
+            return None
+        most = self._shared.starting.total_tokens
+        return f"Waiting to start: no more than {most:g} servers may be starting at once."
 
     def supervise(self, tasks: anyio.abc.TaskGroup) -> None:
         """From now on its sessions live in this group."""
@@ -95,6 +108,16 @@ class SupervisedServer:
         listing = await anyio.to_thread.run_sync(read_listing, stored.tools, self.entry, self._prefix)
         if not self.listed:
             self._take(listing, stored.listed_at)
+            self._remembered_at = stored_seconds(stored)
+
+    async def ensure_ready(self) -> None:
+        """Start it if it is not running, within its own time limit for that.
+
+        Raises:
+            ServerUnavailableError: It does not run. Nothing was sent.
+        """
+        if self._connection is None or not self._connection.usable:
+            await self._connected(for_call=True)
 
     async def call(
         self, tool: str, arguments: JsonObject, report_progress: ProgressReporter | None
@@ -115,7 +138,7 @@ class SupervisedServer:
             try:
                 return await connection.call(tool, arguments, report_progress)
             except ServerAuthenticationError as exc:
-                self._stop_trying(exc)
+                self._stop_trying(ServerStatus.FAILED, exc)
                 connection.retire(broken=True)
                 raise
             except ServerUnavailableError:
@@ -250,6 +273,9 @@ class SupervisedServer:
             try:
                 with anyio.fail_after(deadline - anyio.current_time()):
                     await connection.negotiate(probe=probe)
+                    if connection.is_toolhone:
+                        self._refuse_itself(attempt)
+                        return True
                     await self._list(connection)
             except ConnectionLostError as exc:
                 if probe and connection.protocol_version is None:
@@ -302,14 +328,24 @@ class SupervisedServer:
         attempt.settled.set()
         self.settled.set()
         if isinstance(attempt.error, ServerAuthenticationError):
-            self._stop_trying(attempt.error)
+            self._stop_trying(ServerStatus.FAILED, attempt.error)
         elif self._attempt is attempt and self._status != ServerStatus.FAILED:
             waits = self._patience.next_attempt > now
             self._status = ServerStatus.BACKOFF if waits else ServerStatus.IDLE
             self._error = attempt.error.message
 
-    def _stop_trying(self, error: ServerAuthenticationError) -> None:
-        self._status, self._error = ServerStatus.FAILED, error.message
+    def _refuse_itself(self, attempt: Attempt) -> None:
+        # However it came about that it is started: its servers would start their servers, without end.
+        error = ServerUnavailableError(
+            f"Server {self.entry.name!r} is toolhone itself, which cannot be one of its own servers, so it "
+            "was ended. Remove it from the servers file, then restart toolhone."
+        )
+        self._failed(attempt, error)
+        attempt.error = error  # Of its start there is nothing to say: it did start.
+        self._stop_trying(ServerStatus.INVALID, error)
+
+    def _stop_trying(self, status: ServerStatus, error: ToolhoneError) -> None:
+        self._status, self._error = status, error.message
 
     async def _list_on_change(self, connection: Connection) -> None:
         while True:
@@ -331,10 +367,13 @@ class SupervisedServer:
         listed = await connection.list_tools()
         before = self.listing.content_hash if self.listed else None
         listing = await anyio.to_thread.run_sync(read_listing, listed, self.entry, self._prefix)
-        listed_at = _utc(self._shared.clock())
-        self._take(listing, listed_at)
-        if listing.content_hash != before:
-            await self._shared.listed(self.entry, listing, listed_at)
+        now = self._shared.clock()
+        self._take(listing, _utc(now))
+        changed = listing.content_hash != before
+        if changed or False and now - self._remembered_at > RENEWED_AFTER:
+            self._remembered_at = now
+            await self._shared.listed(self.entry, listing, _utc(now), changed)
+        if changed:
             facts = {"tools": len(listing.tools), "content_hash": listing.content_hash}
             await self._tell("listed" if before is None else "changed", facts)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 import anyio
 
@@ -10,6 +11,7 @@ from toolhone.models import JsonObject
 from toolhone.registry.config import ServerEntry
 from toolhone.registry.connection import Connection
 from toolhone.registry.listing import Listing
+from toolhone.stores import StoredCatalog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +28,18 @@ class Supervision:
     """Seconds since the epoch."""
     random: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
-    listed: Callable[[ServerEntry, Listing, str], Awaitable[None]]
-    """Told of every listing that differs from the one before."""
+    listed: Callable[[ServerEntry, Listing, str, bool], Awaitable[None]]
+    """Told (entry, listing, when, changed) of every listing that differs from the one before, and now
+    and then of one that does not."""
     on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None
+
+
+def stored_seconds(catalog: StoredCatalog) -> float:
+    """When it was listed, in seconds since the epoch; 0 if it does not say."""
+    try:
+        return datetime.fromisoformat(catalog.listed_at).timestamp()
+    except ValueError:
+        return 0.0
 
 
 class Attempt:

@@ -15,6 +15,16 @@ class Toolset(Protocol):
 
     def tools(self) -> Sequence[ToolDefinition]: ...
 
+    async def ensure_ready(self, definition: ToolDefinition) -> None:
+        """Have everything running that a call of this tool needs; does nothing where nothing is needed.
+
+        What it takes is not charged to the call's time limit, and nothing of the call is sent by it.
+
+        Raises:
+            ServerUnavailableError: It cannot be had.
+        """
+        ...
+
     async def call(
         self,
         definition: ToolDefinition,

@@ -19,16 +19,16 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR
 
 from toolhone.models import Json, JsonObject
+from toolhone.redaction import redact_text
 from toolhone.registry.child_guard import ANNOUNCEMENT
 from toolhone.registry.config import Command, Endpoint
+from toolhone.registry.self_reference import NESTING_MARK
+from toolhone.registry.wire import FAULT_KEY
 
 if TYPE_CHECKING:
     from mcp.client._transport import TransportStreams
 
 logger = logging.getLogger(__name__)
-
-FAULT_KEY: Final = "toolhone.fault"
-"""In an error's `data`: what went wrong below MCP, as `status` or `sent`."""
 
 INHERITED_VARIABLES: Final = frozenset(
     {
@@ -41,6 +41,9 @@ INHERITED_VARIABLES: Final = frozenset(
     }
 )
 """What a child gets from our environment. Everything else, secrets above all, is named in its entry."""
+
+_SESSION_UNKNOWN = re.compile(rb"session|not initialized", re.IGNORECASE)
+"""In the answer 400 of servers that were restarted and follow the TypeScript SDK, not the standard's 404."""
 
 _PIDS = re.compile(re.escape(ANNOUNCEMENT) + r"\d+ (\d+)")
 _GUARD = Path(__file__).with_name("child_guard.py")
@@ -60,10 +63,14 @@ class ServerTrace:
         self._rest = b""
 
     def last_words(self) -> str:
-        """The end of its stderr, for an error message; empty if it said nothing."""
+        """The end of its stderr without secrets, for an error message; empty if it said nothing."""
         self.read()
         lines = [line for line in self.last_lines if line.strip()]
-        return " It wrote: " + " | ".join(lines) if lines else ""
+        if not lines:
+            return ""
+        # Servers complain about a wrong key by printing it, and an agent reads this. Redacted as the
+        # lines it was: a private key is known by more than one of them.
+        return " It wrote: " + " | ".join(redact_text("\n".join(lines)).splitlines())
 
     async def follow(self, descriptor: int) -> None:
         """Read its stderr until it ends, so that it never blocks on a full pipe."""
@@ -128,7 +135,7 @@ async def _open_child(
     parameters = StdioServerParameters(
         command=command,
         args=args,
-        env=inherited | dict(target.env),
+        env=inherited | dict(target.env) | {NESTING_MARK: "1"},
         cwd=target.cwd,
         # One wrong byte on stdout must not end the session.
         encoding_error_handler="replace",
@@ -198,7 +205,10 @@ class _HttpClient(httpx2.AsyncClient):
             body = await response.aread()
         finally:
             await response.aclose()
-        session_is_gone = status == 404 and "mcp-session-id" in request.headers
+        session_is_gone = "mcp-session-id" in request.headers and (
+            status == 404
+            or (status == 400 and b"-32000" in body and _SESSION_UNKNOWN.search(body) is not None)
+        )
         if status not in (401, 403) and not session_is_gone and b'"jsonrpc"' in body:
             return response
         message = f"HTTP {status} {response.reason_phrase}".strip()

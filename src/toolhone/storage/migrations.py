@@ -168,6 +168,12 @@ def create_vectors(db: "Database") -> None:
     )
 
 
+def add_vectors_used_on(db: "Database") -> None:
+    """The last day each vector was asked for, as days since the epoch. Old ones count as used today."""
+    db.conn.execute("ALTER TABLE vectors ADD COLUMN used_on INTEGER NOT NULL DEFAULT 0")
+    db.conn.execute("UPDATE vectors SET used_on = CAST(strftime('%s', 'now') AS INTEGER) / 86400")
+
+
 def create_results(db: "Database") -> None:
     """Whole results; one whose body is gone stays as a tombstone, to be told from one that never was."""
     db.conn.execute(
@@ -190,5 +196,5 @@ def create_results(db: "Database") -> None:
 
 
 AUDIT = Schema(name="toolhone.audit", steps=(create_audit,))
-CACHE = Schema(name="toolhone.cache", steps=(create_catalogs, create_vectors))
+CACHE = Schema(name="toolhone.cache", steps=(create_catalogs, create_vectors, add_vectors_used_on))
 RESULTS = Schema(name="toolhone.results", steps=(create_results,))

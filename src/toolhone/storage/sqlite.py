@@ -25,6 +25,9 @@ BUSY_SECONDS = 30.0
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 """A write-ahead log that once grew larger is cut back to this when it starts over."""
 
+APPLICATION_ID = 0x74686F6E
+"""Written into the header of every file, by which tools that open SQLite files know not to open ours."""
+
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 
@@ -173,6 +176,9 @@ class SqliteFile:
         self._use_wal(connection)
         if len(applied) < len(known):
             migrate(connection, self._schema)
+        # Here, since it makes the first page, and for files from before there was one.
+        if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
     def _use_wal(self, connection: sqlite3.Connection) -> None:
         deadline = time.monotonic() + BUSY_SECONDS

@@ -20,6 +20,8 @@ TOOLS: list[Any] = [
     {"name": "die", "description": "Ends the server in mid-call."},
     {"name": "grow", "description": "One tool comes, one goes, and the client is told."},
     {"name": "fail"},
+    {"name": "refuse", "description": "Answers with the error that the arguments say."},
+    {"name": "environment", "description": "The value of a variable."},
     {"name": "odd", "description": "Answers with a block that is not MCP, and with null."},
     {"name": "forEver", "description": "x" * 20_000},
 ]
@@ -52,11 +54,15 @@ def main() -> None:
     parser.add_argument("--exit-if", type=Path, help="end at once if this file exists")
     parser.add_argument("--stubborn", type=Path, help="outlive everything but SIGKILL; write all pids here")
     parser.add_argument("--starts", type=Path, help="append a line for every start")
+    parser.add_argument("--gate", type=Path, help="start when somebody opens this pipe for writing")
+    parser.add_argument("--name", default="plain", help="the name to give in the handshake")
     parser.add_argument("--strict", action="store_true", help="end at a first message other than initialize")
     options = parser.parse_args()
     if options.starts:
         with options.starts.open("a") as file:
             file.write(f"{os.getpid()}\n")
+    if options.gate:
+        options.gate.read_bytes()
     if options.exit or (options.exit_if and options.exit_if.exists()):
         sys.exit(options.exit or "told to end")
     if options.stubborn:
@@ -80,7 +86,7 @@ def main() -> None:
         if method == options.hang:
             continue
         if method == "initialize":
-            info = {"name": "plain", "version": "1"}
+            info = {"name": options.name, "version": "1"}
             capabilities = {"tools": {"listChanged": True}}
             result = {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info}
             send({"id": number, "result": result})
@@ -117,6 +123,10 @@ def main() -> None:
                 answer(number, "grown")
             elif name == "fail":
                 send({"id": number, "error": {"code": -32050, "message": "no luck today"}})
+            elif name == "refuse":
+                send({"id": number, "error": arguments})
+            elif name == "environment":
+                answer(number, os.environ.get(arguments["variable"], ""))
             elif name == "odd":
                 odd = [{"type": "text", "text": "fine"}, {"type": "smell", "strength": 3}]
                 send({"id": number, "result": {"content": odd, "structuredContent": None}})
