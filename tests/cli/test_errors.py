@@ -140,3 +140,28 @@ def test_a_reader_that_went_away_is_no_error(home: Path, registry: Path) -> None
         assert process.stderr is not None
         assert process.stderr.read() == b""
         process.wait(timeout=60)
+
+
+def test_a_tool_that_does_not_return_does_not_keep_the_process(tmp_path: Path) -> None:
+    tool = {
+        "name": "hang",
+        "description": "Waits for a pipe that nobody writes to.",
+        "inputSchema": {"type": "object"},
+        "handler": {"type": "python", "function": "hang:hang"},
+    }
+    (tmp_path / "hang.json").write_text(json.dumps(tool))
+    (tmp_path / "hang.py").write_text(
+        "import os\n\n\ndef hang() -> str:\n    return str(os.read(os.pipe()[0], 1))\n"
+    )
+    places = ["--registry", str(tmp_path), "--data", str(tmp_path / "data")]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "toolhone", "call", "hang", *places],
+        env={**os.environ, "TOOLHONE_CALL_TIMEOUT": "0.2"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert b"timeout" in done.stderr

@@ -370,7 +370,7 @@ class SupervisedServer:
         now = self._shared.clock()
         self._take(listing, _utc(now))
         changed = listing.content_hash != before
-        if changed or False and now - self._remembered_at > RENEWED_AFTER:
+        if changed or now - self._remembered_at > RENEWED_AFTER:
             self._remembered_at = now
             await self._shared.listed(self.entry, listing, _utc(now), changed)
         if changed:
