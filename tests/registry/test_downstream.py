@@ -248,7 +248,7 @@ async def test_servers_that_misbehave_harm_nobody_else() -> None:
         mixed = " ".join(up.state("mixed").problems)
         assert up.state("mixed").tools == up.state("good").tools
         for words in (
-            "number 13",
+            "number 11",
             "'no_schema'",
             "/properties/a/type: 'text' is not a type",
             "'array'",
@@ -314,7 +314,7 @@ async def test_answers_come_back_as_they_were_sent() -> None:
 
 @pytest.mark.parametrize("message", ["Database is locked", "Connection closed"])
 async def test_an_error_with_the_code_of_a_lost_connection_is_an_answer(message: str) -> None:
-    async with running([plain("one")]) as up:
+    async with running([plain("one", "--more")]) as up:
         before = (await up.call("one__pid")).text
         with pytest.raises(ToolFailedError, match=f"with error -32000: {message}") as failed:
             await up.call("one__refuse", code=-32000, message=message, data={"try": "later"})
@@ -379,7 +379,7 @@ async def test_a_server_that_turns_out_to_be_toolhone_is_ended_and_not_tried_aga
 
 
 async def test_a_server_can_know_that_toolhone_started_it() -> None:
-    async with running([plain("one")]) as up:
+    async with running([plain("one", "--more")]) as up:
         assert (await up.call("one__environment", variable=NESTING_MARK)).text == "1"
 
 

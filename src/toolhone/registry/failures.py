@@ -1,5 +1,6 @@
 """Decide what the failure of a downstream server means: what to say, and when to try again."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,6 +13,7 @@ from toolhone.exceptions import (
     ToolhoneError,
 )
 from toolhone.registry.config import Command, ServerEntry
+from toolhone.registry.server_state import ServerStatus
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 300.0
@@ -70,6 +72,32 @@ def start_failure(
         why = f"{type(cause).__name__}: {cause}."
     how = f" with the command {entry.target.command!r}" if isinstance(entry.target, Command) else ""
     return ServerUnavailableError(f"Server {entry.name!r} did not start{how}. {why}{last_words}")
+
+
+def refusal(
+    name: str, status: ServerStatus, error: str | None, *, retry_after: float | None
+) -> ServerUnavailableError:
+    """Why a server is not even tried to start now."""
+    why = error or "It is not running."
+    if status == ServerStatus.FAILED:
+        return ServerAuthenticationError(why)
+    if status in (ServerStatus.DISABLED, ServerStatus.INVALID):
+        return ServerUnavailableError(f"Server {name!r} is {status} in the configuration. {why}")
+    if retry_after is not None:
+        seconds = math.ceil(retry_after)
+        return ServerUnavailableError(
+            f"Server {name!r} is not available; it is tried again in {seconds} s. {why}",
+            data={"retry_after_seconds": seconds},
+        )
+    return ServerUnavailableError(f"Server {name!r} is not available. {why}")
+
+
+def is_ourselves(server: str) -> ServerUnavailableError:
+    """The error of a server that gave its name as toolhone."""
+    return ServerUnavailableError(
+        f"Server {server!r} is toolhone itself, which cannot be one of its own servers, so it was ended. "
+        "Remove it from the servers file, then restart toolhone."
+    )
 
 
 def refused_credentials(server: str, status: int) -> ServerAuthenticationError:

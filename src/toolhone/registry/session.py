@@ -19,7 +19,7 @@ from toolhone.exceptions import (
 from toolhone.models import JsonObject, ProgressReporter, ToolOutput
 from toolhone.registry.config import Command, ServerEntry
 from toolhone.registry.connection import Connection, connect
-from toolhone.registry.failures import Patience, start_failure
+from toolhone.registry.failures import Patience, is_ourselves, refusal, start_failure
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.supervision import Attempt, Supervision, stored_seconds
@@ -202,25 +202,12 @@ class SupervisedServer:
     def _begin(self) -> Attempt:
         waiting = self._patience.next_attempt - self._shared.clock()
         if self._tasks is None or not self.can_start or waiting > 0:
-            raise self._refusal(waiting)
+            retry_after = waiting if self._tasks is not None and waiting > 0 else None
+            raise refusal(self.entry.name, self._status, self._error, retry_after=retry_after)
         self._attempt = attempt = Attempt()
         self._status = ServerStatus.STARTING
         self._tasks.start_soon(self._live, attempt)
         return attempt
-
-    def _refusal(self, waiting: float) -> ServerUnavailableError:
-        name, why = self.entry.name, self._error or "It is not running."
-        if self._status == ServerStatus.FAILED:
-            return ServerAuthenticationError(why)
-        if self._status in (ServerStatus.DISABLED, ServerStatus.INVALID):
-            return ServerUnavailableError(f"Server {name!r} is {self._status} in the configuration. {why}")
-        if self._tasks is not None and waiting > 0:
-            seconds = math.ceil(waiting)
-            return ServerUnavailableError(
-                f"Server {name!r} is not available; it is tried again in {seconds} s. {why}",
-                data={"retry_after_seconds": seconds},
-            )
-        return ServerUnavailableError(f"Server {name!r} is not available. {why}")
 
     async def _live(self, attempt: Attempt) -> None:
         """Start, serve and end one session. Nothing that goes wrong in it reaches its siblings."""
@@ -336,10 +323,7 @@ class SupervisedServer:
 
     def _refuse_itself(self, attempt: Attempt) -> None:
         # However it came about that it is started: its servers would start their servers, without end.
-        error = ServerUnavailableError(
-            f"Server {self.entry.name!r} is toolhone itself, which cannot be one of its own servers, so it "
-            "was ended. Remove it from the servers file, then restart toolhone."
-        )
+        error = is_ourselves(self.entry.name)
         self._failed(attempt, error)
         attempt.error = error  # Of its start there is nothing to say: it did start.
         self._stop_trying(ServerStatus.INVALID, error)

@@ -20,10 +20,12 @@ TOOLS: list[Any] = [
     {"name": "die", "description": "Ends the server in mid-call."},
     {"name": "grow", "description": "One tool comes, one goes, and the client is told."},
     {"name": "fail"},
-    {"name": "refuse", "description": "Answers with the error that the arguments say."},
-    {"name": "environment", "description": "The value of a variable."},
     {"name": "odd", "description": "Answers with a block that is not MCP, and with null."},
     {"name": "forEver", "description": "x" * 20_000},
+]
+MORE_TOOLS: list[Any] = [
+    {"name": "refuse", "description": "Answers with the error that the arguments say."},
+    {"name": "environment", "description": "The value of a variable."},
 ]
 BAD_TOOLS: list[Any] = [
     "not a tool",
@@ -46,6 +48,7 @@ def answer(number: int, text: str, **more: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tools", type=int, default=0, help="list this many, in pages of a thousand")
+    parser.add_argument("--more", action="store_true", help="have tools that few tests need")
     parser.add_argument("--bad", action="store_true", help="list wrong tools among the good ones")
     parser.add_argument("--endless", action="store_true", help="repeat the first page for ever")
     parser.add_argument("--garbage", action="store_true", help="print to stdout what is not MCP")
@@ -71,7 +74,7 @@ def main() -> None:
         grandchild = subprocess.Popen([sys.executable, "-I", "-S", "-c", code])
         options.stubborn.write_text(f"{os.getpid()} {grandchild.pid}")
 
-    tools = list(TOOLS)
+    tools = TOOLS + (MORE_TOOLS if options.more else [])
     cancelled = 0
     for line in sys.stdin:
         message = json.loads(line)
