@@ -25,6 +25,8 @@ async def test_lines_arrive_whole_whatever_the_pieces(pipe: tuple[FileIO, FileIO
     reading, writing = pipe
     text = ["short\n", "ein längerer Satz\n", "x" * 200_000 + "\n", "\n", "the last one has no end"]
 
+    lines: list[str] = []
+
     async def write() -> None:
         data = "".join(text).encode()
         for start in range(0, len(data), 7_919):
@@ -34,7 +36,8 @@ async def test_lines_arrive_whole_whatever_the_pieces(pipe: tuple[FileIO, FileIO
     with anyio.fail_after(30):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write)
-            lines = [line async for line in LinesIn(reading.fileno())]
+            async for line in LinesIn(reading.fileno()):
+                lines.append(line)  # noqa: PERF401 - a comprehension would leave `lines` unbound for pyright
 
     assert lines == [*text[:-1], "the last one has no end\n"]
 
