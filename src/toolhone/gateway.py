@@ -16,6 +16,7 @@ from toolhone.answers import FoundTool, definition_json, fit
 from toolhone.audit import AuditLog, new_event
 from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
 from toolhone.execution.executor import Executor
+from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.identifiers import new_id
@@ -280,13 +281,14 @@ class Gateway:
         )
         return page
 
-    def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:
+    async def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:
         """In what way a value does not match a schema, or the schema of that name; empty if it does.
 
         Raises:
             InvalidRequestError: There is no schema of this name.
         """
-        return [str(problem) for problem in self.output_schemas.validate(schema, output)]
+        problems = await off_loop_if_large(lambda: self.output_schemas.validate(schema, output), output)
+        return [str(problem) for problem in problems]
 
     async def statistics(self) -> JsonObject:
         """Calls, savings and state, in numbers."""

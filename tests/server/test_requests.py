@@ -8,7 +8,6 @@ from typing import TypeAlias
 import anyio
 import pytest
 
-from toolhone.app import LISTING_PATIENCE
 from toolhone.models import LOCAL_CALLER, Json, JsonObject
 
 OpenToolhone: TypeAlias = Json
@@ -55,17 +54,20 @@ async def test_a_description_is_recorded(open_toolhone: OpenToolhone) -> None:
 
 
 async def test_a_server_that_does_not_start_keeps_no_known_tool_waiting(
-    open_toolhone: OpenToolhone, tmp_path: Path
+    open_toolhone: OpenToolhone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = tmp_path / "gate"
+    # So long that a call which waited for the server would not be answered within the test.
+    monkeypatch.setattr("toolhone.app.LISTING_PATIENCE", 600.0)
     hanging = {"command": "sh", "args": ["-c", f"mkfifo {gate}; read line < {gate}"]}
     async with open_toolhone({"hanging": hanging}) as toolhone, toolhone.connected() as session:
         gateway = await toolhone.app.gateway()
-        with anyio.fail_after(LISTING_PATIENCE - 1):
+        with anyio.fail_after(60):
             call = {"tool": "add", "arguments": {"a": 1, "b": 2}}
             (result,) = await gateway.call([call], caller=LOCAL_CALLER)
         assert result.success
 
+        monkeypatch.setattr("toolhone.app.LISTING_PATIENCE", 0.0)
         found = await session.tell("find_tools", {"task": "add two numbers"})
 
     assert found["tools"][0]["name"] == "add"

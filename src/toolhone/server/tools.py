@@ -1,12 +1,13 @@
 """What each MCP tool of toolhone does with its arguments."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from mcp import types
 
 from toolhone.answers import minified, result_json, results_text
 from toolhone.exceptions import InvalidArgumentsError
+from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.repair import repair_arguments
 from toolhone.execution.validation import check_arguments
 from toolhone.gateway import Gateway
@@ -33,8 +34,13 @@ async def understood(gateway: Gateway, name: str, arguments: JsonObject, caller:
         InvalidArgumentsError: They do not match, also after repair.
     """
     schema = INPUT_SCHEMAS[name]
-    repaired, repairs = repair_arguments(arguments, schema)
-    check_arguments(name, repaired, schema)
+
+    def checked() -> tuple[JsonObject, Sequence[str]]:
+        repaired, repairs = repair_arguments(arguments, schema)
+        check_arguments(name, repaired, schema)
+        return repaired, repairs
+
+    repaired, repairs = await off_loop_if_large(checked, arguments)
     await gateway.repaired(name, repairs, caller=caller)
     return repaired
 
@@ -150,7 +156,7 @@ async def validate_output(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     given = await understood(gateway, "validate_output", arguments, caller)
-    errors = gateway.validate_output(given["schema"], given["output"])
+    errors = await gateway.validate_output(given["schema"], given["output"])
     return answer({"valid": not errors, "errors": errors})
 
 
