@@ -90,7 +90,8 @@ class Gateway:
         self._receipts = receipts
         self._default_budget = default_budget
         self.settle = settle
-        self._listing_tokens: tuple[str, int] = ("", 0)
+        self._counted: tuple[ToolDefinition, ...] | None = None
+        self._tokens_of_counted = 0
 
     async def find(
         self,
@@ -130,8 +131,10 @@ class Gateway:
             shown, left_out, text = fit(tools, selection.considered, notices, budget, tokens.count_tokens)
             return shown, left_out, text, tokens.count_tokens(text), self._tokens_of_all()
 
-        # Off the event loop: the vocabulary takes a second to load when it is first needed.
-        shown, left_out, text, sent, of_all = await anyio.to_thread.run_sync(describe)
+        if tokens.is_loaded() and self._counted is self.catalog.tools():
+            shown, left_out, text, sent, of_all = describe()  # less than a hop to a thread would cost
+        else:  # the vocabulary is to be loaded, or a large catalog to be counted
+            shown, left_out, text, sent, of_all = await anyio.to_thread.run_sync(describe)
         found = Found(
             request_id=request_id,
             tools=tuple(shown),
@@ -324,8 +327,8 @@ class Gateway:
 
     def _tokens_of_all(self) -> int:
         """Counted once per state of the catalog: a large one takes a tenth of a second."""
-        state = self.catalog.content_hash
-        if self._listing_tokens[0] != state:
-            listing: Callable[[Sequence[ToolDefinition]], str] = tokens.tool_listing
-            self._listing_tokens = (state, tokens.count_tokens(listing(self.catalog.tools())))
-        return self._listing_tokens[1]
+        tools = self.catalog.tools()
+        if self._counted is not tools:
+            self._tokens_of_counted = tokens.count_tokens(tokens.tool_listing(tools))
+            self._counted = tools
+        return self._tokens_of_counted

@@ -58,7 +58,6 @@ class MiniLmEmbedder:
 
         runtime = cast("_Runtime", importlib.import_module("onnxruntime"))
         options = runtime.SessionOptions()
-        # Spinning threads make a query faster alone and slower beside anything else on the machine.
         # While a question is encoded its second thread spins, which is a fifth faster than to be woken for
         # each layer; it stops with the question, so that it takes nothing from others in between.
         options.add_session_config_entry("session.force_spinning_stop", "1")

@@ -1,5 +1,6 @@
 """The tools an agent sees: names, descriptions and schemas, in as few tokens as they can be said."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,8 +8,9 @@ from mcp import types
 
 from toolhone.models import Category, JsonObject, ToolDefinition
 
-SERVERS_NAMED = 24
-"""How many servers the description of find_tools names; the rest are a count, so that it stays small."""
+SERVERS_NAMED = 360
+"""Characters for the servers that the description of find_tools names, largest first. The rest are a count,
+so that the listing stays small however many there are and whatever they are called."""
 
 STRING: JsonObject = {"type": "string"}
 STRINGS: JsonObject = {"type": "array", "items": STRING}
@@ -127,6 +129,7 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
             "method": {"enum": ["hybrid", "lexical"]},
             "notices": STRINGS,
             "request_id": STRING,
+            "elapsed_ms": {"type": "number", "minimum": 0},
             "tokens": {
                 "type": "object",
                 "properties": {"sent": COUNT, "all_schemas": COUNT, "saved": {"type": "integer"}},
@@ -199,15 +202,20 @@ def find_description(tools: Sequence[ToolDefinition]) -> str:
     counts = Counter(tool.server or "local" for tool in tools)
     if not counts:
         return "Find tools for a task. There are none yet: add tool files or downstream servers to toolhone."
-    largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    named = ", ".join(f"{server} ({count})" for server, count in sorted(largest[:SERVERS_NAMED]))
-    more = len(counts) - SERVERS_NAMED
-    rest = f" and {more} more" if more > 0 else ""
+    named: list[str] = []
+    for server, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        # As it begins the tools' names; a name in another script costs a token a character.
+        entry = f"{re.sub('[^a-z0-9_-]+', '_', server.lower())[:30]} ({count})"
+        if sum(map(len, named)) + len(entry) > SERVERS_NAMED:
+            break
+        named.append(entry)
+    more = len(counts) - len(named)
+    rest = f" and {more} more" if more else ""
     plural = "tool" if len(tools) == 1 else "tools"
     return (
         f"Start here: {len(tools)} {plural} are behind this server, and none of them is listed. "
         "Describe your whole task; get the few that fit, with schemas, ready for call_tools. "
-        f"Sources: {named}{rest}."
+        f"Sources: {', '.join(sorted(named))}{rest}."
     )
 
 

@@ -65,6 +65,7 @@ async def find_tools(
         "considered": found.considered,
         "method": found.method,
         "request_id": found.request_id,
+        "elapsed_ms": round(found.elapsed_ms, 2),
         "tokens": {
             "sent": found.tokens_sent,
             "all_schemas": found.tokens_of_all,
