@@ -123,7 +123,8 @@ async def measure(listings: Path, asked: Iterable[str]) -> None:
         latency.add_row(
             where, f"{percentile(values, 0.5):.1f}", f"{percentile(values, 0.95):.1f}", f"{max(values):.1f}"
         )
-    print(f"{answer['considered']} tools, {len(times)} searches")
+    schemas = answer["tokens"]["all_schemas"]
+    print(f"{answer['considered']} tools, {schemas:,} tokens of schemas, {len(times)} searches")
     console = Console()
     console.print(memory)
     console.print(latency)
