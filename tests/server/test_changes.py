@@ -78,7 +78,7 @@ async def test_clients_since_2026_are_told_on_their_listen_stream(
         assert "far (9)" in ((await session.client.list_tools()).tools[0].description or "")
 
 
-async def test_a_change_that_no_listing_shows_is_not_announced_as_one_of_the_tools(
+async def test_a_change_that_no_count_shows_is_announced_and_leaves_the_listing_as_it_was(
     open_toolhone: OpenToolhone, plain_server: PlainServer
 ) -> None:
     inbox = Inbox()
@@ -86,12 +86,13 @@ async def test_a_change_that_no_listing_shows_is_not_announced_as_one_of_the_too
         open_toolhone({"far": plain_server()}) as toolhone,
         toolhone.connected("legacy", message_handler=inbox) as session,
     ):
-        await session.client.list_tools()
+        before = await session.client.list_tools()
         await session.one("far__grow")  # one comes, one goes: as many as before
-        gateway = await toolhone.app.gateway()
-        await inbox.until(lambda: gateway.catalog.get("far__grown") is not None)
+        await inbox.until_told(TOOLS, RESOURCES)
+
         assert (await session.one("far__grown"))["success"]
-        assert TOOLS not in inbox.kinds
+        after = await session.client.list_tools(cache_mode="bypass")
+        assert after.tools == before.tools  # so that prompt caches hold
 
 
 async def test_a_client_that_only_reads_resources_is_told_of_changes_too(
