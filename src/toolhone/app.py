@@ -117,10 +117,9 @@ class App:
         assert self._gateway is not None
         return self._gateway
 
-    async def listed(self, patience: float | None = None) -> None:
+    async def listed(self) -> None:
         """Wait until every downstream server was listed or failed, but not for ever."""
-        seconds = patience if patience is not None else self.settings.start_timeout
-        await self.downstream.wait_listed(seconds)
+        await self.downstream.wait_listed(self.settings.start_timeout)
 
     async def refresh(self) -> None:
         """Start every downstream server and list its tools now."""

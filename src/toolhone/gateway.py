@@ -141,7 +141,7 @@ class Gateway:
             left_out=tuple(left_out),
             considered=selection.considered,
             method=selection.method,
-            notices=tuple(notices),
+            notices=notices,
             text=text,
             tokens_sent=sent,
             tokens_of_all=of_all,
