@@ -143,7 +143,10 @@ class App:
         )
 
     async def catalog_changes(self) -> AsyncIterator[None]:
-        """Yields after each change of the catalog; changes that come together count as one."""
+        """Yields at once, then after each change of the catalog; changes that come together count as one.
+
+        Whoever looks at the catalog at each turn misses nothing: it is watched before the first.
+        """
         gateway = await self.gateway()
         changed = anyio.Event()
 
@@ -153,9 +156,9 @@ class App:
         unsubscribe = gateway.catalog.subscribe(note)
         try:
             while True:
+                yield
                 await changed.wait()
                 changed = anyio.Event()
-                yield
         finally:
             unsubscribe()
 

@@ -162,13 +162,13 @@ class Handlers:
         """
         gateway = await self._app.gateway()
         await gateway.settle()  # as tools/list does: until then nobody has seen anything that can change
-        seen = await self._state(gateway)
+        seen: str | None = None
         async for _ in self._app.catalog_changes():
-            await anyio.sleep(GATHERING)  # servers that start together change the catalog together
-            state = await self._state(gateway)
-            if state == seen:
+            if seen is not None:
+                await anyio.sleep(GATHERING)  # servers that start together change the catalog together
+            before, seen = seen, await self._state(gateway)
+            if before in (None, seen):
                 continue
-            seen = state
             await self._bus.publish(ToolsListChanged())
             await self._bus.publish(ResourcesListChanged())
             await self._bus.publish(ResourceUpdated(uri=resources.CATALOG))
