@@ -2,9 +2,21 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from toolhone.models import CallResult, Json, JsonObject, ToolDefinition
+
+
+LIKELY = 0.5
+"""From this probability on an answer says that a tool is likely to fit."""
+
+ROSTER_TOKENS = 60
+"""What the names of further candidates may cost."""
+
+LINE = 120
+"""Characters of the description of a tool that probably does not fit."""
+
+TOKEN_BUDGET = "token budget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,55 +26,145 @@ class FoundTool:
     definition: ToolDefinition
     score: float
     """0 to 1, relative to the best match in this catalog for this task."""
+    fits: float
+    """How likely it serves the task, 0 to 1; comparable between answers."""
+    pinned: bool = False
+    explored: bool = False
+    """Whether it is shown only to learn how it does."""
+    caution: str | None = None
+    """Why a call of it is likely to fail now."""
 
     def as_json(self) -> JsonObject:
         tool = self.definition
-        return {
+        found: JsonObject = {
             "name": tool.name,
             "score": round(self.score, 3),
+            "fits": round(self.fits, 3),
             "description": tool.description,
             "inputSchema": tool.input_schema,
             "readOnly": tool.read_only,
             "server": tool.server or "local",
             "category": tool.category.value,
         }
+        if self.pinned:
+            found["pinned"] = True
+        if self.explored:
+            found["explored"] = True
+        if self.caution is not None:
+            found["caution"] = self.caution
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A tool that would have been shown, and why it is not."""
+
+    name: str
+    reason: str
+
+    def as_json(self) -> JsonObject:
+        return {"name": self.name, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a `find_tools` answer has to say."""
+
+    tools: Sequence[FoundTool]
+    """Best first."""
+    fits: float
+    """How likely any of them serves the task, 0 to 1."""
+    nothing_fits: bool
+    roster: Sequence[str] = ()
+    """The names of those that came next."""
+    left_out: Sequence[LeftOut] = ()
+    considered: int
+    notices: Sequence[str] = ()
 
 
 def minified(value: Json) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def found_text(
-    tools: Sequence[FoundTool], left_out: Sequence[FoundTool], considered: int, notices: Sequence[str]
-) -> str:
-    """A `find_tools` answer: each tool with its whole input schema, best first."""
-    lines = [f"{len(tools)} of {considered} tools, best first:"]
-    for found in tools:
+def found_text(finding: Finding) -> str:
+    """A `find_tools` answer: how sure it is, then each tool with its whole input schema, best first.
+
+    If nothing fits, the nearest tools are only named: reading their schemas would mostly be for nothing.
+    """
+    lines = [_verdict(finding)]
+    for found in finding.tools:
         tool = found.definition
-        entrance = "call_read_tools" if tool.read_only else "call_tools"
-        lines.append(f"\n## {tool.name} ({found.score:.2f}, {entrance})")
-        lines.append(tool.description.strip() or "(no description)")
-        lines.append(minified(tool.input_schema))
-    if left_out:
-        names = ", ".join(found.definition.name for found in left_out)
-        lines.append(f"\nLeft out by the token budget, ask describe_tools: {names}")
-    lines.extend(f"\nNote: {notice}" for notice in notices)
+        description = tool.description.strip() or "(no description)"
+        if finding.nothing_fits and not found.pinned:
+            lines.append(f"- {_heading(found)}: {_first_line(description)}")
+        else:
+            lines += [f"\n## {_heading(found)}", description, minified(tool.input_schema)]
+    if finding.roster:
+        lines.append(f"\nNext: {', '.join(finding.roster)}")
+    if finding.left_out:
+        lines.append(f"\nLeft out: {_by_reason(finding.left_out)}")
+    lines.extend(f"\nNote: {notice}" for notice in finding.notices)
     return "\n".join(lines)
 
 
-def fit(
-    tools: Sequence[FoundTool],
-    considered: int,
-    notices: Sequence[str],
-    budget: int | None,
-    count: Callable[[str], int],
-) -> tuple[list[FoundTool], list[FoundTool], str]:
-    """The longest prefix of `tools` whose text fits the budget: (shown, left out, text)."""
+def fit(finding: Finding, budget: int | None, count: Callable[[str], int]) -> tuple[Finding, str]:
+    """What of the finding is said within the budget, and how.
+
+    The roster goes first, then tools from the last on; what goes by the budget is named as left out.
+    """
+    tools = finding.tools
     for shown in range(len(tools), -1, -1):
-        text = found_text(tools[:shown], tools[shown:], considered, notices)
-        if budget is None or shown == 0 or count(text) <= budget:
-            return list(tools[:shown]), list(tools[shown:]), text
-    raise AssertionError("unreachable: a range that ends at 0 has an element")
+        cut = [LeftOut(found.definition.name, TOKEN_BUDGET) for found in tools[shown:]]
+        said = replace(finding, tools=tools[:shown], roster=(), left_out=(*cut, *finding.left_out))
+        text = found_text(said)
+        if budget is None or count(text) <= budget:
+            return (said, text) if cut else _with_roster(said, text, finding.roster, budget, count)
+    return said, text  # pyright: ignore[reportPossiblyUnboundVariable] - a range that ends at 0 is not empty
+
+
+def _with_roster(
+    said: Finding, text: str, roster: Sequence[str], budget: int | None, count: Callable[[str], int]
+) -> tuple[Finding, str]:
+    """With as many further names as the budget, and what they are worth, allow."""
+    for named in range(len(roster), 0, -1):
+        if count(", ".join(roster[:named])) <= ROSTER_TOKENS:
+            more = replace(said, roster=tuple(roster[:named]))
+            longer = found_text(more)
+            if budget is None or count(longer) <= budget:
+                return more, longer
+    return said, text
+
+
+def _verdict(finding: Finding) -> str:
+    shown = f"{len(finding.tools)} of {finding.considered} tools"
+    if not finding.tools:
+        return f"{shown}."
+    if finding.nothing_fits:
+        return f"Nothing fits. The nearest {shown}, schemas by describe_tools:"
+    return f"Fits: {'likely' if finding.fits >= LIKELY else 'perhaps'}. {shown}, best first:"
+
+
+def _heading(found: FoundTool) -> str:
+    entrance = "call_read_tools" if found.definition.read_only else "call_tools"
+    pinned = ", pinned" if found.pinned else ""
+    caution = f"; {found.caution}" if found.caution else ""
+    return f"{found.definition.name} ({found.fits:.0%}, {entrance}{pinned}{caution})"
+
+
+def _by_reason(left_out: Sequence[LeftOut]) -> str:
+    names: dict[str, list[str]] = {}
+    for tool in left_out:
+        names.setdefault(tool.reason, []).append(tool.name)
+    parts: list[str] = []
+    for reason, listed in names.items():
+        why = f"{reason}, ask describe_tools" if reason == TOKEN_BUDGET else reason
+        parts.append(f"{', '.join(listed)} ({why})")
+    return "; ".join(parts)
+
+
+def _first_line(text: str) -> str:
+    line = text.splitlines()[0]
+    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
 
 
 def definition_json(tool: ToolDefinition) -> JsonObject:

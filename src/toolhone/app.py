@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -40,11 +41,14 @@ from toolhone.registry.files import FileToolset
 from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.toolset import Toolset
-from toolhone.selection.embedder import load_minilm
+from toolhone.selection.bundle import load_default
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
 from toolhone.statistics import Receipts, Usage
 from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
+
+if TYPE_CHECKING:
+    from toolhone.selection.scoring import Weights
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +91,17 @@ def _open_results(settings: Settings) -> ResultStore:
     from toolhone.storage.results import SqliteResultStore  # as above
 
     return SqliteResultStore(settings.data, max_bytes=settings.results_size)
+
+
+def _weights(settings: Settings) -> "Weights":
+    from toolhone.selection.scoring import Weights  # numpy is not needed before the first question
+
+    return Weights(
+        dense=settings.dense_weight,
+        sentence=settings.sentence_weight,
+        server=settings.server_weight,
+        late=settings.late_weight,
+    )
 
 
 class App:
@@ -171,10 +186,10 @@ class App:
         await self._load_output_schemas(output_schemas)
         usage = Usage(self.audit.usage)
         selector = Selector(
-            load_embedder=load_minilm,
+            load_encoder=load_default,
             open_vectors=partial(_open_vectors, self.settings),
             usage=usage.known,
-            dense_weight=self.settings.dense_weight,
+            weights=partial(_weights, self.settings),
         )
         results = ResultKeeper(
             partial(_open_results, self.settings),

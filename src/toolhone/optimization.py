@@ -43,7 +43,8 @@ from toolhone.registry.callables import Callables
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.functions import FunctionToolset, definition_from_schema
 from toolhone.registry.python_handler import ToolFunction
-from toolhone.selection.embedder import Embedder, load_minilm
+from toolhone.selection.bundle import load_default
+from toolhone.selection.encoder import Encoder
 from toolhone.selection.selector import Selection, Selector
 from toolhone.settings import Settings
 from toolhone.statistics import Receipts, Usage
@@ -80,8 +81,8 @@ class FunctionCallResult:
 
 
 @functools.cache
-def _embedder() -> Embedder:
-    return load_minilm()
+def _encoder() -> Encoder:
+    return load_default()
 
 
 class OptimizationManager:
@@ -93,7 +94,7 @@ class OptimizationManager:
         self._usage = Usage(_nothing_recorded)
         self._limits = CallLimits()
         self._receipts = Receipts()
-        self._selector = Selector(load_embedder=_embedder, open_vectors=None, usage=self._usage.known)
+        self._selector = Selector(load_encoder=_encoder, open_vectors=None, usage=self._usage.known)
         self._selecting = anyio.Lock()
         self._catalog.subscribe(lambda: self._selector.update(self._catalog.tools()))
 

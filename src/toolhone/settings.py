@@ -61,6 +61,12 @@ class Settings(BaseModel):
 
     dense_weight: float = Field(default=0.6, ge=0, le=1)
     """Share of meaning against words in a tool's score."""
+    sentence_weight: float = Field(default=0.5, ge=0, le=1)
+    """Share of the best sentence against the whole task."""
+    server_weight: float = Field(default=0.2, ge=0, le=1)
+    """Share of a tool's server against the tool."""
+    late_weight: float = Field(default=0.35, ge=0, le=1)
+    """Share of the comparison token by token, among the first candidates; 0 leaves it out."""
     token_budget: int | None = Field(default=None, ge=50)
     """Budget of a find_tools answer when the caller names none."""
 

@@ -1,12 +1,17 @@
 """Figures of use: what each tool's calls took, and what selections saved. In memory, fed from outside."""
 
+import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
 from toolhone.models import JsonObject
-from toolhone.stores import ToolUsage
+from toolhone.stores import RECENT_CALLS, RECENT_SECONDS, ToolUsage
+
+TELLING_CALLS = 3
+"""With fewer recent calls nothing is said about how a tool does."""
 
 
 @dataclass(slots=True)
@@ -15,12 +20,14 @@ class _Sums:
     failures: int = 0
     ms: float = 0.0
     tokens: float = 0.0
+    recent: deque[tuple[float, bool]] = field(default_factory=lambda: deque(maxlen=RECENT_CALLS))
 
     def add(self, other: "_Sums") -> None:
         self.calls += other.calls
         self.failures += other.failures
         self.ms += other.ms
         self.tokens += other.tokens
+        self.recent.extend(other.recent)
 
     def usage(self) -> ToolUsage:
         return ToolUsage(
@@ -28,6 +35,7 @@ class _Sums:
             failures=self.failures,
             mean_ms=self.ms / self.calls,
             mean_tokens=self.tokens / self.calls,
+            recent=tuple(self.recent),
         )
 
 
@@ -36,10 +44,17 @@ class Usage:
 
     Args:
         load: Reads the audit log's figures; called once, when figures are first asked for.
+        clock: Seconds since the epoch.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[Mapping[str, ToolUsage]]]) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[Mapping[str, ToolUsage]]],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._load = load
+        self._clock = clock
         self._loading = anyio.Lock()
         self._loaded = False
         self._sums: dict[str, _Sums] = {}
@@ -64,6 +79,7 @@ class Usage:
                     failures=usage.failures,
                     ms=usage.mean_ms * usage.calls,
                     tokens=usage.mean_tokens * usage.calls,
+                    recent=deque(usage.recent, maxlen=RECENT_CALLS),
                 )
                 for tool, usage in recorded.items()
             }
@@ -75,6 +91,7 @@ class Usage:
     def observe(self, tool: str, success: bool, execution_time_ms: float, tokens_used: int) -> None:
         """Count a call that has ended and was recorded."""
         seen = _Sums(calls=1, failures=0 if success else 1, ms=execution_time_ms, tokens=tokens_used)
+        seen.recent.append((self._clock(), success))
         self._sums.setdefault(tool, _Sums()).add(seen)
         if not self._loaded:
             self._since.setdefault(tool, _Sums()).add(seen)
@@ -87,6 +104,20 @@ class Usage:
     def known(self) -> Mapping[str, ToolUsage]:
         """What is known now about all tools; never waits."""
         return {tool: sums.usage() for tool, sums in tuple(self._sums.items())}
+
+    def failing(self) -> Mapping[str, str]:
+        """Tools whose last calls mostly failed, each with what to say of it; never waits.
+
+        Whose fault it was does not matter here: the next call would probably end like them.
+        """
+        since = self._clock() - RECENT_SECONDS
+        found: dict[str, str] = {}
+        for tool, sums in tuple(self._sums.items()):
+            recent = [worked for ended, worked in tuple(sums.recent) if ended >= since]
+            failed = recent.count(False)
+            if len(recent) >= TELLING_CALLS and 2 * failed > len(recent):
+                found[tool] = f"{failed} of its last {len(recent)} calls failed"
+        return found
 
     async def snapshot(self) -> Mapping[str, ToolUsage]:
         """All tools that were ever called.

@@ -43,6 +43,13 @@ class AuditVerification:
         return not self.problems
 
 
+RECENT_CALLS = 10
+"""How many of a tool's last calls tell how it does now."""
+
+RECENT_SECONDS = 3_600.0
+"""How long they tell it: what failed longer ago is given another chance."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolUsage:
     """What the audit knows about one tool's calls."""
@@ -51,6 +58,9 @@ class ToolUsage:
     failures: int
     mean_ms: float
     mean_tokens: float
+    recent: tuple[tuple[float, bool], ...] = ()
+    """When its last calls ended, in seconds since the epoch, and whether they worked, oldest first: at most
+    `RECENT_CALLS`, of the last `RECENT_SECONDS`. Cancelled calls say nothing about the tool and are not here."""
 
 
 class AuditStore(Protocol):
@@ -110,11 +120,24 @@ class CatalogStore(Protocol):
 
 
 class VectorStore(Protocol):
-    """Embeddings by model and text hash; a vector is little-endian float32 bytes."""
+    """The vectors of texts by model and text hash, and apart from them those of their tokens.
+
+    A vector is little-endian float32 bytes, token vectors are int8 bytes row by row.
+    """
 
     def get(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]: ...
 
-    def put(self, model: str, vectors: Mapping[str, bytes]) -> None: ...
+    def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
+        """The token vectors of those texts that have some."""
+        ...
+
+    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+        """Note that these texts are in use; returns those of which both kinds of vectors are there."""
+        ...
+
+    def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
+        """Write vectors, and the token vectors of those texts that have some, in one transaction."""
+        ...
 
     def close(self) -> None: ...
 

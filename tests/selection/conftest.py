@@ -1,4 +1,4 @@
-"""Tools and embedders for the selection tests."""
+"""Tools and encoders for the selection tests."""
 
 import hashlib
 import threading
@@ -9,56 +9,73 @@ import pytest
 from numpy.typing import NDArray
 
 from toolhone.models import Category, ToolDefinition
-from toolhone.selection.embedder import Embedder, load_minilm
+from toolhone.selection.encoder import EncodedTask, EncodedText
+from toolhone.selection.sentences import sentence_spans
 
 MakeTool = Callable[..., ToolDefinition]
 
 
-class CountingEmbedder:
+class CountingEncoder:
     """Vectors made of letter triples: quick, deterministic, alike for texts that share spelling.
 
-    While `gate` is cleared the tools' texts wait; `pause_after` so many it is cleared. Tasks, which tests
-    begin with "?", never wait.
+    Its tokens are words. While `gate` is cleared the tools' texts wait; `pause_after` so many it is cleared.
     """
 
-    name = "triples"
-    dimensions = 64
-
-    def __init__(self) -> None:
-        self.embedded: list[str] = []
+    def __init__(self, *, token_dimensions: int = 16) -> None:
+        self.name = "triples"
+        self.dimensions = 64
+        self.token_dimensions = token_dimensions
+        self.encoded: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
         self.pause_after: int | None = None
         self.paused = threading.Event()
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        if not texts[0].startswith("?"):
-            if self.pause_after is not None and len(self.embedded) >= self.pause_after:
-                self.paused.set()
-                self.gate.clear()
-            assert self.gate.wait(10)
-            self.embedded += texts
-        vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        for row, text in enumerate(texts):
-            for start in range(len(text)):
-                triple = text[start : start + 3].lower().encode("utf-8", "replace")
-                vectors[row, hashlib.sha256(triple).digest()[0] % self.dimensions] += 1
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(norms, 1e-9)
+    def encode_task(self, task: str) -> EncodedTask:
+        spans = sentence_spans(task)
+        parts = [task, *(task[start:end] for start, end in spans)] if len(spans) > 1 else [task]
+        words = task.split() if self.token_dimensions else []
+        inside = [[float(word in part.split()) for word in words] for part in parts]
+        weights = np.array(inside, np.float32).reshape(len(parts), len(words))
+        return EncodedTask(
+            parts=np.array([_triples(part, self.dimensions) for part in parts]),
+            tokens=self._tokens(words),
+            weights=weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9),
+            complete=len(task) <= 1000,
+        )
 
-    def reads_whole(self, text: str) -> bool:
-        return len(text) <= 1000
+    def encode_texts(self, texts: Sequence[str]) -> list[EncodedText]:
+        if self.pause_after is not None and len(self.encoded) >= self.pause_after:
+            self.paused.set()
+            self.gate.clear()
+        assert self.gate.wait(10)
+        self.encoded += texts
+        return [
+            EncodedText(
+                _triples(text, self.dimensions),
+                np.rint(127 * self._tokens(text.split()[:48])).astype(np.int8),
+            )
+            for text in texts
+        ]
+
+    def _tokens(self, words: Sequence[str]) -> NDArray[np.float32]:
+        if not self.token_dimensions:
+            return np.zeros((0, 0), np.float32)
+        rows = [_triples(word, self.token_dimensions) for word in words]
+        return np.array(rows, np.float32).reshape(len(rows), self.token_dimensions)
+
+
+def _triples(text: str, dimensions: int) -> NDArray[np.float32]:
+    vector = np.zeros(dimensions, np.float32)
+    for start in range(len(text)):
+        triple = text[start : start + 3].lower().encode("utf-8", "replace")
+        vector[hashlib.sha256(triple).digest()[0] % dimensions] += 1
+    return vector / np.maximum(np.linalg.norm(vector), np.float32(1e-9))
 
 
 @pytest.fixture
-def embedder() -> CountingEmbedder:
-    return CountingEmbedder()
-
-
-@pytest.fixture(scope="session")
-def minilm() -> Embedder:
-    """The real model, loaded once."""
-    return load_minilm()
+def encoder() -> CountingEncoder:
+    return CountingEncoder()
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,30 @@
 """What an index keeps when the catalog changes."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
-
 from toolhone.models import ToolDefinition
+from toolhone.selection.encoder import EncodedText
 from toolhone.selection.index import ToolIndex
+
+if TYPE_CHECKING:
+    from selection.conftest import MakeTool
+
+
+def encoded(number: int) -> EncodedText:
+    """A vector and three token vectors that tell the number."""
+    return EncodedText(
+        np.array([np.cos(number), np.sin(number)], np.float32), np.full((3, 4), number, np.int8)
+    )
+
+
+AXES = np.eye(2, dtype=np.float32)
 
 
 def filled(tools: list[ToolDefinition]) -> ToolIndex:
     index = ToolIndex(tools)
-    index.add_vectors(
-        {text_hash: np.full(4, number, np.float32) for number, text_hash in enumerate(index.missing())}
-    )
+    index.add({text_hash: encoded(number) for number, text_hash in enumerate(index.missing())})
     return index
 
 
@@ -33,8 +44,8 @@ def test_only_changed_texts_lose_their_vector(office: list[ToolDefinition]) -> N
     assert after.missing_count == 1
     for name, position in after.positions.items():
         if name != office[0].name:
-            assert after.vectors is not None and before.vectors is not None
-            assert (after.vectors[position] == before.vectors[before.positions[name]]).all()
+            was = before.cosine(AXES)[:, before.positions[name]]
+            assert (after.cosine(AXES)[:, position] == was).all()
 
 
 def test_a_change_that_is_not_in_the_text_keeps_the_vector_and_shows_the_new_tool(
@@ -53,7 +64,7 @@ def test_tools_of_one_text_share_a_vector(office: list[ToolDefinition]) -> None:
     index = ToolIndex([office[0], twin])
 
     assert len(index.missing()) == 1
-    index.add_vectors({text_hash: np.ones(4, np.float32) for text_hash in index.missing()})
+    index.add({text_hash: encoded(1) for text_hash in index.missing()})
     assert index.missing_count == 0
 
 
@@ -63,9 +74,37 @@ def test_the_shortest_texts_are_embedded_first(office: list[ToolDefinition]) -> 
     assert lengths == sorted(lengths)
 
 
-@pytest.mark.parametrize("query", [np.ones(4, np.float32)])
-def test_a_tool_without_a_vector_is_marked_so(query: np.ndarray, office: list[ToolDefinition]) -> None:
-    cosine, embedded = ToolIndex(office).cosine(query)
+def test_a_tool_without_a_vector_is_marked_so(office: list[ToolDefinition]) -> None:
+    index = ToolIndex(office)
 
-    assert not embedded.any()
-    assert not cosine.any()
+    assert not index.embedded.any()
+    assert index.cosine(AXES).tolist() == [[0.0] * len(office)] * 2
+
+
+def test_a_servers_text_tells_its_tools(office: list[ToolDefinition]) -> None:
+    index = filled(office)
+
+    assert index.servers == ("clock", "github", "gitlab", "post", "web")
+    assert [None if s < 0 else index.servers[s] for s in index.server_of] == [
+        tool.server for tool in index.definitions
+    ]
+    assert index.server_lexical.scores({"issu": 1, "github": 1}).argmax() == 1
+    assert index.server_embedded.all()
+    assert index.server_cosine(AXES).shape == (2, 5)
+
+
+def test_a_tool_more_changes_its_servers_text_alone(
+    office: list[ToolDefinition], make_tool: "MakeTool"
+) -> None:
+    after = ToolIndex([*office, make_tool("alarm", "Wake somebody.", server="clock")], filled(office))
+
+    assert sorted(after.missing().values()) == ["clock alarm. Wake somebody.", "clock: alarm, time"]
+
+
+def test_token_vectors_of_a_few_tools_are_given_in_order(office: list[ToolDefinition]) -> None:
+    index = filled(office)
+
+    found = index.token_vectors([2, 0])
+
+    assert all(rows is not None and rows.shape == (3, 4) for rows in found)
+    assert ToolIndex(office).token_vectors([0]) == [None]

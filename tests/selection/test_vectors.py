@@ -11,41 +11,41 @@ from toolhone.selection.vectors import SAVED_TOGETHER, VectorSource
 from toolhone.storage.memory import MemoryVectorStore
 
 if TYPE_CHECKING:
-    from selection.conftest import CountingEmbedder
+    from selection.conftest import CountingEncoder
 
 TEXTS = {f"sha256:{number}": f"text {number}" for number in range(SAVED_TOGETHER + 3)}
 
 
-def test_what_was_computed_is_read_back_bit_for_bit(embedder: "CountingEmbedder") -> None:
+def test_what_was_computed_is_read_back_bit_for_bit(encoder: "CountingEncoder") -> None:
     store = MemoryVectorStore()
-    source = VectorSource(embedder, lambda: store)
+    source = VectorSource(encoder, lambda: store)
     assert source.load(list(TEXTS)) == {}
     computed = source.compute(TEXTS)
     source.close()
 
-    read = VectorSource(embedder, lambda: store).load([*TEXTS, "sha256:other"])
+    read = VectorSource(encoder, lambda: store).load([*TEXTS, "sha256:other"])
 
     assert read.keys() == TEXTS.keys()
-    assert all((read[text_hash] == computed[text_hash]).all() for text_hash in TEXTS)
+    assert all((read[text_hash].vector == computed[text_hash].vector).all() for text_hash in TEXTS)
 
 
-def test_another_model_does_not_get_these_vectors(embedder: "CountingEmbedder") -> None:
+def test_another_model_does_not_get_these_vectors(encoder: "CountingEncoder") -> None:
     store = MemoryVectorStore()
-    source = VectorSource(embedder, lambda: store)
+    source = VectorSource(encoder, lambda: store)
     source.load([])
     source.compute(TEXTS)
     source.close()
-    embedder.name = "other"
+    encoder.name = "other"
 
-    assert VectorSource(embedder, lambda: store).load(list(TEXTS)) == {}
+    assert VectorSource(encoder, lambda: store).load(list(TEXTS)) == {}
 
 
 @pytest.mark.parametrize("raw", [b"", b"abc", b"\0" * 8, np.full(64, np.nan, "<f4").tobytes()])
-def test_a_damaged_row_is_not_believed(raw: bytes, embedder: "CountingEmbedder") -> None:
+def test_a_damaged_row_is_not_believed(raw: bytes, encoder: "CountingEncoder") -> None:
     store = MemoryVectorStore()
-    store.put(embedder.name, {"sha256:0": raw})
+    store.put(encoder.name, {"sha256:0": raw}, {})
 
-    assert VectorSource(embedder, lambda: store).load(["sha256:0"]) == {}
+    assert VectorSource(encoder, lambda: store).load(["sha256:0"]) == {}
 
 
 class BrokenStore:
@@ -57,16 +57,22 @@ class BrokenStore:
     def get(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
         raise StorageError("The disk is gone.")
 
-    def put(self, model: str, vectors: Mapping[str, bytes]) -> None:
+    def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
+        raise StorageError("The disk is gone.")
+
+    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+        raise StorageError("The disk is gone.")
+
+    def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
         raise StorageError("The disk is gone.")
 
     def close(self) -> None:
         self.closed = True
 
 
-def test_a_store_that_fails_is_closed_and_done_without(embedder: "CountingEmbedder") -> None:
+def test_a_store_that_fails_is_closed_and_done_without(encoder: "CountingEncoder") -> None:
     store = BrokenStore()
-    source = VectorSource(embedder, lambda: store)
+    source = VectorSource(encoder, lambda: store)
 
     assert source.load(list(TEXTS)) == {}
     assert source.compute(TEXTS).keys() == TEXTS.keys()
@@ -74,11 +80,11 @@ def test_a_store_that_fails_is_closed_and_done_without(embedder: "CountingEmbedd
     assert store.closed
 
 
-def test_a_store_that_cannot_be_opened_is_done_without(embedder: "CountingEmbedder") -> None:
+def test_a_store_that_cannot_be_opened_is_done_without(encoder: "CountingEncoder") -> None:
     def refuse() -> MemoryVectorStore:
         raise StorageError("No such folder.")
 
-    source = VectorSource(embedder, refuse)
+    source = VectorSource(encoder, refuse)
 
     assert source.load(list(TEXTS)) == {}
     assert source.compute(TEXTS).keys() == TEXTS.keys()

@@ -30,23 +30,37 @@ def rows(folder: Path) -> list[tuple[str, int]]:
 def test_vectors_that_nobody_asks_for_go(tmp_path: Path) -> None:
     clock = Days()
     store = SqliteVectorStore(tmp_path, clock=clock)
-    store.put("small", {"used": b"1234", "unused": b"5678"})
+    store.put("small", {"used": b"1234", "unused": b"5678"}, {})
 
     clock.day += UNUSED_DAYS
-    store.put("small", {"new": b"9012"})
+    store.put("small", {"new": b"9012"}, {})
     assert set(store.get("small", ["used"])) == {"used"}
     assert [name for name, _ in rows(tmp_path)] == ["new", "unused", "used"]
 
     clock.day += 1
-    store.put("large", {"other": b"3456"})
+    store.put("large", {"other": b"3456"}, {})
     assert [name for name, _ in rows(tmp_path)] == ["new", "other", "used"]
+    store.close()
+
+
+def test_token_vectors_go_with_the_vector_of_their_text(tmp_path: Path) -> None:
+    clock = Days()
+    store = SqliteVectorStore(tmp_path, clock=clock)
+    store.put("small", {"used": b"1234", "unused": b"5678"}, {"used": b"ab", "unused": b"cd"})
+
+    clock.day += UNUSED_DAYS
+    assert store.keep("small", ["used"]) == {"used"}
+    clock.day += 1
+    store.put("small", {"new": b"9012"}, {})
+
+    assert store.tokens("small", ["used", "unused"]) == {"used": b"ab"}
     store.close()
 
 
 def test_use_is_written_down_once_a_day(tmp_path: Path) -> None:
     clock = Days()
     store = SqliteVectorStore(tmp_path, clock=clock)
-    store.put("small", {"one": b"1234", "two": b"5678"})
+    store.put("small", {"one": b"1234", "two": b"5678"}, {})
     changes: list[int] = []
 
     for day in (20_000, 20_001, 20_001, 20_000):
@@ -63,7 +77,7 @@ def test_use_is_written_down_once_a_day(tmp_path: Path) -> None:
 def test_vectors_are_read_when_their_use_cannot_be_written(tmp_path: Path) -> None:
     clock = Days()
     store = SqliteVectorStore(tmp_path, clock=clock)
-    store.put("small", {"one": b"1234"})
+    store.put("small", {"one": b"1234"}, {})
     store._file.bare(lambda connection: connection.execute("PRAGMA query_only = ON"))
 
     clock.day += 1
@@ -83,7 +97,7 @@ def test_vectors_from_before_use_was_noted_are_not_dropped_at_once(tmp_path: Pat
     file.close()
 
     store = SqliteVectorStore(tmp_path)
-    store.put("small", {"new": b"5678"})
+    store.put("small", {"new": b"5678"}, {})
 
     assert store.get("small", ["old", "new"]) == {"old": b"1234", "new": b"5678"}
     store.close()

@@ -19,6 +19,7 @@ COMMANDS = {
     "tools": "tools",
     "describe": "tools",
     "call": "call",
+    "rank": "rank",
     "servers": "servers",
     "audit": "audit",
     "registry": "registry",

@@ -5,14 +5,16 @@
         "docs": {"url": "https://example.org/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}}}}
 
 `mcpServers` (Claude, Cursor) and `servers` (VS Code) are both read. What only toolhone knows stands
-under `toolhone` inside an entry, where hosts do not look. A relative `cwd` or `envFile` starts at the
-file's folder. One wrong entry costs only its own server: it carries its `problem`.
+under `toolhone` inside an entry, where hosts do not look. The lists of tools that hosts know (`disabledTools`,
+`enabledTools` and their other names) hold here too. A relative `cwd` or `envFile` starts at the file's folder.
+One wrong entry costs only its own server: it carries its `problem`.
 """
 
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
@@ -27,6 +29,14 @@ from toolhone.registry.variables import expand
 SERVER_KEYS = ("mcpServers", "servers")
 OWN_KEY = "toolhone"
 
+DENY_KEYS = ("disabledTools", "excludeTools")
+ALLOW_KEYS = ("enabledTools", "includeTools", "allowedTools")
+"""As hosts write them inside an entry; what only asks before a call (`autoApprove`, say) is not among them."""
+
+DENIED = "on the deny list of its server"
+NOT_ALLOWED = "not on the allow list of its server"
+
+_NOT_OF_THE_LISTING = (OWN_KEY, "disabled", *DENY_KEYS, *ALLOW_KEYS)
 _HTTP_TYPES = {"http": "http", "streamable-http": "http", "streamableHttp": "http", "sse": "sse"}
 _OUTSIDE_STRINGS = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])')
@@ -96,6 +106,25 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolLists:
+    """Which tools of a server may be seen and called, by patterns on the server's own names for them."""
+
+    allow: tuple[tuple[str, ...], ...] = ()
+    """A tool must match a pattern of each of these lists; there may be none."""
+    deny: tuple[str, ...] = ()
+
+    def refusal(self, original_name: str) -> str | None:
+        """Why this tool may not be used, or `None`. The deny list wins."""
+
+        def matches(patterns: Sequence[str]) -> bool:
+            return any(fnmatchcase(original_name, pattern) for pattern in patterns)
+
+        if matches(self.deny):
+            return DENIED
+        return None if all(matches(patterns) for patterns in self.allow) else NOT_ALLOWED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerEntry:
     """One downstream server. Exactly one of `target` and `problem` is set."""
 
@@ -104,6 +133,7 @@ class ServerEntry:
     """Hash of the entry before expansion, without what does not change its listing."""
     target: Command | Endpoint | None
     settings: ServerSettings
+    lists: ToolLists = ToolLists()
     disabled: bool = False
     problem: ConfigurationError | None = None
 
@@ -193,11 +223,11 @@ def _parse(text: str, path: Path) -> Json:
 
 def _read_entry(name: str, raw: Json, *, folder: Path, environ: Mapping[str, str]) -> ServerEntry:
     fingerprint = content_hash(
-        {key: value for key, value in cast("JsonObject", raw).items() if key not in (OWN_KEY, "disabled")}
+        {key: value for key, value in cast("JsonObject", raw).items() if key not in _NOT_OF_THE_LISTING}
         if isinstance(raw, dict)
         else raw
     )
-    settings = ServerSettings()
+    settings, lists = ServerSettings(), ToolLists()
     disabled = False
     try:
         if not isinstance(raw, dict):
@@ -205,6 +235,7 @@ def _read_entry(name: str, raw: Json, *, folder: Path, environ: Mapping[str, str
         entry = _Reader(cast("JsonObject", raw), folder, environ)
         disabled = entry.flag("disabled")
         settings = _read_settings(entry.raw.get(OWN_KEY, {}))
+        lists = entry.tool_lists(settings)
         # A disabled server may well name variables that are not set here.
         target = None if disabled else entry.target()
     except ConfigurationError as exc:
@@ -218,7 +249,7 @@ def _read_entry(name: str, raw: Json, *, folder: Path, environ: Mapping[str, str
             problem=problem,
         )
     return ServerEntry(
-        name=name, fingerprint=fingerprint, target=target, settings=settings, disabled=disabled
+        name=name, fingerprint=fingerprint, target=target, settings=settings, lists=lists, disabled=disabled
     )
 
 
@@ -255,6 +286,20 @@ class _Reader:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError("url: must begin with http:// or https://.", data={"field": "url"})
         return Endpoint(url=url, headers=self._map("headers"), transport=kind)
+
+    def tool_lists(self, settings: ServerSettings) -> ToolLists:
+        """Ours and the host's together: both must let a tool pass."""
+        allow = [self._patterns(key) for key in ALLOW_KEYS if self.raw.get(key) is not None]
+        if settings.allow is not None:
+            allow.append(settings.allow)
+        deny = [pattern for key in DENY_KEYS for pattern in self._patterns(key)]
+        return ToolLists(allow=tuple(allow), deny=(*settings.deny, *deny))
+
+    def _patterns(self, field: str) -> tuple[str, ...]:
+        values = self._list(field)
+        if not all(isinstance(value, str) for value in values):
+            raise self._wrong(field, "a list of strings")
+        return tuple(values)
 
     def flag(self, field: str) -> bool:
         value = self.raw.get(field, False)

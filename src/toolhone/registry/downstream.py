@@ -13,7 +13,7 @@ from toolhone.exceptions import ConfigurationError, NotRunningError, StorageErro
 from toolhone.models import JsonObject, Limits, ProgressReporter, ToolDefinition, ToolOutput
 from toolhone.registry.config import ServerEntry
 from toolhone.registry.listeners import Listeners
-from toolhone.registry.listing import Listing
+from toolhone.registry.listing import DeniedTool, Listing
 from toolhone.registry.names import server_prefixes
 from toolhone.registry.server_state import ServerState
 from toolhone.registry.session import SupervisedServer
@@ -73,6 +73,7 @@ class DownstreamServers:
         self._storing = anyio.Lock()
         self._listeners = Listeners()
         self._tools: tuple[ToolDefinition, ...] = ()
+        self._denied: dict[str, DeniedTool] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         supervision = Supervision(
             environment=environment,
@@ -116,6 +117,26 @@ class DownstreamServers:
     def tools(self) -> Sequence[ToolDefinition]:
         """Every tool that is known, by server in the order of the configuration."""
         return self._tools
+
+    def denied(self) -> Mapping[str, DeniedTool]:
+        """Tools that allow and deny lists keep out of `tools`, by name; it changes when `tools` may."""
+        return self._denied
+
+    def refusals(self) -> dict[str, tuple[str, Sequence[ToolDefinition]]]:
+        """Why a call made now would be refused without a try, and which tools that holds for, by server."""
+        return {
+            name: (refusal, server.listing.tools)
+            for name, server in self._servers.items()
+            if (refusal := server.refusal) is not None
+        }
+
+    def failing(self) -> dict[str, tuple[str, Sequence[ToolDefinition]]]:
+        """What went wrong last with servers that may be tried again, and which tools they have, by server."""
+        return {
+            name: (error, server.listing.tools)
+            for name, server in self._servers.items()
+            if server.refusal is None and (error := server.failing) is not None
+        }
 
     def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener` on the event loop whenever `tools` changed; returns how to stop that."""
@@ -242,4 +263,9 @@ class DownstreamServers:
 
     def _publish(self) -> None:
         self._tools = tuple(tool for server in self._servers.values() for tool in server.listing.tools)
+        self._denied = {
+            denied.definition.name: denied
+            for server in self._servers.values()
+            for denied in server.listing.denied
+        }
         self._listeners.notify()

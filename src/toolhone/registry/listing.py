@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import cast
 
 from toolhone.models import Annotations, Json, JsonObject, Limits, ToolDefinition, content_hash
@@ -14,6 +13,14 @@ MAX_DESCRIPTION = 16_384
 """Characters of a foreign description that are kept; more is an attack or a mistake."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeniedTool:
+    """A tool that the user's lists keep from being used, kept so that an answer can say so."""
+
+    definition: ToolDefinition
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """The usable part of one listing."""
@@ -21,6 +28,7 @@ class Listing:
     raw: tuple[JsonObject, ...] = ()
     """The sound tools in wire form, as the server sent them, before allow and deny."""
     tools: tuple[ToolDefinition, ...] = ()
+    denied: tuple[DeniedTool, ...] = ()
     problems: tuple[str, ...] = ()
     """What was left out or cut, and why."""
     content_hash: str = ""
@@ -46,16 +54,25 @@ def read_listing(listed: Sequence[Json], entry: ServerEntry, prefix: str) -> Lis
     names = exposed_names(prefix, sound)
     settings = entry.settings
     tools: list[ToolDefinition] = []
+    denied: list[DeniedTool] = []
     for original, tool in sound.items():
-        if not is_allowed(original, settings):
-            continue
         definition = _definition(tool, names[original], entry.name, settings)
         if len(definition.description) > MAX_DESCRIPTION:
             problems.append(f"Tool {original!r}: its description is cut to {MAX_DESCRIPTION} characters.")
             definition = replace(definition, description=_cut(definition.description))
-        tools.append(definition)
+        refusal = entry.lists.refusal(original)
+        if refusal is None:
+            tools.append(definition)
+        else:
+            denied.append(DeniedTool(definition, refusal))
     raw = tuple(sound.values())
-    return Listing(raw=raw, tools=tuple(tools), problems=tuple(problems), content_hash=content_hash(raw))
+    return Listing(
+        raw=raw,
+        tools=tuple(tools),
+        denied=tuple(denied),
+        problems=tuple(problems),
+        content_hash=content_hash(raw),
+    )
 
 
 def tool_problem(tool: Json) -> str | None:
@@ -76,15 +93,6 @@ def tool_problem(tool: Json) -> str | None:
     if not isinstance(fields.get("description") or "", str):
         return "its description is not text"
     return None
-
-
-def is_allowed(original_name: str, settings: ServerSettings) -> bool:
-    """Whether the user lets this tool of the server be seen and called."""
-
-    def matches(patterns: Sequence[str]) -> bool:
-        return any(fnmatchcase(original_name, pattern) for pattern in patterns)
-
-    return not matches(settings.deny) and (settings.allow is None or matches(settings.allow))
 
 
 def _definition(tool: JsonObject, name: str, server: str, settings: ServerSettings) -> ToolDefinition:

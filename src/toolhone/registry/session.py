@@ -91,6 +91,20 @@ class SupervisedServer:
         )
 
     @property
+    def refusal(self) -> str | None:
+        """Why a call made now would be refused without a try, or `None`."""
+        waits = self._patience.next_attempt > self._shared.clock()
+        if self._status in _FINAL or (self._status == ServerStatus.BACKOFF and waits):
+            return self._error or "It is not running."
+        return None
+
+    @property
+    def failing(self) -> str | None:
+        """What went wrong last, if it failed and has not been running since; `None` otherwise."""
+        running = self._connection is not None and self._connection.usable
+        return self._error if self._patience.failures and not running else None
+
+    @property
     def _waiting(self) -> str | None:
         if self._status != ServerStatus.STARTING or self._attempt is None or self._attempt.queued:
             return None

@@ -5,6 +5,7 @@ The Lucene variant (Robertson and Zaragoza, "The Probabilistic Relevance Framewo
 numerator. All that does not depend on the query is computed once, so a query only adds up postings.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -53,3 +54,12 @@ class LexicalIndex:
             # A document stands once in a term's postings, so plain indexing loses no addition.
             totals[self._documents[postings]] += count * self._weights[postings]
         return totals
+
+    def bound(self, query: Mapping[str, int]) -> float:
+        """What no document can reach: every term of the query, also those that occur nowhere, saturated."""
+        return sum(count * self._idf(term) for term, count in query.items())
+
+    def _idf(self, term: str) -> float:
+        number = self._vocabulary.get(term)
+        containing = 0 if number is None else self._starts[number + 1] - self._starts[number]
+        return math.log1p((self.size - containing + 0.5) / (containing + 0.5))

@@ -1,7 +1,7 @@
 """What the selector is asked and what it answers."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from toolhone.exceptions import InvalidRequestError
@@ -24,6 +24,12 @@ class Question:
     category: Category | None
     prefer_fast: bool
     prefer_cheap: bool
+    pinned: tuple[str, ...] = ()
+    """Tools that are shown whatever the task is, after those that the task names."""
+    blocked: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Tools that must not be shown, with the reason: a role, a deny list, a server that is down."""
+    exhaustive: bool = False
+    """Whether `max_tools` are wanted even if fewer would do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +40,25 @@ class ScoredTool:
     score: float
     """0..1 among the candidates of this question, 1 if the task names the tool. It orders one answer; it
     does not compare two."""
+    fits: float
+    """How likely the tool serves the task, 0..1, calibrated; this compares across questions."""
     cosine: float | None
     """Similarity of meaning, -1..1; `None` if the tool has no vector yet or none was asked."""
     lexical: float
     """BM25; 0 if no word is shared."""
     exact: bool
     """Whether the task names the tool."""
+    pinned: bool = False
+    explored: bool = False
+    """Whether it stands here only to learn how it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockedTool:
+    """A tool that would have been among the first, had it been allowed."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +66,13 @@ class Selection:
     """The answer to one question, best first."""
 
     tools: tuple[ScoredTool, ...]
+    fits: float
+    """How likely any of the tools serves the task, 0..1, calibrated."""
+    nothing_fits: bool
+    """Whether that is so unlikely that the best answer is to do without a tool; `tools` are the nearest."""
+    roster: tuple[str, ...]
+    """The names of those that came next, best first."""
+    blocked: tuple[BlockedTool, ...]
     considered: int
     """How many tools the choice was made from."""
     method: Literal["hybrid", "lexical"]
@@ -62,6 +88,9 @@ def checked_question(
     category: Category | None,
     prefer_fast: bool,
     prefer_cheap: bool,
+    pinned: Sequence[str] = (),
+    blocked: Mapping[str, str] | None = None,
+    exhaustive: bool = False,
 ) -> Question:
     """The request as a question.
 
@@ -87,4 +116,7 @@ def checked_question(
         category=category,
         prefer_fast=prefer_fast,
         prefer_cheap=prefer_cheap,
+        pinned=tuple(dict.fromkeys(pinned)),
+        blocked=dict(blocked or {}),
+        exhaustive=exhaustive,
     )

@@ -1,25 +1,55 @@
-"""From the evidence for each tool to one order: pure functions over an index and a question."""
+"""From the evidence for each tool to one answer: pure functions over an index and a question."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolhone.selection.calibration import Calibration
+from toolhone.selection.certainty import (
+    enough,
+    task_features,
+    task_probability,
+    tool_features,
+    tool_probabilities,
+)
+from toolhone.selection.encoder import EncodedTask
 from toolhone.selection.index import ToolIndex
-from toolhone.selection.question import Question, ScoredTool
-from toolhone.selection.text import term_counts
+from toolhone.selection.preference import prefer
+from toolhone.selection.question import BlockedTool, Question, ScoredTool
+from toolhone.selection.scoring import Evidence, Weights, score
 from toolhone.stores import ToolUsage
 
-NEAR_EQUAL = 0.05
-"""Scores this close say the same about fitness; what a tool costs may then decide their order."""
-
-LEAST_SPREAD = 0.25
-"""Cosines that differ by less are not stretched to the whole scale. A question to hundreds of tools spreads
-them over 0.4 and more; among two or three alike tools stretching would make a difference out of nothing."""
-
 NAMES_IN_NOTICE = 10
+
+ROSTER = 8
+"""How many further candidates are named."""
+
+BLOCKED_SHOWN = 3
+
+
+class Learned(Protocol):
+    """What was learned from use, applied to scores that know nothing of it."""
+
+    def apply(
+        self,
+        index: ToolIndex,
+        task_vector: NDArray[np.float32],
+        base: NDArray[np.float64],
+        cosine: NDArray[np.float32],
+        lexical: NDArray[np.float32],
+        among: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """New scores, 0..1; every array has one value a candidate."""
+        ...
+
+    def guard(
+        self, order: Sequence[int], base_order: Sequence[int], names: Sequence[str], count: int
+    ) -> list[int]:
+        """The order with places kept for tools that were never used."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +57,25 @@ class Ranking:
     """What was chosen, from how many and how."""
 
     tools: tuple[ScoredTool, ...]
+    fits: float
+    nothing_fits: bool
+    roster: tuple[str, ...]
+    blocked: tuple[BlockedTool, ...]
     considered: int
     method: Literal["hybrid", "lexical"]
     notices: tuple[str, ...]
 
 
 def candidates(index: ToolIndex, question: Question) -> tuple[NDArray[np.int64], list[str]]:
-    """The positions of the tools that the question allows, and what to say about its filters."""
+    """The positions of the tools that the question asks about, and what to say about its filters.
+
+    Blocked tools are among them, so that the answer can say what it had to leave out.
+    """
     notices: list[str] = []
+    if question.available is None and question.category is None:
+        if not len(index):
+            notices.append("There are no tools yet.")
+        return np.arange(len(index), dtype=np.int64), notices
     positions = range(len(index))
     if question.available is not None:
         unknown = sorted(question.available - index.positions.keys())
@@ -55,127 +96,137 @@ def rank(
     question: Question,
     among: NDArray[np.int64],
     *,
-    query: NDArray[np.float32] | None,
-    dense_weight: float,
+    encoded: EncodedTask | None,
+    weights: Weights,
+    calibration: Calibration,
     usage: Callable[[], Mapping[str, ToolUsage]],
+    learned: Learned | None = None,
+    unhealthy: frozenset[str] = frozenset(),
 ) -> Ranking:
-    """Order the candidates; `query` is the task's vector, `None` to go by words alone."""
+    """Order the candidates; `encoded` is the task's vectors, `None` to go by words alone."""
     notices: list[str] = []
-    lexical = index.lexical.scores(term_counts(question.task))[among]
-    if query is None:
-        cosine, embedded = np.zeros_like(lexical), np.zeros(len(among), np.bool_)
-    else:
-        cosine, embedded = index.cosine(query)
-        cosine, embedded = cosine[among], embedded[among]
-    scores = blend(cosine, embedded, lexical, dense_weight)
+    if not len(among):
+        return Ranking((), 0.0, True, (), (), 0, "lexical", ())
+    blocked = _positions(index, question.blocked)
+    open_ = among[~np.isin(among, blocked)] if len(blocked) else among
+    if not len(open_):
+        notices.append("Every tool that passes the filters is blocked.")
+        named = tuple(
+            BlockedTool(name=name, reason=reason) for name, reason in sorted(question.blocked.items())
+        )
+        return Ranking((), 0.0, True, (), named[:BLOCKED_SHOWN], len(among), "lexical", tuple(notices))
 
-    named = index.names.named_in(question.task)
-    exact = np.isin(among, np.array(sorted(named), np.int64))
-    # Positions are in the order of names, and a stable sort keeps that among equals.
-    order: list[int] = np.lexsort((-scores, ~exact)).tolist()
-    if exact.sum() > question.max_tools:
-        notices.append(f"The task names {exact.sum()} tools; the best {question.max_tools} are shown.")
-    if query is None and not lexical.any() and not exact.any():
+    evidence = score(index, question.task, open_, encoded, weights)
+    scores = evidence.scores
+    if learned is not None and encoded is not None:
+        scores = learned.apply(
+            index, encoded.parts[0], evidence.scores, evidence.cosine, evidence.lexical, open_
+        )
+        scores = np.round(scores, 5)
+    named = np.isin(open_, np.array(sorted(index.names.named_in(question.task)), np.int64))
+    pinned = np.isin(open_, _positions(index, question.pinned)) & ~named
+    wanted = question.max_tools + ROSTER
+    order = _first(scores, named, pinned, wanted)
+    if learned is not None and encoded is not None:
+        base = _first(evidence.scores, named, pinned, wanted)
+        names = [index.definitions[int(position)].name for position in open_]
+        order = learned.guard(order, base, names, question.max_tools)
+
+    sure = tool_probabilities(calibration, tool_features(evidence, scores, order))
+    fits = dict(zip(order, sure.tolist(), strict=True))
+    for place in order:
+        if named[place]:
+            fits[place] = 1.0
+    if named.sum() > question.max_tools:
+        notices.append(f"The task names {named.sum()} tools; the best {question.max_tools} are shown.")
+    if encoded is None and not evidence.lexical.any() and not named.any():
         notices.append("No word of the task occurs in any tool, so these are not matches. Use other words.")
-    if question.prefer_fast or question.prefer_cheap:
-        records = usage()
-        first = int(exact.sum())
-        order[first:] = prefer(
-            order[first:],
-            scores,
-            [records.get(index.definitions[int(position)].name) for position in among],
+
+    fixed = int((named | pinned)[order].sum())
+    if question.prefer_fast or question.prefer_cheap or unhealthy:
+        records: Mapping[str, ToolUsage] = usage()
+        of_place = {place: index.definitions[int(open_[place])].name for place in order}
+        order[fixed:] = prefer(
+            order[fixed:],
+            {place: float(scores[place]) for place in order},
+            fits,
+            {place: record for place, name in of_place.items() if (record := records.get(name))},
             count=question.max_tools,
             fast=question.prefer_fast,
             cheap=question.prefer_cheap,
+            unhealthy=frozenset(place for place, name in of_place.items() if name in unhealthy),
         )
+    certainty = 1.0 if named.any() else task_probability(calibration, task_features(evidence, len(open_)))
+    shown = (
+        question.max_tools
+        if question.exhaustive
+        else max(fixed, enough(calibration, [fits[place] for place in order[: question.max_tools]]))
+    )
+    shown = min(shown, question.max_tools)
     return Ranking(
         tools=tuple(
             ScoredTool(
-                definition=index.definitions[int(among[i])],
-                score=1.0 if exact[i] else float(scores[i]),
-                cosine=float(cosine[i]) if embedded[i] else None,
-                lexical=float(lexical[i]),
-                exact=bool(exact[i]),
+                definition=index.definitions[int(open_[place])],
+                score=1.0 if named[place] else float(scores[place]),
+                fits=fits[place],
+                cosine=float(evidence.cosine[place]) if evidence.embedded[place] else None,
+                lexical=float(evidence.lexical[place]),
+                exact=bool(named[place]),
+                pinned=bool(pinned[place]),
             )
-            for i in order[: question.max_tools]
+            for place in order[:shown]
         ),
-        considered=len(among),
-        method="hybrid" if embedded.any() else "lexical",
+        fits=certainty,
+        nothing_fits=certainty < calibration.nothing_below,
+        roster=tuple(index.definitions[int(open_[place])].name for place in order[shown:][:ROSTER]),
+        blocked=_missed(index, question, among, blocked, encoded, weights),
+        considered=len(open_),
+        method="hybrid" if evidence.embedded.any() else "lexical",
         notices=tuple(notices),
     )
 
 
-def blend(
-    cosine: NDArray[np.float32],
-    embedded: NDArray[np.bool_],
-    lexical: NDArray[np.float32],
-    dense_weight: float,
-) -> NDArray[np.float64]:
-    """The convex mix of both, each on a scale of 0..1 over the candidates.
-
-    A tool whose vector is not computed yet gets, in place of its cosine, what its words say, but at least
-    what the median of the others got: it is neither buried nor preferred for being new.
-    """
-    words = _words(lexical)
-    if not embedded.any():
-        return words
-    meaning = np.empty_like(words)
-    meaning[embedded] = _meaning(cosine[embedded])
-    meaning[~embedded] = np.maximum(words[~embedded], np.median(meaning[embedded]))
-    # The product's last bits depend on where a row lies in the matrix; equal must stay equal.
-    return np.clip(np.round(dense_weight * meaning + (1.0 - dense_weight) * words, 5), 0.0, 1.0)
-
-
-def prefer(
-    order: Sequence[int],
-    scores: NDArray[np.float64],
-    usage: Sequence[ToolUsage | None],
-    *,
-    count: int,
-    fast: bool,
-    cheap: bool,
+def _first(
+    scores: NDArray[np.float64], named: NDArray[np.bool_], pinned: NDArray[np.bool_], count: int
 ) -> list[int]:
-    """Reorder near-equals by what their calls cost so far, as far down as `count` tools need it.
-
-    Going down the ranking, the tools within `NEAR_EQUAL` of the first one form a group. In it the tools
-    with records trade places among each other, the cheapest first; tools without records keep theirs. With
-    both preferences the two orders count alike.
-    """
-    result: list[int] = []
-    while len(result) < min(count, len(order)):
-        leader = scores[order[len(result)]]
-        group: list[int] = []
-        for tool in order[len(result) :]:
-            if leader - scores[tool] > NEAR_EQUAL:
-                break
-            group.append(tool)
-        known = {tool: record for tool in group if (record := usage[tool]) is not None and record.calls > 0}
-        time = {tool: _per_success(record.mean_ms, record) if fast else 0.0 for tool, record in known.items()}
-        tokens = {
-            tool: _per_success(record.mean_tokens, record) if cheap else 0.0 for tool, record in known.items()
-        }
-        by_time, by_tokens = sorted(time.values()), sorted(tokens.values())
-        cheapest = iter(
-            sorted(known, key=lambda tool: by_time.index(time[tool]) + by_tokens.index(tokens[tool]))
-        )
-        result += [next(cheapest) if tool in known else tool for tool in group]
-    return [*result, *order[len(result) :]]
+    """The first places: named tools, pinned ones, then by score; equals in the order of names."""
+    keys = -scores - 10.0 * named - 5.0 * pinned
+    count = min(count, len(keys))
+    if count < len(keys):
+        bound = np.partition(keys, count - 1)[count - 1]
+        some = np.flatnonzero(keys <= bound)
+    else:
+        some = np.arange(len(keys))
+    order: list[int] = some[np.argsort(keys[some], kind="stable")].tolist()
+    return order[:count]
 
 
-def _per_success(cost: float, record: ToolUsage) -> float:
-    """What one useful answer costs, as failed calls cost too. Smoothed, so one failure is not final."""
-    return cost * (record.calls + 2) / (record.calls - record.failures + 1)
+def _positions(index: ToolIndex, names: "Mapping[str, str] | Sequence[str]") -> NDArray[np.int64]:
+    return np.array(sorted(index.positions[name] for name in names if name in index.positions), np.int64)
 
 
-def _words(lexical: NDArray[np.float32]) -> NDArray[np.float64]:
-    """BM25 as a share of the best; 0 stays 0."""
-    values = lexical.astype(np.float64)
-    best = float(values.max())
-    return values / best if best > 0 else values
-
-
-def _meaning(cosine: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cosines stretched so that the best is 1 and the worst 0, unless they hardly differ."""
-    values = cosine.astype(np.float64)
-    best, worst = float(values.max()), float(values.min())
-    return 1.0 - (best - values) / max(best - worst, LEAST_SPREAD)
+def _missed(
+    index: ToolIndex,
+    question: Question,
+    among: NDArray[np.int64],
+    blocked: NDArray[np.int64],
+    encoded: EncodedTask | None,
+    weights: Weights,
+) -> tuple[BlockedTool, ...]:
+    """The blocked tools that the task names, or that alone among all would have been among the first."""
+    shut = among[np.isin(among, blocked)] if len(blocked) else blocked
+    if not len(shut):
+        return ()
+    named = index.names.named_in(question.task)
+    evidence: Evidence = score(index, question.task, among, encoded, weights)
+    order = _first(
+        evidence.scores,
+        np.isin(among, np.array(sorted(named), np.int64)),
+        np.zeros(len(among), np.bool_),
+        question.max_tools,
+    )
+    missed = [int(among[place]) for place in order if int(among[place]) in set(shut.tolist())]
+    return tuple(
+        BlockedTool(name=(name := index.definitions[position].name), reason=question.blocked[name])
+        for position in missed[:BLOCKED_SHOWN]
+    )

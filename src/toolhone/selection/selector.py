@@ -1,4 +1,4 @@
-"""Chooses the few tools for a task: the service over index, embedder and usage records.
+"""Chooses the few tools for a task: the service over index, encoder and usage records.
 
 The model is loaded, and vectors are computed, only after the first question was asked: a server that is
 never asked pays nothing. Until the vectors are there the words alone answer, and a notice says so. Reading
@@ -7,6 +7,7 @@ the catalog, encoding and ranking run in worker threads; the event loop only han
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -17,17 +18,16 @@ from anyio.abc import TaskStatus
 
 from toolhone.exceptions import ModelUnavailableError, NotRunningError
 from toolhone.models import Category, ToolDefinition
-from toolhone.selection.embedder import Embedder
+from toolhone.selection.calibration import by_words
+from toolhone.selection.encoder import EncodedTask, Encoder
 from toolhone.selection.question import Question, Selection, checked_question
 from toolhone.selection.text import TASK_CHARACTERS
 from toolhone.stores import ToolUsage, VectorStore
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from toolhone.selection.index import ToolIndex
-    from toolhone.selection.ranking import Ranking
+    from toolhone.selection.ranking import Learned, Ranking
+    from toolhone.selection.scoring import Weights
     from toolhone.selection.vectors import VectorSource
 
 logger = logging.getLogger(__name__)
@@ -56,30 +56,34 @@ class Selector:
     def __init__(
         self,
         *,
-        load_embedder: Callable[[], Embedder],
+        load_encoder: Callable[[], Encoder],
         open_vectors: Callable[[], VectorStore] | None,
         usage: Callable[[], Mapping[str, ToolUsage]],
-        dense_weight: float = 0.6,
+        weights: "Callable[[], Weights] | None" = None,
     ) -> None:
         """Nothing is loaded or opened yet.
 
         Args:
-            load_embedder: Called once by `run`, in a worker thread, when the first question was asked.
+            load_encoder: Called once by `run`, in a worker thread, when the first question was asked.
             open_vectors: Likewise; `run` also closes the store. `None` keeps vectors in memory only.
             usage: What calls cost so far, by tool; called in a worker thread when a preference needs it.
-            dense_weight: The share of meaning against words in a score, 0..1.
+            weights: The shares of the parts of a score; called in a worker thread, when first needed.
         """
-        self._load_embedder = load_embedder
+        self.learned: Learned | None = None
+        """What was learned from use. May be set at any time on the event loop."""
+        self._load_encoder = load_encoder
         self._open_vectors = open_vectors
         self._usage = usage
-        self._dense_weight = dense_weight
+        self._load_weights = weights
+        self._weights: Weights | None = None
 
         self._tools: tuple[ToolDefinition, ...] = ()
         self._index: ToolIndex | None = None
         self._building = anyio.Lock()
         self._stale = True
 
-        self._encode: Callable[[str], tuple[NDArray[np.float32], bool]] | None = None
+        self._encoder: Encoder | None = None
+        self._encode: Callable[[str], EncodedTask] | None = None
         self._encoding = CapacityLimiter(QUESTIONS_AT_ONCE)
         self._problem: str | None = None
         self._running = False
@@ -104,16 +108,17 @@ class Selector:
         task_status.started()
         try:
             await self._asked.wait()
-            embedder = await to_thread.run_sync(self._load_embedder)
-            self._encode = _remembering(embedder)
-            await self._keep_vectors(embedder)
+            encoder = await to_thread.run_sync(self._load_encoder)
+            self._encode = lru_cache(maxsize=REMEMBERED_TASKS)(encoder.encode_task)
+            self._encoder = encoder
+            await self._keep_vectors(encoder)
         except ModelUnavailableError as error:
             logger.warning("%s Tools are chosen by words alone.", error.message)
             self._problem = error.message
         except Exception as error:
             # The job ends here: a model that breaks must not take the server with it, words still answer.
-            logger.exception("The embedding model failed; tools are chosen by words alone")
-            self._problem = f"The embedding model failed: {error!r}. Restart to try again."
+            logger.exception("The encoder failed; tools are chosen by words alone")
+            self._problem = f"The encoder failed: {error!r}. Restart to try again."
         finally:
             self._running = False
             self._settled = self._problem is not None
@@ -144,8 +149,14 @@ class Selector:
         category: Category | None = None,
         prefer_fast: bool = False,
         prefer_cheap: bool = False,
+        pinned: Sequence[str] = (),
+        blocked: Mapping[str, str] | None = None,
+        unhealthy: Collection[str] = (),
+        exhaustive: bool = False,
     ) -> Selection:
         """The tools that fit the task best, never none while there are candidates.
+
+        Fewer than `max_tools` are given when the rest is too unlikely to serve the task.
 
         Args:
             task: What is to be done, in words. A tool that is named in it comes first.
@@ -154,6 +165,10 @@ class Selector:
             category: Only tools of this category.
             prefer_fast: Among near-equals put the tool first whose calls took less time.
             prefer_cheap: Among near-equals put the tool first whose calls took fewer tokens.
+            pinned: Tools that are shown whatever the task is.
+            blocked: Tools that must not be shown, with the reason why.
+            unhealthy: Tools whose server does not answer; among near-equals they come last.
+            exhaustive: Give `max_tools` tools however unlikely they are.
 
         Raises:
             InvalidRequestError: The task is empty, `available` is empty, or `max_tools` is out of range.
@@ -166,13 +181,22 @@ class Selector:
             category=category,
             prefer_fast=prefer_fast,
             prefer_cheap=prefer_cheap,
+            pinned=pinned,
+            blocked=blocked,
+            exhaustive=exhaustive,
         )
         self._asked.set()
         await self._wait_a_little()
         index = await self._current_index()
-        ranking = await to_thread.run_sync(self._answer, index, question, limiter=self._encoding)
+        ranking = await to_thread.run_sync(
+            self._answer, index, question, self.learned, frozenset(unhealthy), limiter=self._encoding
+        )
         return Selection(
             tools=ranking.tools,
+            fits=ranking.fits,
+            nothing_fits=ranking.nothing_fits,
+            roster=ranking.roster,
+            blocked=ranking.blocked,
             considered=ranking.considered,
             method=ranking.method,
             notices=ranking.notices,
@@ -195,47 +219,63 @@ class Selector:
                 self._stale = self._tools is not tools
             return self._index
 
-    def _answer(self, index: "ToolIndex", question: Question) -> "Ranking":
+    def _answer(
+        self,
+        index: "ToolIndex",
+        question: Question,
+        learned: "Learned | None",
+        unhealthy: frozenset[str],
+    ) -> "Ranking":
         """Blocking: encode the task and rank the tools."""
-        from toolhone.selection.ranking import Ranking, candidates, rank
+        from toolhone.selection.ranking import candidates, rank
+        from toolhone.selection.scoring import Weights
 
+        if self._weights is None:
+            self._weights = self._load_weights() if self._load_weights is not None else Weights()
         among, notices = candidates(index, question)
         if question.task_characters > TASK_CHARACTERS:
             notices.append(
                 f"The task has {question.task_characters:,} characters; "
                 f"only the first {TASK_CHARACTERS:,} were read."
             )
-        if not len(among):
-            return Ranking((), 0, "lexical", tuple(notices))
-        query: NDArray[np.float32] | None = None
+        encoded: EncodedTask | None = None
         with_vector = int(index.embedded[among].sum())
         # With fewer than half of them comparable, meaning would mostly compare what happens to be ready.
-        if self._encode is not None and self._problem is None and 2 * with_vector >= len(among):
+        if len(among) and self._encode and self._problem is None and 2 * with_vector >= len(among):
             try:
-                query, whole = self._encode(question.task)
+                encoded = self._encode(question.task)
             except Exception:
                 # The request's model half ends here: words can answer what the model cannot read.
-                logger.exception("The task could not be embedded")
-                notices.append("Chosen by words alone: the embedding model failed on this task.")
+                logger.exception("The task could not be encoded")
+                notices.append("Chosen by words alone: the encoder failed on this task.")
             else:
-                if not whole:
+                if not encoded.complete:
                     notices.append(
                         "The task is long: its meaning was taken from its beginning, its words from all."
                     )
+        calibration = self._encoder.calibration if self._encoder is not None and encoded else None
         ranking = rank(
-            index, question, among, query=query, dense_weight=self._dense_weight, usage=self._usage
+            index,
+            question,
+            among,
+            encoded=encoded,
+            weights=self._weights,
+            calibration=calibration or by_words(),
+            usage=self._usage,
+            learned=learned,
+            unhealthy=unhealthy,
         )
         if self._problem is not None:
             notices.append(f"Chosen by words alone. {self._problem}")
-        elif not self._running and query is None:
-            notices.append("Chosen by words alone: the embedding model is not running.")
+        elif not self._running and encoded is None:
+            notices.append("Chosen by words alone: the encoder is not running.")
         elif with_vector < len(among):
-            how = "Chosen by words alone" if query is None else "Some tools were judged by words alone"
-            notices.append(f"{how}: {with_vector} of {len(among)} tools are embedded so far.")
-        return Ranking(ranking.tools, ranking.considered, ranking.method, (*notices, *ranking.notices))
+            how = "Chosen by words alone" if encoded is None else "Some tools were judged by words alone"
+            notices.append(f"{how}: {with_vector} of {len(among)} tools are encoded so far.")
+        return replace(ranking, notices=(*notices, *ranking.notices))
 
-    async def _keep_vectors(self, embedder: Embedder) -> None:
-        vectors = await to_thread.run_sync(_vector_source, embedder, self._open_vectors)
+    async def _keep_vectors(self, encoder: Encoder) -> None:
+        vectors = await to_thread.run_sync(_vector_source, encoder, self._open_vectors)
         try:
             while True:
                 self._changed = anyio.Event()
@@ -257,7 +297,7 @@ class Selector:
         for start in range(0, len(missing), SLICE):
             if self._stale:
                 return
-            index.add_vectors(await to_thread.run_sync(vectors.compute, dict(missing[start : start + SLICE])))
+            index.add(await to_thread.run_sync(vectors.compute, dict(missing[start : start + SLICE])))
             self._announce()
         await to_thread.run_sync(vectors.flush)
 
@@ -277,20 +317,10 @@ def _build(tools: Sequence[ToolDefinition], previous: "ToolIndex | None") -> "To
 
 
 def _restore(index: "ToolIndex", vectors: "VectorSource") -> None:
-    index.add_vectors(vectors.load(list(index.missing())))
+    index.add(vectors.load(list(index.missing())))
 
 
-def _vector_source(embedder: Embedder, open_store: Callable[[], VectorStore] | None) -> "VectorSource":
+def _vector_source(encoder: Encoder, open_store: Callable[[], VectorStore] | None) -> "VectorSource":
     from toolhone.selection.vectors import VectorSource
 
-    return VectorSource(embedder, open_store)
-
-
-def _remembering(embedder: Embedder) -> "Callable[[str], tuple[NDArray[np.float32], bool]]":
-    """The vector of a task and whether all of it was read; agents ask the same thing again."""
-
-    @lru_cache(maxsize=REMEMBERED_TASKS)
-    def encode(task: str) -> "tuple[NDArray[np.float32], bool]":
-        return embedder.embed([task])[0], embedder.reads_whole(task)
-
-    return encode
+    return VectorSource(encoder, open_store)

@@ -7,7 +7,9 @@ that share the file make one unbroken chain.
 import json
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError
@@ -16,12 +18,15 @@ from toolhone.storage.audit_query import checked, parameters, select
 from toolhone.storage.chain import AuditRow, ChainCheck, exported, seal, unsealed
 from toolhone.storage.migrations import AUDIT
 from toolhone.storage.sqlite import SqliteFile
-from toolhone.stores import AuditQuery, AuditVerification, ToolUsage
+from toolhone.stores import RECENT_CALLS, RECENT_SECONDS, AuditQuery, AuditVerification, ToolUsage
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 500
 """Rows read under one hold of the connection, so that a long read never keeps a writer waiting."""
+
+_RECENT_ROWS = 2_000
+"""Rows among which the last calls are looked for; what a busy log pushed out of them is not recent."""
 
 
 class SqliteAuditStore:
@@ -104,9 +109,17 @@ class SqliteAuditStore:
             WHERE kind = 'call' AND tool IS NOT NULL
             GROUP BY tool
         """
-        rows = self._file.read(lambda connection: connection.execute(sql).fetchall())
+        rows, recent = self._file.read(
+            lambda connection: (connection.execute(sql).fetchall(), _recent(connection))
+        )
         return {
-            tool: ToolUsage(calls=calls, failures=failures, mean_ms=mean_ms, mean_tokens=mean_tokens)
+            tool: ToolUsage(
+                calls=calls,
+                failures=failures,
+                mean_ms=mean_ms,
+                mean_tokens=mean_tokens,
+                recent=tuple(recent.get(tool, ())),
+            )
             for tool, calls, failures, mean_ms, mean_tokens in rows
         }
 
@@ -115,6 +128,23 @@ class SqliteAuditStore:
 
     def _rows(self, sql: str, values: JsonObject) -> list[AuditRow]:
         return self._file.read(lambda connection: _fetch(connection, sql, values))
+
+
+def _recent(connection: sqlite3.Connection) -> dict[str, deque[tuple[float, bool]]]:
+    """How the last calls of each tool went; see `ToolUsage.recent`. Only the newest rows are looked at."""
+    sql = """
+        SELECT tool, timestamp, success FROM audit
+        WHERE seq > (SELECT COALESCE(MAX(seq), 0) FROM audit) - :rows AND kind = 'call' AND timestamp >= :since
+            AND tool IS NOT NULL AND success IS NOT NULL AND error_code IS NOT 'cancelled'
+        ORDER BY seq
+    """
+    since = datetime.now(UTC) - timedelta(seconds=RECENT_SECONDS)
+    values = {"rows": _RECENT_ROWS, "since": since.isoformat(timespec="microseconds")}
+    found: dict[str, deque[tuple[float, bool]]] = {}
+    for tool, timestamp, success in connection.execute(sql, values):
+        ended = datetime.fromisoformat(timestamp).timestamp()
+        found.setdefault(tool, deque(maxlen=RECENT_CALLS)).append((ended, bool(success)))
+    return found
 
 
 def _append(connection: sqlite3.Connection, rows: Sequence[AuditRow]) -> None:

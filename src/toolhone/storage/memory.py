@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from statistics import fmean
 
 from toolhone.exceptions import InvalidRequestError, StorageError
@@ -11,7 +12,15 @@ from toolhone.models import AuditEvent, EventKind, Json, JsonObject
 from toolhone.storage.audit_query import checked, matches
 from toolhone.storage.chain import GENESIS, AuditRow, ChainCheck, exported, seal, unsealed
 from toolhone.storage.results import TOMBSTONE_SECONDS, check_size, expired, made_room, unknown
-from toolhone.stores import AuditQuery, AuditVerification, StoredCatalog, StoredResult, ToolUsage
+from toolhone.stores import (
+    RECENT_CALLS,
+    RECENT_SECONDS,
+    AuditQuery,
+    AuditVerification,
+    StoredCatalog,
+    StoredResult,
+    ToolUsage,
+)
 
 
 class MemoryAuditStore:
@@ -71,6 +80,7 @@ class MemoryAuditStore:
                 failures=sum(row["success"] is False for row in rows),
                 mean_ms=_mean(rows, "execution_time_ms"),
                 mean_tokens=_mean(rows, "tokens_used"),
+                recent=_recent(rows),
             )
             for tool, rows in by_tool.items()
         }
@@ -121,13 +131,20 @@ class MemoryVectorStore:
 
     def __init__(self) -> None:
         self._vectors: dict[tuple[str, str], bytes] = {}
+        self._tokens: dict[tuple[str, str], bytes] = {}
 
     def get(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
-        keys = ((model, text_hash) for text_hash in text_hashes)
-        return {key[1]: self._vectors[key] for key in keys if key in self._vectors}
+        return _of_model(self._vectors, model, text_hashes)
 
-    def put(self, model: str, vectors: Mapping[str, bytes]) -> None:
-        self._vectors.update({(model, text_hash): vector for text_hash, vector in vectors.items()})
+    def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
+        return _of_model(self._tokens, model, text_hashes)
+
+    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+        return self.get(model, text_hashes).keys() & self.tokens(model, text_hashes).keys()
+
+    def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
+        for kind, values in ((self._vectors, vectors), (self._tokens, tokens)):
+            kind.update({(model, text_hash): value for text_hash, value in values.items()})
 
     def close(self) -> None:
         """Nothing is open."""
@@ -196,6 +213,23 @@ class MemoryResultStore:
         self._gone.add(result.handle)
 
 
+def _recent(rows: Sequence[AuditRow]) -> tuple[tuple[float, bool], ...]:
+    since = time.time() - RECENT_SECONDS
+    ended = [
+        (datetime.fromisoformat(row["timestamp"]).timestamp(), row["success"])
+        for row in rows
+        if row["success"] is not None and row["error_code"] != "cancelled"
+    ]
+    return tuple((moment, worked) for moment, worked in ended if moment >= since)[-RECENT_CALLS:]
+
+
 def _mean(rows: Sequence[AuditRow], column: str) -> float:
     values: list[Json] = [row[column] for row in rows if row[column] is not None]
     return fmean(values) if values else 0.0
+
+
+def _of_model(
+    values: Mapping[tuple[str, str], bytes], model: str, text_hashes: Sequence[str]
+) -> dict[str, bytes]:
+    keys = ((model, text_hash) for text_hash in text_hashes)
+    return {key[1]: values[key] for key in keys if key in values}

@@ -174,6 +174,20 @@ def add_vectors_used_on(db: "Database") -> None:
     db.conn.execute("UPDATE vectors SET used_on = CAST(strftime('%s', 'now') AS INTEGER) / 86400")
 
 
+def create_token_vectors(db: "Database") -> None:
+    """The vectors of the tokens of texts, apart because they are four times as large and rarely read."""
+    db.conn.execute(
+        """
+        CREATE TABLE token_vectors (
+            model TEXT NOT NULL,
+            text_hash TEXT NOT NULL,
+            vectors BLOB NOT NULL,
+            UNIQUE (model, text_hash)
+        )
+        """
+    )
+
+
 def create_results(db: "Database") -> None:
     """Whole results; one whose body is gone stays as a tombstone, to be told from one that never was."""
     db.conn.execute(
@@ -196,5 +210,7 @@ def create_results(db: "Database") -> None:
 
 
 AUDIT = Schema(name="toolhone.audit", steps=(create_audit,))
-CACHE = Schema(name="toolhone.cache", steps=(create_catalogs, create_vectors, add_vectors_used_on))
+CACHE = Schema(
+    name="toolhone.cache", steps=(create_catalogs, create_vectors, add_vectors_used_on, create_token_vectors)
+)
 RESULTS = Schema(name="toolhone.results", steps=(create_results,))

@@ -1,0 +1,230 @@
+"""From audit rows to evidence: for which task a tool was shown, at which place, and what came of it. Pure.
+
+What a log can say is biased, and each bias is met by one rule:
+
+- Only shown tools can be called. So tools that were neither shown nor called are no evidence at all, neither
+  for nor against; a call of a tool that was not shown (its name stood in the roster, say) counts half.
+- Tools further down are seen less. A call counts by the inverse of how likely its place is looked at
+  (inverse propensity, Joachims, Swaminathan and Schnabel 2017), 1 / sqrt(place), clipped so that no single call
+  weighs more than twice another. Being ignored counts only above the last called tool ("skip above", Joachims
+  2002): what stood below was perhaps not read.
+- Who calls most would decide for all. Of one caller only the newest requests count for each tool.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import cast
+
+from toolhone.models import EventKind, Json, JsonObject
+
+WITHIN = timedelta(minutes=30)
+"""A later call is not counted as made for the task."""
+
+WITHIN_OTHERWISE = timedelta(minutes=5)
+"""The same for a call of a tool that was not shown: only the time says that they belong together."""
+
+SUCCEEDED = 1.0
+CALLED = 0.5
+"""The outcome is unknown, or says nothing about the tool: it was cancelled, its server was down."""
+FOUND_OTHERWISE = 0.5
+"""The share of a call's credit if the tool was not shown."""
+
+FAILED = -1.0
+IGNORED = -0.25
+
+MOST_BY_PLACE = 2.0
+"""Where the inverse propensity is clipped."""
+
+MOST_OF_A_CALLER = 50
+"""Requests of one caller that count for one tool."""
+
+UNFIT = frozenset({"tool_failed", "invalid_output"})
+"""Errors of the tool itself. All others (a timeout, a refused argument) are met by tools that fit too."""
+
+KINDS = (EventKind.SELECTION.value, EventKind.CALL.value)
+"""The rows that `gather` reads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberedTask:
+    """What the audit kept of a task: its redacted text, or its vector and the scores of its words."""
+
+    text: str | None = None
+    vector: tuple[int, ...] = ()
+    """127 times the unit vector, rounded."""
+    encoder: str = ""
+    words: Mapping[str, float] = field(default_factory=dict[str, float])
+    """BM25 by tool; empty if the text is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one request says about one tool."""
+
+    tool: str
+    place: int | None
+    """1 is the first; `None` if it was not shown."""
+    credit: float
+    """Above 0 speaks for it, below against it. Tools that a task needed together share the credit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One request that led to a call."""
+
+    id: str
+    """Of the audit row."""
+    asked_at: str
+    principal: str
+    task: RememberedTask
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The tools that served the task."""
+        return tuple(outcome.tool for outcome in self.outcomes if outcome.credit > 0)
+
+
+@dataclass(slots=True)
+class _Request:
+    """A selection and the calls that belong to it, while the rows are read."""
+
+    id: str
+    asked_at: str
+    moment: datetime
+    principal: str
+    task: RememberedTask
+    shown: tuple[str, ...]
+    pinned: frozenset[str]
+    best: dict[str, float] = field(default_factory=dict[str, float])
+    """The best outcome of each tool that was called for it."""
+
+
+def gather(rows: Iterable[JsonObject]) -> list[Evidence]:
+    """The evidence in audit rows, given and returned oldest first.
+
+    A call belongs to the latest request of the same principal and session that showed its tool; if none did,
+    to the latest. Requests without a call say nothing: perhaps none was needed.
+    """
+    recent: dict[tuple[Json, Json], list[_Request]] = defaultdict(list)
+    requests: list[_Request] = []
+    for row in rows:
+        caller = (row["user_id"], row["session"])
+        moment = datetime.fromisoformat(row["timestamp"])
+        if row["kind"] == EventKind.SELECTION:
+            request = _request(row, moment)
+            if request is not None:
+                requests.append(request)
+                recent[caller] = [kept for kept in recent[caller] if moment - kept.moment <= WITHIN]
+                recent[caller].append(request)
+        elif row["kind"] == EventKind.CALL and isinstance(row["tool_name"], str):
+            owner = _owner(recent[caller], row["tool_name"], moment)
+            if owner is not None:
+                worth = _worth(row)
+                owner.best[row["tool_name"]] = max(worth, owner.best.get(row["tool_name"], worth))
+    gathered = (_evidence(request) for request in requests)
+    return [evidence for evidence in gathered if evidence is not None]
+
+
+def bounded(evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The same without what one caller says about one tool more than `MOST_OF_A_CALLER` times.
+
+    The newest stay. So a caller that uses one tool for everything cannot outvote the others, nor itself.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    kept: list[Evidence] = []
+    for item in reversed(evidence):
+        outcomes: list[Outcome] = []
+        for outcome in item.outcomes:
+            seen[item.principal, outcome.tool] += 1
+            if seen[item.principal, outcome.tool] <= MOST_OF_A_CALLER:
+                outcomes.append(outcome)
+        if any(outcome.credit not in (0, IGNORED) for outcome in outcomes):
+            kept.append(replace(item, outcomes=tuple(outcomes)))
+    return kept[::-1]
+
+
+def weight_of_place(place: int) -> float:
+    """What a call from this place counts: the inverse of how likely the place is looked at, clipped."""
+    return min(math.sqrt(place), MOST_BY_PLACE)
+
+
+def _request(row: JsonObject, moment: datetime) -> _Request | None:
+    """The row's request; `None` if its payload was erased or nothing of its task is remembered."""
+    details = cast("JsonObject", row["details"] or {})
+    task = _task(details)
+    selected = cast("list[list[Json]]", details.get("selected") or [])
+    if task is None:
+        return None
+    names = tuple(str(entry[0]) for entry in selected)
+    return _Request(
+        id=str(row["audit_id"]),
+        asked_at=str(row["timestamp"]),
+        moment=moment,
+        principal=str(row["user_id"]),
+        task=task,
+        shown=names[: int(details.get("shown") or 0)],
+        pinned=frozenset(cast("list[str]", details.get("pinned") or [])),
+    )
+
+
+def _task(details: JsonObject) -> RememberedTask | None:
+    task: Json = details.get("task")
+    if isinstance(task, str):
+        return RememberedTask(text=task)
+    vector: Json = details.get("task_vector")
+    if not isinstance(vector, list) or not all(
+        isinstance(value, int) for value in cast("list[Json]", vector)
+    ):
+        return None
+    words = cast("list[list[Json]]", details.get("words") or [])
+    return RememberedTask(
+        vector=tuple(cast("list[int]", vector)),
+        encoder=str(details.get("encoder")),
+        words={str(name): float(score) for name, score in words},
+    )
+
+
+def _owner(recent: Sequence[_Request], tool: str, moment: datetime) -> _Request | None:
+    for request in reversed(recent):
+        if tool in request.shown and moment - request.moment <= WITHIN:
+            return request
+    if recent and moment - recent[-1].moment <= WITHIN_OTHERWISE:
+        return recent[-1]
+    return None
+
+
+def _worth(row: JsonObject) -> float:
+    if row["success"] is True:
+        return SUCCEEDED
+    return FAILED if row["error_code"] in UNFIT else CALLED
+
+
+def _evidence(request: _Request) -> Evidence | None:
+    served = [tool for tool, worth in request.best.items() if worth > 0]
+    if not request.best:
+        return None
+    places = {tool: place for place, tool in enumerate(request.shown, 1)}
+    last = max((places.get(tool, 0) for tool in served), default=0)
+    outcomes: list[Outcome] = []
+    for tool, worth in request.best.items():
+        place = places.get(tool)
+        if worth > 0:
+            worth *= FOUND_OTHERWISE if place is None else weight_of_place(place)
+            worth /= len(served)
+        outcomes.append(Outcome(tool, place, worth))
+    outcomes += [
+        Outcome(tool, place, IGNORED)
+        for tool, place in places.items()
+        if place < last and tool not in request.best and tool not in request.pinned
+    ]
+    return Evidence(
+        id=request.id,
+        asked_at=request.asked_at,
+        principal=request.principal,
+        task=request.task,
+        outcomes=tuple(outcomes),
+    )

@@ -1,0 +1,211 @@
+"""How well each tool's text answers a task, without any record of use: pure functions over an index.
+
+The score is a convex mix of meaning (cosine) and words (BM25), each for the whole task and for its best
+sentence, so that a task of several steps finds the tools of all its steps. A tool's server speaks for it with
+a small share. The best candidates are then compared with the task token by token (late interaction: Khattab
+and Zaharia, "ColBERT", 2020), each token of the task with the tool's nearest one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from toolhone.selection.encoder import EncodedTask
+from toolhone.selection.index import ToolIndex
+from toolhone.selection.sentences import sentence_spans
+from toolhone.selection.text import term_counts
+
+LEAST_SPREAD = 0.25
+"""Cosines that differ by less are not stretched to the whole scale. A question to hundreds of tools spreads
+them over 0.4 and more; among two or three alike tools stretching would make a difference out of nothing."""
+
+LEAST_LATE_SPREAD = 0.05
+"""The same for late interaction, whose scores differ less."""
+
+INT8 = 127.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """The shares of the parts of a score, each 0..1. The defaults were chosen on the train splits."""
+
+    dense: float = 0.6
+    """Meaning against words."""
+    sentence: float = 0.5
+    """The best sentence against the whole task."""
+    server: float = 0.2
+    """The tool's server against the tool."""
+    late: float = 0.35
+    """Late interaction against all that, among the first candidates."""
+    candidates: int = 50
+    """How many tools are compared token by token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the texts say for each candidate; arrays have one value a candidate."""
+
+    scores: NDArray[np.float64]
+    """0..1, comparable within the question."""
+    cosine: NDArray[np.float32]
+    """Of the whole task; 0 where there is no vector."""
+    best_cosine: NDArray[np.float32]
+    """Of the part of the task, whole or sentence, that is nearest."""
+    lexical: NDArray[np.float32]
+    """BM25 of the whole task."""
+    coverage: NDArray[np.float32]
+    """The share of the BM25 that a tool with all the words of the task's best part could have, 0..1."""
+    late: NDArray[np.float32]
+    """Late interaction of the best part, -1..1; NaN where it was not computed."""
+    embedded: NDArray[np.bool_]
+
+
+def score(
+    index: ToolIndex, task: str, among: NDArray[np.int64], encoded: EncodedTask | None, weights: Weights
+) -> Evidence:
+    """Judge the candidates by their texts; `encoded` is `None` to go by words alone."""
+    words = _Words(index, task)
+    lexical = words.of_tools[:, among]
+    if encoded is None:
+        none = np.zeros(len(among), np.float32)
+        scores = _blend(None, np.zeros(len(among), np.bool_), lexical, weights)
+        cosine, embedded = none[None], np.zeros(len(among), np.bool_)
+    else:
+        embedded = index.embedded[among]
+        cosine = index.cosine(encoded.parts)[:, among]
+        scores = _blend(cosine, embedded, lexical, weights)
+    if len(index.servers) and weights.server:
+        scores = _with_servers(index, among, encoded, words, scores, weights)
+    late = np.full(len(among), np.nan, np.float32)
+    if encoded is not None and encoded.tokens.size and weights.late:
+        scores = _with_tokens(index, among, encoded, scores, late, weights)
+    # The last bits of a product depend on where a row lies in the matrix; equal must stay equal.
+    return Evidence(
+        scores=np.round(scores, 5),
+        cosine=cosine[0],
+        best_cosine=cosine.max(axis=0),
+        lexical=lexical[0],
+        coverage=words.coverage(among),
+        late=late,
+        embedded=embedded,
+    )
+
+
+class _Words:
+    """BM25 of the whole task and of its sentences, for tools and for servers."""
+
+    def __init__(self, index: ToolIndex, task: str) -> None:
+        spans = sentence_spans(task)
+        parts = [task, *(task[start:end] for start, end in spans if len(spans) > 1)]
+        self._counts = [term_counts(part) for part in parts]
+        self._lexical = index.lexical
+        self.of_tools = np.stack([index.lexical.scores(counts) for counts in self._counts])
+        self.of_servers = (
+            np.stack([index.server_lexical.scores(counts) for counts in self._counts])
+            if len(index.servers)
+            else np.zeros((len(parts), 0), np.float32)
+        )
+
+    def coverage(self, among: NDArray[np.int64]) -> NDArray[np.float32]:
+        best = np.array([max(self._lexical.bound(counts), 1e-6) for counts in self._counts], np.float32)
+        return (self.of_tools[:, among] / best[:, None]).max(axis=0)
+
+
+def _with_servers(
+    index: ToolIndex,
+    among: NDArray[np.int64],
+    encoded: EncodedTask | None,
+    words: _Words,
+    scores: NDArray[np.float64],
+    weights: Weights,
+) -> NDArray[np.float64]:
+    embedded = index.server_embedded if encoded is not None else np.zeros(len(index.servers), np.bool_)
+    cosine = None if encoded is None else index.server_cosine(encoded.parts)
+    servers = _blend(cosine, embedded, words.of_servers, weights)
+    owner = index.server_of[among]
+    return np.where(owner >= 0, (1 - weights.server) * scores + weights.server * servers[owner], scores)
+
+
+def _with_tokens(
+    index: ToolIndex,
+    among: NDArray[np.int64],
+    encoded: EncodedTask,
+    scores: NDArray[np.float64],
+    late: NDArray[np.float32],
+    weights: Weights,
+) -> NDArray[np.float64]:
+    """Judge the first candidates again; the others stay behind them. Fills in `late`."""
+    count = min(weights.candidates, len(among))
+    first = np.lexsort((among, -np.round(scores, 5)))[:count]
+    tokens = index.token_vectors(among[first].tolist())
+    known = [place for place, vectors in zip(first, tokens, strict=True) if vectors is not None]
+    if not known:
+        return scores
+    present = [vectors for vectors in tokens if vectors is not None]
+    parts = late_scores(encoded, present)
+    late[known] = parts.max(axis=0)
+    spread = max(float(parts[0].max() - parts[0].min()), LEAST_LATE_SPREAD)
+    judged = parts[0] if len(parts) == 1 else 0.5 * parts[0] + 0.5 * parts[1:].max(axis=0)
+    judged = 1.0 - (judged.max() - judged) / max(
+        float(judged.max() - judged.min()), spread, LEAST_LATE_SPREAD
+    )
+    result = scores.copy()
+    result[known] = (1 - weights.late) * scores[known] + weights.late * judged
+    return result
+
+
+def late_scores(encoded: EncodedTask, tools: list[NDArray[np.int8]]) -> NDArray[np.float32]:
+    """For each part of the task (rows) and each tool: the weighted mean of its tokens' best cosines."""
+    stacked = np.concatenate(tools).astype(np.float32)
+    starts = np.cumsum([0, *(len(tool) for tool in tools[:-1])])
+    similar = encoded.tokens @ stacked.T / INT8
+    return encoded.weights @ np.maximum.reduceat(similar, starts, axis=1)
+
+
+def _blend(
+    cosine: NDArray[np.float32] | None,
+    embedded: NDArray[np.bool_],
+    lexical: NDArray[np.float32],
+    weights: Weights,
+) -> NDArray[np.float64]:
+    """The convex mix of meaning and words, each on a scale of 0..1 over the candidates.
+
+    A tool whose vector is not computed yet gets, in place of its cosine, what its words say, but at least
+    what the median of the others got: it is neither buried nor preferred for being new.
+    """
+    words = _whole_and_best(_words(lexical[0]), lexical[1:], _words, weights)
+    if cosine is None or not embedded.any():
+        return words
+    meaning = np.empty_like(words)
+    meaning[embedded] = _whole_and_best(
+        _meaning(cosine[0, embedded]), cosine[1:, embedded], _meaning, weights
+    )
+    meaning[~embedded] = np.maximum(words[~embedded], np.median(meaning[embedded]))
+    return np.clip(weights.dense * meaning + (1.0 - weights.dense) * words, 0.0, 1.0)
+
+
+def _whole_and_best(
+    whole: NDArray[np.float64],
+    sentences: NDArray[np.float32],
+    scaled: Callable[[NDArray[np.float32]], NDArray[np.float64]],
+    weights: Weights,
+) -> NDArray[np.float64]:
+    if not len(sentences):
+        return whole
+    return (1.0 - weights.sentence) * whole + weights.sentence * scaled(sentences.max(axis=0))
+
+
+def _words(lexical: NDArray[np.float32]) -> NDArray[np.float64]:
+    """BM25 as a share of the best; 0 stays 0."""
+    values = lexical.astype(np.float64)
+    best = float(values.max()) if values.size else 0.0
+    return values / best if best > 0 else values
+
+
+def _meaning(cosine: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosines stretched so that the best is 1 and the worst 0, unless they hardly differ."""
+    values = cosine.astype(np.float64)
+    best, worst = float(values.max()), float(values.min())
+    return 1.0 - (best - values) / max(best - worst, LEAST_SPREAD)

@@ -1,0 +1,91 @@
+"""Which tools may be used now, which are likely to fail, and which are always shown; each with its reason.
+
+Roles will speak here too: whatever may forbid a tool is one more reason in `blocked` and `refusal`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from toolhone.models import ToolDefinition
+from toolhone.registry.catalog import Catalog
+from toolhone.registry.downstream import DownstreamServers
+
+REASON = 120
+"""Characters of an error that stand in a reason: an agent pays for them."""
+
+
+class Standing:
+    """Answers for all tools, over the catalog, the servers and what is known of the last calls."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        downstream: DownstreamServers,
+        *,
+        failing: Callable[[], Mapping[str, str]],
+        pins: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Take what the answers rest on.
+
+        Args:
+            failing: Tools whose last calls mostly failed, with what to say of each.
+            pins: Names of tools by patterns on the names of clients; "*" is every client.
+        """
+        self._catalog = catalog
+        self._downstream = downstream
+        self._failing = failing
+        self._pins = pins
+
+    def ranked(self) -> Sequence[ToolDefinition]:
+        """All tools, by name, with those that are denied: what the selector must know to say what it left out."""
+        tools, denied = self._catalog.tools(), self._denied()
+        if not denied:
+            return tools
+        return sorted([*tools, *denied.values()], key=lambda tool: tool.name)
+
+    def refusal(self, name: str) -> str | None:
+        """Why this tool is never called, or `None`. A server that is down says so itself when it is called."""
+        denied = self._downstream.denied().get(name)
+        return denied.reason if denied is not None and self._catalog.get(name) is None else None
+
+    def blocked(self) -> dict[str, str]:
+        """Tools that must not be shown, with the reason why: a call made now would be refused."""
+        denied = self._downstream.denied()
+        reasons = {name: denied[name].reason for name in self._denied()}
+        for server, (why, tools) in self._downstream.refusals().items():
+            reason = f"server {server} is down: {_shortly(why)}"
+            reasons |= {tool.name: reason for tool in tools if self._catalog.get(tool.name) is tool}
+        return reasons
+
+    def cautions(self) -> dict[str, str]:
+        """Tools that may be called but are likely to fail, with the reason why."""
+        reasons: dict[str, str] = {}
+        for why, tools in self._downstream.failing().values():
+            reason = f"its server failed: {_shortly(why)}"
+            reasons |= {tool.name: reason for tool in tools if self._catalog.get(tool.name) is tool}
+        return {**reasons, **self._failing()}
+
+    def pins(self, client: str | None) -> tuple[str, ...]:
+        """The tools that the settings pin for a client of this name; without a name only those of "*" hold."""
+        named = (client or "").casefold()
+        return tuple(
+            dict.fromkeys(
+                tool
+                for pattern, tools in self._pins.items()
+                if fnmatchcase(named, pattern.casefold())
+                for tool in tools
+            )
+        )
+
+    def _denied(self) -> dict[str, ToolDefinition]:
+        """Without those whose name another tool has, which is not denied."""
+        return {
+            name: denied.definition
+            for name, denied in self._downstream.denied().items()
+            if self._catalog.get(name) is None
+        }
+
+
+def _shortly(error: str) -> str:
+    first = next(iter(error.splitlines()), "")
+    return first.rstrip(".") if len(first) <= REASON else f"{first[:REASON]}…"
