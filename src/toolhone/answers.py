@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from toolhone.models import CallResult, Json, JsonObject, ToolDefinition
 
-
 LIKELY = 0.5
 """From this probability on an answer says that a tool is likely to fit."""
 
@@ -148,7 +147,8 @@ def _heading(found: FoundTool) -> str:
     entrance = "call_read_tools" if found.definition.read_only else "call_tools"
     pinned = ", pinned" if found.pinned else ""
     caution = f"; {found.caution}" if found.caution else ""
-    return f"{found.definition.name} ({found.fits:.0%}, {entrance}{pinned}{caution})"
+    # Rounded down: only a tool that the task names is certain.
+    return f"{found.definition.name} ({int(found.fits * 100)}%, {entrance}{pinned}{caution})"
 
 
 def _by_reason(left_out: Sequence[LeftOut]) -> str:

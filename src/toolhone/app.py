@@ -44,6 +44,7 @@ from toolhone.registry.toolset import Toolset
 from toolhone.selection.bundle import load_default
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
+from toolhone.standing import Standing
 from toolhone.statistics import Receipts, Usage
 from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
 
@@ -185,6 +186,7 @@ class App:
         output_schemas = OutputSchemas(partial(_output_schema, catalog))
         await self._load_output_schemas(output_schemas)
         usage = Usage(self.audit.usage)
+        standing = Standing(catalog, self.downstream, failing=usage.failing, pins=self.settings.pins)
         selector = Selector(
             load_encoder=load_default,
             open_vectors=partial(_open_vectors, self.settings),
@@ -198,7 +200,15 @@ class App:
             preview_bytes=self.settings.preview_size,
             lifetime_seconds=self.settings.result_lifetime,
         )
-        executor = build_executor(self.settings, catalog, self.audit, usage, results, self._server_limits)
+        executor = build_executor(
+            self.settings,
+            catalog,
+            self.audit,
+            usage,
+            results,
+            self._server_limits,
+            refusal=standing.refusal,
+        )
         self._gateway = Gateway(
             catalog=catalog,
             selector=selector,
@@ -207,12 +217,13 @@ class App:
             output_schemas=output_schemas,
             audit=self.audit,
             usage=usage,
+            standing=standing,
             receipts=Receipts(),
             default_budget=self.settings.token_budget,
             settle=self._settle,
         )
-        selector.update(catalog.tools())
-        unsubscribe = catalog.subscribe(lambda: selector.update(catalog.tools()))
+        selector.update(standing.ranked())
+        unsubscribe = catalog.subscribe(lambda: selector.update(standing.ranked()))
         try:
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self.downstream.run)
@@ -291,6 +302,7 @@ def build_executor(
     server_limits: Callable[[str], Limits],
     *,
     limits: CallLimits | None = None,
+    refusal: Callable[[str], str | None] = lambda name: None,
 ) -> Executor:
     """A call's way, outermost link first. Executors that are given the same `limits` share them."""
     record = recording(
@@ -308,7 +320,7 @@ def build_executor(
         [
             record,
             compacting(results.compact),
-            authorizing(catalog.near),
+            authorizing(catalog.near, refusal=refusal),
             checking_arguments,
             retrying(record=audit.record, new_event=new_event),
             limiting(limits),

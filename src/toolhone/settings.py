@@ -4,13 +4,14 @@ Order, strongest first: command-line options, `TOOLHONE_*` variables, `settings.
 configuration folder (or the file named by `TOOLHONE_SETTINGS`), defaults.
 """
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from toolhone.exceptions import ConfigurationError
 from toolhone.models import Json
@@ -28,6 +29,11 @@ def config_folder() -> Path:
 def data_folder() -> Path:
     """The user's data folder: the audit log, caches, stored results."""
     return Path(platformdirs.user_data_dir("toolhone", appauthor=False))
+
+
+def _object_of(value: Json) -> Json:
+    """A variable of the environment is text, which then is JSON."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -69,6 +75,12 @@ class Settings(BaseModel):
     """Share of the comparison token by token, among the first candidates; 0 leaves it out."""
     token_budget: int | None = Field(default=None, ge=50)
     """Budget of a find_tools answer when the caller names none."""
+
+    pins: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_object_of)] = {}
+    """Tools that a client is always shown, after those that the task names: their names by patterns on the
+    name that the client gives itself; "*" is every client."""
+    explore: float = Field(default=0, ge=0, le=0.2)
+    """Share of answers whose last place goes to a tool that was rarely shown, to learn how it does."""
 
     durable: bool = False
     """Flush every audit row to the disk itself: survives power loss, costs milliseconds a call."""

@@ -37,14 +37,14 @@ class Standing:
         self._pins = pins
 
     def ranked(self) -> Sequence[ToolDefinition]:
-        """All tools, by name, with those that are denied: what the selector must know to say what it left out."""
+        """All tools, by name, with those that are denied: the selector must know what it leaves out."""
         tools, denied = self._catalog.tools(), self._denied()
         if not denied:
             return tools
         return sorted([*tools, *denied.values()], key=lambda tool: tool.name)
 
     def refusal(self, name: str) -> str | None:
-        """Why this tool is never called, or `None`. A server that is down says so itself when it is called."""
+        """Why this tool is never called, or `None`. A server that is down says so itself at a call."""
         denied = self._downstream.denied().get(name)
         return denied.reason if denied is not None and self._catalog.get(name) is None else None
 
@@ -66,7 +66,7 @@ class Standing:
         return {**reasons, **self._failing()}
 
     def pins(self, client: str | None) -> tuple[str, ...]:
-        """The tools that the settings pin for a client of this name; without a name only those of "*" hold."""
+        """The tools that the settings pin for a client of this name; without a name, those of "*"."""
         named = (client or "").casefold()
         return tuple(
             dict.fromkeys(

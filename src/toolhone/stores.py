@@ -59,8 +59,10 @@ class ToolUsage:
     mean_ms: float
     mean_tokens: float
     recent: tuple[tuple[float, bool], ...] = ()
-    """When its last calls ended, in seconds since the epoch, and whether they worked, oldest first: at most
-    `RECENT_CALLS`, of the last `RECENT_SECONDS`. Cancelled calls say nothing about the tool and are not here."""
+    """When its last calls ended, in seconds since the epoch, and whether they worked, oldest first.
+
+    At most `RECENT_CALLS`, of the last `RECENT_SECONDS`, without those that were cancelled.
+    """
 
 
 class AuditStore(Protocol):

@@ -10,6 +10,8 @@ from typing import TypeAlias
 import pytest
 
 from toolhone.models import Json, JsonObject
+from toolhone.selection.scoring import Weights
+from toolhone.settings import Settings
 
 Run: TypeAlias = Callable[..., Json]
 
@@ -66,6 +68,15 @@ def test_ten_are_ranked_if_not_said_otherwise_and_never_more_than_there_are(
     del files["k"]
     for answer in answers(run("rank", input=json.dumps(files)).stdout):
         assert sorted(answer["ranked"]) == sorted(tool["name"] for tool in TOOLS)
+
+
+def test_the_shares_of_a_score_are_those_of_the_settings() -> None:
+    settings, weights = Settings(), Weights()
+
+    assert settings.dense_weight == weights.dense
+    assert settings.sentence_weight == weights.sentence
+    assert settings.server_weight == weights.server
+    assert settings.late_weight == weights.late
 
 
 def test_the_same_question_has_the_same_answer(run: Run, files: JsonObject) -> None:

@@ -1,6 +1,8 @@
 """`toolhone find`: what an agent would get for a task."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,6 +20,9 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.plain import first_line
 from toolhone.models import LOCAL_CALLER, Category
+
+if TYPE_CHECKING:
+    from toolhone.gateway import Found
 
 
 @click.command(short_help="Find the tools for a task.")
@@ -39,6 +44,13 @@ from toolhone.models import LOCAL_CALLER, Category
 )
 @click.option("--prefer-fast", is_flag=True, help="Among near-equals, the tools with lower latency.")
 @click.option("--prefer-cheap", is_flag=True, help="Among near-equals, the tools with shorter results.")
+@click.option(
+    "--pin",
+    "pins",
+    metavar="TOOL",
+    multiple=True,
+    help="Show this tool whatever the task is. Can be given several times.",
+)
 @click.option("--text", is_flag=True, help="Print the text that an agent reads.")
 @places
 @as_json
@@ -49,6 +61,7 @@ def find(
     category: str | None,
     prefer_fast: bool,
     prefer_cheap: bool,
+    pins: tuple[str, ...],
     text: bool,
     config: Path | None,
     registry: Path | None,
@@ -71,24 +84,10 @@ def find(
                 category=Category(category) if category else None,
                 prefer_fast=prefer_fast,
                 prefer_cheap=prefer_cheap,
+                pins=pins,
             )
-        left_out = [tool.definition.name for tool in found.left_out]
         if json_output:
-            print_json(
-                {
-                    "tools": [tool.as_json() for tool in found.tools],
-                    "left_out": left_out,
-                    "considered": found.considered,
-                    "method": found.method,
-                    "notices": list(found.notices),
-                    "tokens": {
-                        "sent": found.tokens_sent,
-                        "all_schemas": found.tokens_of_all,
-                        "saved": found.tokens_saved,
-                    },
-                    "elapsed_ms": round(found.elapsed_ms, 2),
-                }
-            )
+            print_json({"roster": [], "left_out": [], "notices": [], **found.as_json()})
         elif text:
             click.echo(found.text)
         else:
@@ -97,24 +96,36 @@ def find(
                 rows = [
                     [
                         tool.definition.name,
-                        f"{tool.score:.2f}",
+                        f"{int(tool.fits * 100)}%",
                         "yes" if tool.definition.read_only else "",
                         first_line(tool.definition.description),
                     ]
                     for tool in found.tools
                 ]
-                headings = ["tool", "score", "read-only", "what it does"]
+                headings = ["tool", "fits", "read-only", "what it does"]
                 out.print(table(headings, rows, shorten=["what it does"]))
             out.print(
                 f"{found.considered} tools considered ({found.method}, {found.elapsed_ms:.0f} ms); "
                 f"answer {found.tokens_sent:,} tokens, every schema {found.tokens_of_all:,}",
                 style="dim",
             )
-            if left_out:
-                note(f"Left out by the token budget: {', '.join(left_out)}.")
-            for notice in found.notices:
-                note(notice)
+            for said in _notes(found):
+                note(said)
         if not found.considered:
             note_if_nothing_is_configured(settings)
 
     run(main)
+
+
+def _notes(found: "Found") -> Iterator[str]:
+    """What the table does not say."""
+    if found.tools and found.nothing_fits:
+        yield f"Nothing fits; these are the nearest ({found.fits:.0%} that one of them does)."
+    for tool in found.tools:
+        if tool.caution:
+            yield f"{tool.definition.name}: {tool.caution}."
+    if found.roster:
+        yield f"Next: {', '.join(found.roster)}."
+    for tool in found.left_out:
+        yield f"Left out: {tool.name} ({tool.reason})."
+    yield from found.notices

@@ -15,10 +15,9 @@ from toolhone.cli.options import note, run
 from toolhone.evaluation.query_sets import Query, read_queries, read_tools
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Json, JsonObject, ToolDefinition
-from toolhone.selection.embedder import load_minilm
+from toolhone.selection.bundle import load_default
 from toolhone.selection.question import MAX_TOOLS
 from toolhone.selection.selector import Selector
-from toolhone.settings import Settings
 
 Row = TypeVar("Row")
 
@@ -114,15 +113,13 @@ async def answer(tools: Sequence[ToolDefinition], queries: Sequence[Query], k: i
 
 
 def default_selector() -> Selector:
-    """The selector as it is served without any settings, keeping its vectors in memory."""
-    return Selector(
-        load_embedder=load_minilm, open_vectors=None, usage=dict, dense_weight=Settings().dense_weight
-    )
+    """The selector as it is served without any settings, its vectors in memory only."""
+    return Selector(load_encoder=load_default, open_vectors=None, usage=dict)
 
 
 async def _ranked(selector: Selector, query: Query, k: int) -> list[str]:
     try:
-        selection = await selector.select(query.text, max_tools=k)
+        selection = await selector.select(query.text, max_tools=k, exhaustive=True)
     except InvalidRequestError as error:
         # One query without words must not end a run over thousands.
         note(f"Query {query.id!r} is answered with no tools: {error.message}")

@@ -1,8 +1,8 @@
 """The promotion gate: whether a candidate may take the place of what is served now.
 
-A ranker learned from a log is judged on later requests, an encoder on tools it never saw; the rule is the same.
-It must find more (recall@5) and order better (nDCG@5), by more than chance, and tools without use must not pay
-for it: a gain on average that buries every new tool is no gain.
+A ranker learned from a log is judged on later requests, an encoder on tools it never saw; the rule is the
+same. It must find more (recall@5) and order better (nDCG@5), by more than chance, and tools without use must
+not pay for it: a gain on average that buries every new tool is no gain.
 """
 
 from collections.abc import Sequence
@@ -111,7 +111,9 @@ def judge(
     ndcg = paired_difference(candidate.ndcg, current.ndcg)
     cold_recall = paired_difference(cold_candidate.recall, cold_current.recall)
     cold_ndcg = paired_difference(cold_candidate.ndcg, cold_current.ndcg)
-    decision, why = _decide(recall, ndcg, cold_recall, cold_ndcg, full=min(current.recall) >= 1.0, rules=rules)
+    decision, why = _decide(
+        recall, ndcg, cold_recall, cold_ndcg, full=min(current.recall) >= 1.0, rules=rules
+    )
     return Verdict(
         decision=decision,
         why=why,
@@ -127,7 +129,13 @@ def judge(
 
 
 def _decide(
-    recall: Interval, ndcg: Interval, cold_recall: Interval, cold_ndcg: Interval, *, full: bool, rules: GateRules
+    recall: Interval,
+    ndcg: Interval,
+    cold_recall: Interval,
+    cold_ndcg: Interval,
+    *,
+    full: bool,
+    rules: GateRules,
 ) -> tuple[Decision, str]:
     for name, difference in (("recall@5", cold_recall), ("nDCG@5", cold_ndcg)):
         if difference.high < 0 or difference.mean < -rules.cold_loss:

@@ -9,6 +9,7 @@ from toolhone.exceptions import (
     InvalidArgumentsError,
     InvalidOutputError,
     NotReadOnlyError,
+    PermissionDeniedError,
     ToolhoneError,
     UnknownToolError,
     UnusableSchemaError,
@@ -66,15 +67,23 @@ def _shortened(error: ToolhoneError, shown: ToolOutput, handle: str) -> Toolhone
     return type(error)(message, data={**data, "handle": handle})
 
 
-def authorizing(suggest: Callable[[str], Sequence[str]]) -> Link:
+def authorizing(
+    suggest: Callable[[str], Sequence[str]], *, refusal: Callable[[str], str | None] = lambda name: None
+) -> Link:
     """The link that refuses unknown tools, and those that may change things where only reading was asked.
 
     Args:
         suggest: Names like the one asked for.
+        refusal: Why the tool of this name is never called, if so.
     """
 
     async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
         definition = call.resolved
+        reason = refusal(call.tool)
+        if reason is not None:
+            raise PermissionDeniedError(
+                f"{call.tool!r} was not called: it is {reason}.", data={"reason": reason}
+            )
         if definition is None:
             near = list(suggest(call.tool))
             hint = f"Did you mean {', '.join(near)}?" if near else "Use find_tools to look for one."

@@ -5,9 +5,9 @@
         "docs": {"url": "https://example.org/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}}}}
 
 `mcpServers` (Claude, Cursor) and `servers` (VS Code) are both read. What only toolhone knows stands
-under `toolhone` inside an entry, where hosts do not look. The lists of tools that hosts know (`disabledTools`,
-`enabledTools` and their other names) hold here too. A relative `cwd` or `envFile` starts at the file's folder.
-One wrong entry costs only its own server: it carries its `problem`.
+under `toolhone` inside an entry, where hosts do not look. The lists of tools that hosts know
+(`disabledTools`, `enabledTools` and their other names) hold here too. A relative `cwd` or `envFile` starts
+at the file's folder. One wrong entry costs only its own server: it carries its `problem`.
 """
 
 import json
@@ -31,7 +31,7 @@ OWN_KEY = "toolhone"
 
 DENY_KEYS = ("disabledTools", "excludeTools")
 ALLOW_KEYS = ("enabledTools", "includeTools", "allowedTools")
-"""As hosts write them inside an entry; what only asks before a call (`autoApprove`, say) is not among them."""
+"""As hosts write them inside an entry. What only asks before a call (`autoApprove`, say) is not here."""
 
 DENIED = "on the deny list of its server"
 NOT_ALLOWED = "not on the allow list of its server"
@@ -106,25 +106,6 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolLists:
-    """Which tools of a server may be seen and called, by patterns on the server's own names for them."""
-
-    allow: tuple[tuple[str, ...], ...] = ()
-    """A tool must match a pattern of each of these lists; there may be none."""
-    deny: tuple[str, ...] = ()
-
-    def refusal(self, original_name: str) -> str | None:
-        """Why this tool may not be used, or `None`. The deny list wins."""
-
-        def matches(patterns: Sequence[str]) -> bool:
-            return any(fnmatchcase(original_name, pattern) for pattern in patterns)
-
-        if matches(self.deny):
-            return DENIED
-        return None if all(matches(patterns) for patterns in self.allow) else NOT_ALLOWED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerEntry:
     """One downstream server. Exactly one of `target` and `problem` is set."""
 
@@ -133,9 +114,22 @@ class ServerEntry:
     """Hash of the entry before expansion, without what does not change its listing."""
     target: Command | Endpoint | None
     settings: ServerSettings
-    lists: ToolLists = ToolLists()
+    host_allow: tuple[tuple[str, ...], ...] = ()
+    """The allow lists that hosts know, beside ours in `settings`; a tool must match each that there is."""
+    host_deny: tuple[str, ...] = ()
     disabled: bool = False
     problem: ConfigurationError | None = None
+
+    def refusal(self, original_name: str) -> str | None:
+        """Why this tool of the server may not be seen and called, or `None`. A deny list wins."""
+
+        def matches(patterns: Sequence[str]) -> bool:
+            return any(fnmatchcase(original_name, pattern) for pattern in patterns)
+
+        allow = self.host_allow if self.settings.allow is None else (*self.host_allow, self.settings.allow)
+        if matches(self.settings.deny) or matches(self.host_deny):
+            return DENIED
+        return None if all(matches(patterns) for patterns in allow) else NOT_ALLOWED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +221,9 @@ def _read_entry(name: str, raw: Json, *, folder: Path, environ: Mapping[str, str
         if isinstance(raw, dict)
         else raw
     )
-    settings, lists = ServerSettings(), ToolLists()
+    settings = ServerSettings()
+    allow: tuple[tuple[str, ...], ...] = ()
+    deny: tuple[str, ...] = ()
     disabled = False
     try:
         if not isinstance(raw, dict):
@@ -235,7 +231,8 @@ def _read_entry(name: str, raw: Json, *, folder: Path, environ: Mapping[str, str
         entry = _Reader(cast("JsonObject", raw), folder, environ)
         disabled = entry.flag("disabled")
         settings = _read_settings(entry.raw.get(OWN_KEY, {}))
-        lists = entry.tool_lists(settings)
+        allow = tuple(entry.patterns(key) for key in ALLOW_KEYS if entry.raw.get(key) is not None)
+        deny = tuple(pattern for key in DENY_KEYS for pattern in entry.patterns(key))
         # A disabled server may well name variables that are not set here.
         target = None if disabled else entry.target()
     except ConfigurationError as exc:
@@ -249,7 +246,13 @@ def _read_entry(name: str, raw: Json, *, folder: Path, environ: Mapping[str, str
             problem=problem,
         )
     return ServerEntry(
-        name=name, fingerprint=fingerprint, target=target, settings=settings, lists=lists, disabled=disabled
+        name=name,
+        fingerprint=fingerprint,
+        target=target,
+        settings=settings,
+        host_allow=allow,
+        host_deny=deny,
+        disabled=disabled,
     )
 
 
@@ -287,15 +290,7 @@ class _Reader:
             raise ConfigurationError("url: must begin with http:// or https://.", data={"field": "url"})
         return Endpoint(url=url, headers=self._map("headers"), transport=kind)
 
-    def tool_lists(self, settings: ServerSettings) -> ToolLists:
-        """Ours and the host's together: both must let a tool pass."""
-        allow = [self._patterns(key) for key in ALLOW_KEYS if self.raw.get(key) is not None]
-        if settings.allow is not None:
-            allow.append(settings.allow)
-        deny = [pattern for key in DENY_KEYS for pattern in self._patterns(key)]
-        return ToolLists(allow=tuple(allow), deny=(*settings.deny, *deny))
-
-    def _patterns(self, field: str) -> tuple[str, ...]:
+    def patterns(self, field: str) -> tuple[str, ...]:
         values = self._list(field)
         if not all(isinstance(value, str) for value in values):
             raise self._wrong(field, "a list of strings")

@@ -60,7 +60,7 @@ def read_listing(listed: Sequence[Json], entry: ServerEntry, prefix: str) -> Lis
         if len(definition.description) > MAX_DESCRIPTION:
             problems.append(f"Tool {original!r}: its description is cut to {MAX_DESCRIPTION} characters.")
             definition = replace(definition, description=_cut(definition.description))
-        refusal = entry.lists.refusal(original)
+        refusal = entry.refusal(original)
         if refusal is None:
             tools.append(definition)
         else:

@@ -1,11 +1,11 @@
-"""From audit rows to evidence: for which task a tool was shown, at which place, and what came of it. Pure.
+"""From audit rows to lessons: for which task a tool was shown, at which place, and what came of it. Pure.
 
 What a log can say is biased, and each bias is met by one rule:
 
 - Only shown tools can be called. So tools that were neither shown nor called are no evidence at all, neither
   for nor against; a call of a tool that was not shown (its name stood in the roster, say) counts half.
 - Tools further down are seen less. A call counts by the inverse of how likely its place is looked at
-  (inverse propensity, Joachims, Swaminathan and Schnabel 2017), 1 / sqrt(place), clipped so that no single call
+  (inverse propensity, Joachims, Swaminathan and Schnabel 2017), 1 / sqrt(place), clipped so that no call
   weighs more than twice another. Being ignored counts only above the last called tool ("skip above", Joachims
   2002): what stood below was perhaps not read.
 - Who calls most would decide for all. Of one caller only the newest requests count for each tool.
@@ -50,14 +50,14 @@ KINDS = (EventKind.SELECTION.value, EventKind.CALL.value)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RememberedTask:
-    """What the audit kept of a task: its redacted text, or its vector and the scores of its words."""
+    """What the audit kept of a task: its redacted text, or else its vector and how the first tools scored."""
 
     text: str | None = None
     vector: tuple[int, ...] = ()
-    """127 times the unit vector, rounded."""
+    """Its direction, in whole numbers from -127 to 127."""
     encoder: str = ""
-    words: Mapping[str, float] = field(default_factory=dict[str, float])
-    """BM25 by tool; empty if the text is there."""
+    candidates: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    """Score without use and BM25 by tool, because without the text they cannot be computed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Lesson:
     """One request that led to a call."""
 
     id: str
@@ -80,6 +80,8 @@ class Evidence:
     asked_at: str
     principal: str
     task: RememberedTask
+    shown: tuple[str, ...]
+    """Best first."""
     outcomes: tuple[Outcome, ...]
 
     @property
@@ -98,16 +100,18 @@ class _Request:
     principal: str
     task: RememberedTask
     shown: tuple[str, ...]
+    roster: frozenset[str]
+    """Named, but not described."""
     pinned: frozenset[str]
     best: dict[str, float] = field(default_factory=dict[str, float])
     """The best outcome of each tool that was called for it."""
 
 
-def gather(rows: Iterable[JsonObject]) -> list[Evidence]:
-    """The evidence in audit rows, given and returned oldest first.
+def gather(rows: Iterable[JsonObject]) -> list[Lesson]:
+    """What audit rows teach; both are oldest first.
 
-    A call belongs to the latest request of the same principal and session that showed its tool; if none did,
-    to the latest. Requests without a call say nothing: perhaps none was needed.
+    A call belongs to the latest request of the same principal and session that showed or named its tool; if
+    none did, to the latest. Requests without a call say nothing: perhaps none was needed.
     """
     recent: dict[tuple[Json, Json], list[_Request]] = defaultdict(list)
     requests: list[_Request] = []
@@ -125,25 +129,25 @@ def gather(rows: Iterable[JsonObject]) -> list[Evidence]:
             if owner is not None:
                 worth = _worth(row)
                 owner.best[row["tool_name"]] = max(worth, owner.best.get(row["tool_name"], worth))
-    gathered = (_evidence(request) for request in requests)
-    return [evidence for evidence in gathered if evidence is not None]
+    lessons = (_lesson(request) for request in requests)
+    return [lesson for lesson in lessons if lesson is not None]
 
 
-def bounded(evidence: Sequence[Evidence]) -> list[Evidence]:
+def bounded(lessons: Sequence[Lesson]) -> list[Lesson]:
     """The same without what one caller says about one tool more than `MOST_OF_A_CALLER` times.
 
     The newest stay. So a caller that uses one tool for everything cannot outvote the others, nor itself.
     """
     seen: Counter[tuple[str, str]] = Counter()
-    kept: list[Evidence] = []
-    for item in reversed(evidence):
+    kept: list[Lesson] = []
+    for lesson in reversed(lessons):
         outcomes: list[Outcome] = []
-        for outcome in item.outcomes:
-            seen[item.principal, outcome.tool] += 1
-            if seen[item.principal, outcome.tool] <= MOST_OF_A_CALLER:
+        for outcome in lesson.outcomes:
+            seen[lesson.principal, outcome.tool] += 1
+            if seen[lesson.principal, outcome.tool] <= MOST_OF_A_CALLER:
                 outcomes.append(outcome)
         if any(outcome.credit not in (0, IGNORED) for outcome in outcomes):
-            kept.append(replace(item, outcomes=tuple(outcomes)))
+            kept.append(replace(lesson, outcomes=tuple(outcomes)))
     return kept[::-1]
 
 
@@ -167,6 +171,7 @@ def _request(row: JsonObject, moment: datetime) -> _Request | None:
         principal=str(row["user_id"]),
         task=task,
         shown=names[: int(details.get("shown") or 0)],
+        roster=frozenset(cast("list[str]", details.get("roster") or [])),
         pinned=frozenset(cast("list[str]", details.get("pinned") or [])),
     )
 
@@ -180,17 +185,18 @@ def _task(details: JsonObject) -> RememberedTask | None:
         isinstance(value, int) for value in cast("list[Json]", vector)
     ):
         return None
-    words = cast("list[list[Json]]", details.get("words") or [])
+    candidates = cast("list[list[Json]]", details.get("candidates") or [])
     return RememberedTask(
         vector=tuple(cast("list[int]", vector)),
         encoder=str(details.get("encoder")),
-        words={str(name): float(score) for name, score in words},
+        candidates={str(name): (float(base), float(lexical)) for name, base, lexical in candidates},
     )
 
 
 def _owner(recent: Sequence[_Request], tool: str, moment: datetime) -> _Request | None:
+    recent = [request for request in recent if moment - request.moment <= WITHIN]
     for request in reversed(recent):
-        if tool in request.shown and moment - request.moment <= WITHIN:
+        if tool in request.shown or tool in request.roster:
             return request
     if recent and moment - recent[-1].moment <= WITHIN_OTHERWISE:
         return recent[-1]
@@ -203,7 +209,7 @@ def _worth(row: JsonObject) -> float:
     return FAILED if row["error_code"] in UNFIT else CALLED
 
 
-def _evidence(request: _Request) -> Evidence | None:
+def _lesson(request: _Request) -> Lesson | None:
     served = [tool for tool, worth in request.best.items() if worth > 0]
     if not request.best:
         return None
@@ -221,10 +227,11 @@ def _evidence(request: _Request) -> Evidence | None:
         for tool, place in places.items()
         if place < last and tool not in request.best and tool not in request.pinned
     ]
-    return Evidence(
+    return Lesson(
         id=request.id,
         asked_at=request.asked_at,
         principal=request.principal,
         task=request.task,
+        shown=request.shown,
         outcomes=tuple(outcomes),
     )

@@ -1,18 +1,19 @@
 """What a tool's calls cost, and whether they work, decides among tools that fit alike. Pure.
 
-The trade-off, in one sentence: a tool whose answers cost a tenth makes up for `NEAR_EQUAL` of score, and nothing
-makes up for more.
+The trade-off in one sentence: costing a tenth makes up for `NEAR_EQUAL` of score, and nothing makes up for
+more.
 
-- Who may change places: going down the ranking, the tools within `NEAR_EQUAL` of the first one's score form a
-  group, up to the first that fits less than another of them by more than `NEAR_FIT`. Nothing leaves its group.
-  So no tool passes one that fits clearly better, and the only fitting tool stays first whatever it costs.
-- Health comes first: tools whose server fails, or whose last calls mostly failed, go behind the others of their
-  group, with and without a preference.
+- Who may change places: going down the ranking, the tools within `NEAR_EQUAL` of the first one's score form
+  a group, up to the first that fits less than another of them by more than `NEAR_FIT`. Nothing leaves its
+  group. So no tool passes one that fits clearly better, and the only fitting tool stays first whatever it
+  costs.
+- Health comes first: tools whose server fails, or whose last calls mostly failed, go behind the others of
+  their group, with and without a preference.
 - Cost is counted by factors of ten: each is worth `NEAR_EQUAL` of score. Twice as fast is worth 0.015, so an
   honest lead of 0.02 is kept against it; ten times as fast wins the group. With both preferences time and
   tokens count half each.
-- Cost is what one useful answer costs: the mean of all calls, times how many it takes until one succeeds. A tool
-  that is quick to fail is not fast.
+- Cost is what one useful answer costs: the mean of all calls, times how many it takes until one succeeds. A
+  tool that is quick to fail is not fast.
 - Few records prove little: a tool's cost is drawn towards the middle of its group as if it had been called
   `DOUBT` times more at that cost. A tool that was never called is taken to be in the middle.
 """

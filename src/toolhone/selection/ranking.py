@@ -1,7 +1,8 @@
 """From the evidence for each tool to one answer: pure functions over an index and a question."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from toolhone.selection.encoder import EncodedTask
 from toolhone.selection.index import ToolIndex
 from toolhone.selection.preference import prefer
 from toolhone.selection.question import BlockedTool, Question, ScoredTool
-from toolhone.selection.scoring import Evidence, Weights, score
+from toolhone.selection.scoring import Evidence, Weights, best_places, score
 from toolhone.stores import ToolUsage
 
 NAMES_IN_NOTICE = 10
@@ -186,19 +187,32 @@ def rank(
     )
 
 
+def explored(ranking: Ranking, index: ToolIndex, random: Random) -> Ranking:
+    """The answer with a tool of the roster in its last place, unless the task or a pin wants that one."""
+    if len(ranking.tools) < 2 or not ranking.roster:
+        return ranking
+    *kept, last = ranking.tools
+    if last.exact or last.pinned:
+        return ranking
+    name = random.choice(ranking.roster)
+    tool = ScoredTool(
+        definition=index.definitions[index.positions[name]],
+        score=last.score,
+        fits=last.fits,
+        cosine=None,
+        lexical=0.0,
+        exact=False,
+        explored=True,
+    )
+    roster = tuple(last.definition.name if other == name else other for other in ranking.roster)
+    return replace(ranking, tools=(*kept, tool), roster=roster)
+
+
 def _first(
     scores: NDArray[np.float64], named: NDArray[np.bool_], pinned: NDArray[np.bool_], count: int
 ) -> list[int]:
     """The first places: named tools, pinned ones, then by score; equals in the order of names."""
-    keys = -scores - 10.0 * named - 5.0 * pinned
-    count = min(count, len(keys))
-    if count < len(keys):
-        bound = np.partition(keys, count - 1)[count - 1]
-        some = np.flatnonzero(keys <= bound)
-    else:
-        some = np.arange(len(keys))
-    order: list[int] = some[np.argsort(keys[some], kind="stable")].tolist()
-    return order[:count]
+    return best_places(scores + 10.0 * named + 5.0 * pinned, count).tolist()
 
 
 def _positions(index: ToolIndex, names: "Mapping[str, str] | Sequence[str]") -> NDArray[np.int64]:

@@ -138,7 +138,7 @@ def _with_tokens(
 ) -> NDArray[np.float64]:
     """Judge the first candidates again; the others stay behind them. Fills in `late`."""
     count = min(weights.candidates, len(among))
-    first = np.lexsort((among, -np.round(scores, 5)))[:count]
+    first = best_places(np.round(scores, 5), count)
     tokens = index.token_vectors(among[first].tolist())
     known = [place for place, vectors in zip(first, tokens, strict=True) if vectors is not None]
     if not known:
@@ -146,14 +146,25 @@ def _with_tokens(
     present = [vectors for vectors in tokens if vectors is not None]
     parts = late_scores(encoded, present)
     late[known] = parts.max(axis=0)
-    spread = max(float(parts[0].max() - parts[0].min()), LEAST_LATE_SPREAD)
-    judged = parts[0] if len(parts) == 1 else 0.5 * parts[0] + 0.5 * parts[1:].max(axis=0)
-    judged = 1.0 - (judged.max() - judged) / max(
-        float(judged.max() - judged.min()), spread, LEAST_LATE_SPREAD
-    )
-    result = scores.copy()
+    share = weights.sentence
+    judged = parts[0] if len(parts) == 1 else (1 - share) * parts[0] + share * parts[1:].max(axis=0)
+    best, worst = float(judged.max()), float(judged.min())
+    judged = 1.0 - (best - judged) / max(best - worst, LEAST_LATE_SPREAD)
+    # Whoever was not judged has no share of it; a candidate that could not be judged keeps what it has.
+    result = (1 - weights.late) * scores
+    result[first] = scores[first]
     result[known] = (1 - weights.late) * scores[known] + weights.late * judged
     return result
+
+
+def best_places(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """The places of the highest scores, best first; equals in their order. Sorts only what it returns."""
+    if count < len(scores):
+        bound = np.partition(scores, len(scores) - count)[len(scores) - count]
+        some = np.flatnonzero(scores >= bound)
+    else:
+        some = np.arange(len(scores))
+    return some[np.argsort(-scores[some], kind="stable")][:count]
 
 
 def late_scores(encoded: EncodedTask, tools: list[NDArray[np.int8]]) -> NDArray[np.float32]:

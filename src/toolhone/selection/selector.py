@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ SAVING_SECONDS = 5.0
 QUESTIONS_AT_ONCE = 2
 """Each keeps a core busy for milliseconds; more at once would only slow each other down."""
 
-REMEMBERED_TASKS = 256
+REMEMBERED_TASKS = 64
 
 
 class Selector:
@@ -60,6 +61,8 @@ class Selector:
         open_vectors: Callable[[], VectorStore] | None,
         usage: Callable[[], Mapping[str, ToolUsage]],
         weights: "Callable[[], Weights] | None" = None,
+        explore: float = 0.0,
+        random: Random | None = None,
     ) -> None:
         """Nothing is loaded or opened yet.
 
@@ -68,7 +71,12 @@ class Selector:
             open_vectors: Likewise; `run` also closes the store. `None` keeps vectors in memory only.
             usage: What calls cost so far, by tool; called in a worker thread when a preference needs it.
             weights: The shares of the parts of a score; called in a worker thread, when first needed.
+            explore: The share of answers whose last place shows a tool from further down, so that what is
+                learned from use does not only confirm what was shown before; 0..1.
+            random: Decides which; for tests.
         """
+        self._explore = explore
+        self._random = random or Random()
         self.learned: Learned | None = None
         """What was learned from use. May be set at any time on the event loop."""
         self._load_encoder = load_encoder
@@ -227,7 +235,7 @@ class Selector:
         unhealthy: frozenset[str],
     ) -> "Ranking":
         """Blocking: encode the task and rank the tools."""
-        from toolhone.selection.ranking import candidates, rank
+        from toolhone.selection.ranking import candidates, explored, rank
         from toolhone.selection.scoring import Weights
 
         if self._weights is None:
@@ -272,6 +280,8 @@ class Selector:
         elif with_vector < len(among):
             how = "Chosen by words alone" if encoded is None else "Some tools were judged by words alone"
             notices.append(f"{how}: {with_vector} of {len(among)} tools are encoded so far.")
+        if self._explore and not question.exhaustive and self._random.random() < self._explore:
+            ranking = explored(ranking, index, self._random)
         return replace(ranking, notices=(*notices, *ranking.notices))
 
     async def _keep_vectors(self, encoder: Encoder) -> None:

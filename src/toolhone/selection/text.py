@@ -21,6 +21,9 @@ EMBEDDED_CHARACTERS = 600
 """What is embedded of a tool's text, about 128 tokens. Twice the length changed the ranking of the training
 splits of `benchmarks/selection.py` by 0.2 points and took nearly twice the time."""
 
+VALUES_A_PARAMETER = 20
+"""So many of the values that a parameter accepts are read; more are a list of countries."""
+
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _DIGITS = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 
@@ -68,11 +71,13 @@ def split_name(name: str) -> list[str]:
 def tool_text(definition: ToolDefinition) -> str:
     """What is indexed for a tool: its name as words, its description, its parameters and what they say.
 
-    Of a downstream tool the server's own names are read: the exposed one may be shortened.
+    The values that parameters may take come last, so that they never push anything else out. Of a downstream
+    tool the server's own names are read: the exposed one may be shortened.
     """
     name = definition.original_name or definition.name
     words = " ".join([*split_name(definition.server or ""), *split_name(name)])
     parts = (words, definition.description.strip(), ", ".join(_parameters(definition.input_schema)))
+    parts = (*parts, ", ".join(_values(definition.input_schema)))
     return well_formed(". ".join(part for part in parts if part)[:TOOL_CHARACTERS])
 
 
@@ -124,6 +129,23 @@ def _parameters(schema: JsonObject) -> Iterator[str]:
             cast("JsonObject", parameter).get("description") if isinstance(parameter, dict) else None
         )
         yield " ".join([*split_name(name), *([about] if isinstance(about, str) else [])])
+
+
+def _values(schema: JsonObject) -> Iterator[str]:
+    """The words that parameters accept: the enums, also one level down."""
+    properties: Json = schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    for parameter in cast("JsonObject", properties).values():
+        for place in (parameter, _member(parameter, "items")):
+            values = _member(place, "enum")
+            if isinstance(values, list):
+                words = [value for value in cast("list[Json]", values) if isinstance(value, str)]
+                yield from (" ".join(split_name(word)) for word in words[:VALUES_A_PARAMETER])
+
+
+def _member(value: Json, name: str) -> Json:
+    return cast("JsonObject", value).get(name) if isinstance(value, dict) else None
 
 
 _stemming = threading.Lock()

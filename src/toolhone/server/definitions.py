@@ -16,6 +16,7 @@ STRING: JsonObject = {"type": "string"}
 STRINGS: JsonObject = {"type": "array", "items": STRING}
 BOOLEAN: JsonObject = {"type": "boolean"}
 COUNT: JsonObject = {"type": "integer", "minimum": 0}
+SHARE: JsonObject = {"type": "number", "minimum": 0, "maximum": 1}
 ANY_OBJECT: JsonObject = {"type": "object", "additionalProperties": True}
 
 CALLS: JsonObject = {
@@ -114,17 +115,31 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
                     "type": "object",
                     "properties": {
                         "name": STRING,
-                        "score": {"type": "number", "minimum": 0, "maximum": 1},
+                        "score": SHARE,
+                        "fits": SHARE,
                         "description": STRING,
                         "inputSchema": ANY_OBJECT,
                         "readOnly": BOOLEAN,
                         "server": STRING,
                         "category": STRING,
+                        "pinned": BOOLEAN,
+                        "explored": BOOLEAN,
+                        "caution": STRING,
                     },
-                    "required": ["name", "score", "description", "inputSchema", "readOnly"],
+                    "required": ["name", "score", "fits", "description", "inputSchema", "readOnly"],
                 },
             },
-            "left_out": STRINGS,
+            "fits": SHARE,
+            "nothing_fits": BOOLEAN,
+            "roster": STRINGS,
+            "left_out": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"name": STRING, "reason": STRING},
+                    "required": ["name", "reason"],
+                },
+            },
             "considered": COUNT,
             "method": {"enum": ["hybrid", "lexical"]},
             "notices": STRINGS,
@@ -136,7 +151,7 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
                 "required": ["sent", "all_schemas", "saved"],
             },
         },
-        "required": ["tools", "considered", "method", "tokens"],
+        "required": ["tools", "fits", "nothing_fits", "considered", "method", "tokens"],
     },
     "describe_tools": {
         "type": "object",

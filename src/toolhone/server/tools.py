@@ -60,23 +60,7 @@ async def find_tools(
         prefer_fast=given.get("prefer_fast", False),
         prefer_cheap=given.get("prefer_cheap", False),
     )
-    structured: JsonObject = {
-        "tools": [tool.as_json() for tool in found.tools],
-        "considered": found.considered,
-        "method": found.method,
-        "request_id": found.request_id,
-        "elapsed_ms": round(found.elapsed_ms, 2),
-        "tokens": {
-            "sent": found.tokens_sent,
-            "all_schemas": found.tokens_of_all,
-            "saved": found.tokens_saved,
-        },
-    }
-    if found.left_out:
-        structured["left_out"] = [tool.definition.name for tool in found.left_out]
-    if found.notices:
-        structured["notices"] = list(found.notices)
-    return answer(structured, found.text)
+    return answer(found.as_json(), found.text)
 
 
 async def describe_tools(

@@ -134,8 +134,8 @@ def _recent(connection: sqlite3.Connection) -> dict[str, deque[tuple[float, bool
     """How the last calls of each tool went; see `ToolUsage.recent`. Only the newest rows are looked at."""
     sql = """
         SELECT tool, timestamp, success FROM audit
-        WHERE seq > (SELECT COALESCE(MAX(seq), 0) FROM audit) - :rows AND kind = 'call' AND timestamp >= :since
-            AND tool IS NOT NULL AND success IS NOT NULL AND error_code IS NOT 'cancelled'
+        WHERE seq > (SELECT COALESCE(MAX(seq), 0) FROM audit) - :rows AND timestamp >= :since
+            AND kind = 'call' AND tool IS NOT NULL AND success IS NOT NULL AND error_code IS NOT 'cancelled'
         ORDER BY seq
     """
     since = datetime.now(UTC) - timedelta(seconds=RECENT_SECONDS)

@@ -29,6 +29,9 @@ LEAST_AGREEMENT = 0.9
 
 NEIGHBOURS = 5
 
+TRANSPOSED = ".transposed"
+"""Ends the name of a weight that is stored the other way round."""
+
 CHECKED = (
     "List the open pull requests of a repository.",
     "get_weather: Current weather and forecast for a city. city: name of the city; days: how many days ahead",
@@ -145,6 +148,8 @@ def export_bundle(
             "files": {file: _sha256(made / file) for file in ("encoder.onnx", "tokenizer.json")},
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "parent": parent,
+            "transformer": parts.transformer.config.to_dict(),
+            "padding": parts.tokenizer.pad_token,
             "check": asdict(check),
             "training": training or {},
         }
@@ -212,11 +217,12 @@ def _graph(parts: EncoderParts) -> Any:
     """The float32 graph, for one text of any length."""
     torch = required("torch")
     required("onnxscript")
+    module = _outputs(torch, parts)
     ids = torch.arange(1, 13)[None]
     tokens = torch.export.Dim("tokens", min=2, max=parts.longest)
     with _quiet():
         program = torch.onnx.export(
-            _outputs(torch, parts),
+            module,
             (ids, torch.ones_like(ids)),
             dynamo=True,
             dynamic_shapes=({1: tokens}, {1: tokens}),
@@ -225,7 +231,35 @@ def _graph(parts: EncoderParts) -> Any:
             opset_version=21,
             verbose=False,
         )
-    return program.model_proto
+    return _named_weights(program.model_proto, module)
+
+
+def _named_weights(graph: Any, module: Any) -> Any:
+    """Give each weight the name of its parameter, so that training can go on from the bundle.
+
+    The exporter stores matrices transposed, under numbers.
+    """
+    numpy_helper = importlib.import_module("onnx").numpy_helper
+    names: dict[bytes, str] = {}
+    for name, parameter in module.named_parameters():
+        names[_identity(parameter.detach().numpy())] = name
+        if parameter.ndim == 2:
+            names[_identity(parameter.detach().numpy().T)] = f"{name}{TRANSPOSED}"
+    parameters = set(names.values())
+    renamed = {
+        one.name: names[identity]
+        for one in graph.graph.initializer
+        if one.name not in parameters and (identity := _identity(numpy_helper.to_array(one))) in names
+    }
+    for one in graph.graph.initializer:
+        one.name = renamed.get(one.name, one.name)
+    for node in graph.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    return graph
+
+
+def _identity(values: Any) -> bytes:
+    return hashlib.sha256(f"{values.dtype}{values.shape}".encode() + values.tobytes()).digest()
 
 
 def _outputs(torch: Any, parts: EncoderParts) -> Any:

@@ -125,3 +125,21 @@ def _restored_rows(onnx: Any, gather: Any) -> list[Any]:
         make("Cast", [f"{found}.scale"], [f"{found}.wide_scale"], to=to),
         make("Mul", [f"{found}.wide", f"{found}.wide_scale"], [found]),
     ]
+
+
+def stored_weights(model: Any) -> dict[str, Any]:
+    """The weights of such a graph by name, float32 again: what `with_int8_weights` was given, rounded."""
+    import numpy as np
+
+    numpy_helper = importlib.import_module("onnx").numpy_helper
+    arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    weights: dict[str, Any] = {}
+    for name, values in arrays.items():
+        whole, _, part = name.rpartition(".")
+        if part == "int8":
+            wide = values.astype(np.float32) * arrays[f"{whole}.scale"].astype(np.float32)
+            shape = arrays.get(f"{whole}.shape")
+            weights[whole] = wide if shape is None else wide.reshape(shape)
+        elif not (part in ("scale", "shape") and f"{whole}.int8" in arrays):
+            weights[name] = values
+    return weights
