@@ -49,6 +49,22 @@ node-tools: $(VENV)/dev.stamp
 test: $(VENV)/dev.stamp node-tools  ## Set up and pass the tests.
 	$(NODE_PATH_FIRST) $(BIN)/python -m pytest $(ARGS)
 
+# Torch and what comes with it live apart, so that everything else is tested without them. Torch itself comes
+# first and is not in the lock, because machines have different builds of it.
+TORCH := torch==2.13.0
+TRAIN := .venv-train/bin/python -m pip install --quiet --disable-pip-version-check
+
+.venv-train/train.stamp: requirements/train.txt pyproject.toml
+	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
+	$(TRAIN) $(TORCH)
+	$(TRAIN) --no-deps --require-hashes -r requirements/train.txt
+	$(TRAIN) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: test-train
+test-train: .venv-train/train.stamp  ## Set up and pass the tests of training, which need torch.
+	.venv-train/bin/python -m pytest tests/training $(ARGS)
+
 .PHONY: check
 check: $(VENV)/dev.stamp  ## Style, types and layers.
 	$(BIN)/ruff check .
@@ -75,9 +91,12 @@ bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of the RE
 lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 	for group in demo dev; do $(BIN)/uv pip compile --quiet pyproject.toml --group $$group --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/$$group.txt; done
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra train --group train-test --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-package torch \
+	  -o requirements/train.txt
 	$(BIN)/uv pip compile --quiet requirements/peers.in --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-emit-index-url --no-annotate -o requirements/peers.txt
 
 .PHONY: clean
 clean:  ## Remove everything that was made here.
-	rm -rf $(VENV) .venv-peers examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .venv-peers .venv-train examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist

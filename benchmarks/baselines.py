@@ -6,8 +6,7 @@ mix 0.6 of the cosine and 0.4 of BM25, each stretched to 0..1 over the catalog.
 """
 
 import importlib
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -22,7 +21,8 @@ STOCK = "all-MiniLM-L6-v2"
 
 DENSE = 0.6
 
-TASK_TOKENS, TOOL_TOKENS = 256, 128
+TOKENS = 256
+"""So much of a text is read."""
 
 Scores: TypeAlias = NDArray[np.floating]
 
@@ -40,48 +40,68 @@ class StockEncoder:
         tokenizers = importlib.import_module("tokenizers")
         self._tokenizer: Any = tokenizers.Tokenizer.from_file(str(DEFAULT_FOLDER / TOKENIZER))
         self._tokenizer.no_padding()
-        self._truncating = threading.Lock()
+        self._tokenizer.enable_truncation(TOKENS)
 
-    def encode(self, text: str, tokens: int = TASK_TOKENS) -> NDArray[np.float32]:
-        """The unit vector of a text, of which so many tokens are read."""
-        with self._truncating:
-            self._tokenizer.enable_truncation(tokens)
-            ids = np.array([self._tokenizer.encode(text).ids], np.int64)
+    def encode(self, text: str) -> NDArray[np.float32]:
+        """The unit vector of a text."""
+        ids = np.array([self._tokenizer.encode(text).ids], np.int64)
         given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         (states,) = self._session.run(["last_hidden_state"], given)
         mean = states[0].mean(axis=0)
         return (mean / np.linalg.norm(mean)).astype(np.float32)
 
 
-class Baselines:
-    """One catalog, searched in three ways; the first `k` names each."""
+class Words:
+    """BM25 over a catalog; gives the first `k` names."""
 
-    def __init__(self, tools: Sequence[ToolDefinition], encoder: StockEncoder, k: int) -> None:
-        texts = [plain_text(tool) for tool in tools]
+    def __init__(self, tools: Sequence[ToolDefinition], k: int) -> None:
         self._names = [tool.name for tool in tools]
-        self._lexical = LexicalIndex([term_counts(text) for text in texts])
-        self._vectors = np.stack([encoder.encode(text, TOOL_TOKENS) for text in texts])
-        self._encoder = encoder
+        self._lexical = LexicalIndex([term_counts(plain_text(tool)) for tool in tools])
         self._k = k
 
-    def by_words(self, task: str) -> list[str]:
-        """BM25; tools that share no word with the task are not given."""
-        scores = self._lexical.scores(term_counts(task))
-        return self._first(scores)[: np.count_nonzero(scores)]
+    def scores(self, task: str) -> Scores:
+        return self._lexical.scores(term_counts(task))
 
-    def by_meaning(self, task: str) -> list[str]:
-        """The cosine."""
-        return self._first(self._vectors @ self._encoder.encode(task))
+    def search(self, task: str) -> list[str]:
+        """Tools that share no word with the task are not given."""
+        scores = self.scores(task)
+        return first(self._names, scores, min(self._k, np.count_nonzero(scores)))
 
-    def by_both(self, task: str) -> list[str]:
-        """The mix."""
-        meaning = _stretched(self._vectors @ self._encoder.encode(task))
-        words = _stretched(self._lexical.scores(term_counts(task)))
-        return self._first(DENSE * meaning + (1 - DENSE) * words)
 
-    def _first(self, scores: Scores) -> list[str]:
-        """Ties keep the order of the file."""
-        return [self._names[i] for i in np.argsort(-scores, kind="stable")[: self._k]]
+class Meaning:
+    """Cosines over a catalog; gives the first `k` names."""
+
+    def __init__(
+        self, tools: Sequence[ToolDefinition], encode: Callable[[str], NDArray[np.float32]], k: int
+    ) -> None:
+        self._names = [tool.name for tool in tools]
+        self._vectors = np.stack([encode(plain_text(tool)) for tool in tools])
+        self._encode = encode
+        self._k = k
+
+    def scores(self, task: str) -> Scores:
+        return self._vectors @ self._encode(task)
+
+    def search(self, task: str) -> list[str]:
+        return first(self._names, self.scores(task), self._k)
+
+
+class Mix:
+    """Both."""
+
+    def __init__(self, tools: Sequence[ToolDefinition], words: Words, meaning: Meaning, k: int) -> None:
+        self._names = [tool.name for tool in tools]
+        self._words, self._meaning = words, meaning
+        self._k = k
+
+    def search(self, task: str) -> list[str]:
+        meaning, words = _stretched(self._meaning.scores(task)), _stretched(self._words.scores(task))
+        return first(self._names, DENSE * meaning + (1 - DENSE) * words, self._k)
+
+
+def first(names: Sequence[str], scores: Scores, k: int) -> list[str]:
+    """The best names; ties keep the order of the file."""
+    return [names[i] for i in np.argsort(-scores, kind="stable")[:k]]
 
 
 def plain_text(tool: ToolDefinition) -> str:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from toolhone.models import JsonObject
 
+MODEL = "encoder"
+"""What it is called there."""
+
 Encode = Callable[[str], NDArray[np.float32]]
 
 

@@ -30,6 +30,7 @@ from toolhone.selection.certainty import (
 )
 from toolhone.selection.index import ToolIndex
 from toolhone.selection.scoring import Weights, score
+from toolhone.selection.text import embedded_text, tool_text
 
 TASKS_A_SET = 400
 NEAR_COPY = 0.85
@@ -55,10 +56,14 @@ class Examples:
 
 def collect(one: LabelledSet, encoder: BundleEncoder, *, by_words: bool, into: Examples) -> None:
     index = ToolIndex(one.tools)
+    vectors: NDArray[np.float32] | None = None
     if not by_words:
+        index.use_encoder(encoder.name, encoder.dimensions)
         texts = index.missing()
-        index.add(dict(zip(texts, encoder.encode_texts(list(texts.values())), strict=True)))
-    vectors = index.vectors  # (tools, dimensions)
+        encoded_texts = dict(zip(texts, encoder.encode_texts(list(texts.values())), strict=True))
+        index.add(encoded_texts)
+        by_text = {text: encoded_texts[key].vector for key, text in texts.items()}
+        vectors = np.stack([by_text[embedded_text(tool_text(tool))] for tool in index.definitions])
     everything = np.arange(len(index), dtype=np.int64)
     rng = random.Random(0)
     for request in rng.sample(one.requests, min(TASKS_A_SET, len(one.requests))):
@@ -73,7 +78,7 @@ def collect(one: LabelledSet, encoder: BundleEncoder, *, by_words: bool, into: E
         into.served.append(True)
         out = set(gold) | {index.positions[name] for name in request.also if name in index.positions}
         if vectors is not None:
-            out |= set(np.flatnonzero((vectors[: len(index)] @ vectors[gold].T).max(axis=1) > NEAR_COPY).tolist())
+            out |= set(np.flatnonzero((vectors @ vectors[gold].T).max(axis=1) > NEAR_COPY).tolist())
         rest = np.setdiff1d(everything, np.array(sorted(out)))
         if len(rest):
             into.tasks.append(task_features(score(index, request.query, rest, encoded, Weights()), len(rest)))

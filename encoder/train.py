@@ -2,8 +2,9 @@
 
 python encoder/train.py --data FOLDER --servers FOLDER --base FOLDER --out FOLDER
 
-FOLDER of `--data` has the labelled sets (`benchmarks/selection.py` describes the form), that of `--servers` recorded
-`tools/list` answers, that of `--base` the sentence-transformers model to start from. Needs `toolhone[train]`.
+FOLDER of `--data` has the labelled sets (`benchmarks/selection.py` describes the form), that of `--servers`
+recorded `tools/list` answers, that of `--base` the sentence-transformers model to start from. Needs
+`toolhone[train]`.
 """
 
 import argparse
@@ -12,11 +13,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from sets import LabelledSet, labelled
 
 from toolhone.selection.text import embedded_text, tool_text
 from toolhone.training.contrastive import Recipe, TrainingSet, TrainingTask, finetune
+from toolhone.training.sources import read_parts, save_parts
 
 
 def training_set(labelled: LabelledSet) -> TrainingSet:
@@ -53,11 +54,8 @@ def main() -> None:
         if step % 10 == 0 or step == steps:
             print(f"{step}/{steps} loss {loss:.3f} {time.monotonic() - began:.0f} s", flush=True)
 
-    trained = finetune(options.base, sets, recipe, report=report)
-    options.out.mkdir(parents=True, exist_ok=True)
-    trained.transformer.save_pretrained(options.out)
-    trained.tokenizer.save_pretrained(options.out)
-    torch.save(trained.projection.state_dict(), options.out / "projection.pt")
+    trained = finetune(read_parts(options.base), sets, recipe, report=report)
+    save_parts(trained.parts, options.out)
     (options.out / "recipe.json").write_text(json.dumps({**asdict(recipe), "losses": trained.losses}))
 
 

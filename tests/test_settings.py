@@ -31,6 +31,21 @@ def test_a_wrong_value_is_refused_by_name(environ: dict[str, str], named: str) -
         load_settings(environ)
 
 
+def test_pins_are_a_table_of_the_file_or_json_in_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[pins]\n"*" = ["add"]\n"claude*" = ["git__log", "git__diff"]\n')
+    environ = {"TOOLHONE_SETTINGS": str(file)}
+
+    assert load_settings(environ).pins == {"*": ("add",), "claude*": ("git__log", "git__diff")}
+    assert load_settings({**environ, "TOOLHONE_PINS": '{"*": ["fail"]}'}).pins == {"*": ("fail",)}
+
+
+@pytest.mark.parametrize("wrong", ["add", "[1]", '{"*": "add"}'])
+def test_pins_that_cannot_be_read_are_refused_by_name(wrong: str) -> None:
+    with pytest.raises(ConfigurationError, match="pins"):
+        load_settings({"TOOLHONE_PINS": wrong})
+
+
 def test_an_unknown_key_in_the_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("call_timout = 5\n")

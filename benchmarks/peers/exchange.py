@@ -16,8 +16,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-MODEL = "all-MiniLM-L6-v2"
-"""What the endpoint serves."""
+MODEL = "encoder"
+"""What the endpoint calls what it serves."""
 
 
 @dataclass(frozen=True)

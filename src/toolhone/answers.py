@@ -9,7 +9,7 @@ from toolhone.models import CallResult, Json, JsonObject, ToolDefinition
 LIKELY = 0.5
 """From this probability on an answer says that a tool is likely to fit."""
 
-ROSTER_TOKENS = 60
+ROSTER_TOKENS = 32
 """What the names of further candidates may cost."""
 
 LINE = 120
@@ -95,9 +95,11 @@ def found_text(finding: Finding) -> str:
         tool = found.definition
         description = tool.description.strip() or "(no description)"
         if finding.nothing_fits and not found.pinned:
-            lines.append(f"- {_heading(found)}: {_first_line(description)}")
+            lines.append(f"- {tool.name} ({_marks(found)}): {_first_line(description)}")
         else:
-            lines += [f"\n## {_heading(found)}", description, minified(tool.input_schema)]
+            entrance = "call_read_tools" if tool.read_only else "call_tools"
+            lines += [f"\n## {tool.name} ({_marks(found, entrance)})", description]
+            lines.append(minified(tool.input_schema))
     if finding.roster:
         lines.append(f"\nNext: {', '.join(finding.roster)}")
     if finding.left_out:
@@ -143,12 +145,10 @@ def _verdict(finding: Finding) -> str:
     return f"Fits: {'likely' if finding.fits >= LIKELY else 'perhaps'}. {shown}, best first:"
 
 
-def _heading(found: FoundTool) -> str:
-    entrance = "call_read_tools" if found.definition.read_only else "call_tools"
-    pinned = ", pinned" if found.pinned else ""
-    caution = f"; {found.caution}" if found.caution else ""
+def _marks(found: FoundTool, *more: str) -> str:
     # Rounded down: only a tool that the task names is certain.
-    return f"{found.definition.name} ({int(found.fits * 100)}%, {entrance}{pinned}{caution})"
+    marks = [f"{int(found.fits * 100)}%", *more, *(("pinned",) if found.pinned else ())]
+    return ", ".join(marks) + (f"; {found.caution}" if found.caution else "")
 
 
 def _by_reason(left_out: Sequence[LeftOut]) -> str:

@@ -30,8 +30,9 @@ from toolhone.execution.recording import recording
 from toolhone.execution.results import ResultKeeper
 from toolhone.execution.retry import retrying
 from toolhone.execution.timeout import timing
+from toolhone.finding import Finder
 from toolhone.gateway import Gateway
-from toolhone.identifiers import new_id
+from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolCall, ToolOutput
 from toolhone.redaction import redact
 from toolhone.registry.catalog import Catalog
@@ -42,13 +43,15 @@ from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.toolset import Toolset
 from toolhone.selection.bundle import load_default
+from toolhone.selection.learning import Learning
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
 from toolhone.standing import Standing
 from toolhone.statistics import Receipts, Usage
-from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
+from toolhone.stores import AuditStore, CatalogStore, IndexStore, LearningStore, ResultStore, VectorStore
 
 if TYPE_CHECKING:
+    from toolhone.selection.learned import LearnedRanker
     from toolhone.selection.scoring import Weights
 
 logger = logging.getLogger(__name__)
@@ -70,6 +73,24 @@ def audit_log(settings: Settings) -> AuditLog:
     return AuditLog(partial(_open_audit, settings), redact=redact)
 
 
+def learning_from_use(settings: Settings, audit: AuditLog, selector: Selector | None = None) -> Learning:
+    """Learning from the audit log; without a selector it can only show versions and choose among them."""
+
+    async def count_calls() -> int:
+        return sum(tool.calls for tool in (await audit.usage()).values())
+
+    return Learning(
+        rows=audit.query,
+        count_calls=count_calls,
+        open_store=partial(_open_learning, settings),
+        selector=selector,
+        redact=redact,
+        now=utc_timestamp,
+        learn_after=settings.learn_after,
+        remember=settings.remember_tasks,
+    )
+
+
 def _open_audit(settings: Settings) -> AuditStore:
     from toolhone.storage.audit import SqliteAuditStore  # sqlite_utils takes half a second to import
 
@@ -88,13 +109,26 @@ def _open_vectors(settings: Settings) -> VectorStore:
     return SqliteVectorStore(settings.data)
 
 
+def _open_indexes(settings: Settings) -> IndexStore:
+    from toolhone.storage.indexes import IndexFiles  # as above
+
+    return IndexFiles(settings.data)
+
+
+def _open_learning(settings: Settings) -> LearningStore:
+    from toolhone.storage.learning import SqliteLearningStore  # as above
+
+    return SqliteLearningStore(settings.data)
+
+
 def _open_results(settings: Settings) -> ResultStore:
     from toolhone.storage.results import SqliteResultStore  # as above
 
     return SqliteResultStore(settings.data, max_bytes=settings.results_size)
 
 
-def _weights(settings: Settings) -> "Weights":
+def scoring_weights(settings: Settings) -> "Weights":
+    """How the selector weighs the parts of a tool's score."""
     from toolhone.selection.scoring import Weights  # numpy is not needed before the first question
 
     return Weights(
@@ -113,6 +147,7 @@ class App:
         self._environ = environ
         self._servers = servers
         self._gateway: Gateway | None = None
+        self._learning: Learning | None = None
         self._built = anyio.Event()
         self.downstream = DownstreamServers(
             servers.entries,
@@ -132,6 +167,12 @@ class App:
         await self._built.wait()
         assert self._gateway is not None
         return self._gateway
+
+    async def learning(self) -> Learning:
+        """Learning from use, likewise."""
+        await self._built.wait()
+        assert self._learning is not None
+        return self._learning
 
     async def listed(self) -> None:
         """Wait until every downstream server was listed or failed, but not for ever."""
@@ -190,9 +231,12 @@ class App:
         selector = Selector(
             load_encoder=load_default,
             open_vectors=partial(_open_vectors, self.settings),
+            open_indexes=partial(_open_indexes, self.settings),
             usage=usage.known,
-            weights=partial(_weights, self.settings),
+            weights=partial(scoring_weights, self.settings),
+            load_learned=self._load_learned,
         )
+        self._learning = learning = learning_from_use(self.settings, self.audit, selector)
         results = ResultKeeper(
             partial(_open_results, self.settings),
             new_handle=lambda: secrets.token_urlsafe(18),
@@ -208,6 +252,19 @@ class App:
             results,
             self._server_limits,
             refusal=standing.refusal,
+            on_call=learning.called,
+        )
+        receipts = Receipts()
+        finder = Finder(
+            catalog=catalog,
+            selector=selector,
+            audit=self.audit,
+            usage=usage,
+            standing=standing,
+            receipts=receipts,
+            default_budget=self.settings.token_budget,
+            settle=self._settle,
+            remember=learning.remembered,
         )
         self._gateway = Gateway(
             catalog=catalog,
@@ -218,8 +275,8 @@ class App:
             audit=self.audit,
             usage=usage,
             standing=standing,
-            receipts=Receipts(),
-            default_budget=self.settings.token_budget,
+            receipts=receipts,
+            finder=finder,
             settle=self._settle,
         )
         selector.update(standing.ranked())
@@ -228,6 +285,7 @@ class App:
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self.downstream.run)
                 tasks.start_soon(selector.run)
+                tasks.start_soon(learning.run)
                 tasks.start_soon(self._prune, results)
                 self._built.set()
         finally:
@@ -269,6 +327,10 @@ class App:
                 except StorageError as exc:
                     logger.warning("Expired results could not be dropped: %s", exc.message)
 
+    async def _load_learned(self, encoder: str) -> "LearnedRanker | None":
+        assert self._learning is not None
+        return await self._learning.load(encoder)
+
     async def _settle(self) -> tuple[str, ...]:
         """Give servers that were never listed a moment after our start, then say which are missing."""
         patience = self._started + LISTING_PATIENCE - anyio.current_time()
@@ -303,11 +365,17 @@ def build_executor(
     *,
     limits: CallLimits | None = None,
     refusal: Callable[[str], str | None] = lambda name: None,
+    on_call: Callable[[], None] = lambda: None,
 ) -> Executor:
     """A call's way, outermost link first. Executors that are given the same `limits` share them."""
+
+    def observe(tool: str, success: bool, execution_time_ms: float, tokens_used: int) -> None:
+        usage.observe(tool, success, execution_time_ms, tokens_used)
+        on_call()
+
     record = recording(
         record=audit.record,
-        observe=usage.observe,
+        observe=observe,
         new_event=new_event,
         meter=TokenMeter(tokens.count_tokens),
     )

@@ -4,88 +4,31 @@ Every way in (MCP, the CLI, the library) comes through here, so that each reques
 counted once, in the same way.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from time import perf_counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-import anyio.to_thread
-
 from toolhone import tokens
-from toolhone.answers import Finding, FoundTool, LeftOut, definition_json, fit
+from toolhone.answers import definition_json
 from toolhone.audit import AuditLog, new_event
 from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
 from toolhone.execution.executor import Executor
 from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
+from toolhone.finding import Finder
 from toolhone.identifiers import new_id
 from toolhone.models import (
     Caller,
     CallResult,
-    Category,
     EventKind,
     Json,
     JsonObject,
     ProgressReporter,
-    ToolDefinition,
 )
 from toolhone.registry.catalog import Catalog
-from toolhone.selection.question import Selection
 from toolhone.selection.selector import Selector
 from toolhone.standing import Standing
 from toolhone.statistics import Receipts, Usage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A `find_tools` answer. Token figures are o200k tokens."""
-
-    request_id: str
-    tools: tuple[FoundTool, ...]
-    fits: float
-    """How likely any tool serves the task, 0 to 1."""
-    nothing_fits: bool
-    roster: tuple[str, ...]
-    """The names of further candidates."""
-    left_out: tuple[LeftOut, ...]
-    considered: int
-    method: str
-    notices: tuple[str, ...]
-    text: str
-    tokens_sent: int
-    """Tokens of `text`."""
-    tokens_of_all: int
-    """Tokens of every tool's name, description and input schema as minified JSON."""
-    elapsed_ms: float
-
-    @property
-    def tokens_saved(self) -> int:
-        return self.tokens_of_all - self.tokens_sent
-
-    def as_json(self) -> JsonObject:
-        """The structured form of the answer."""
-        structured: JsonObject = {
-            "fits": round(self.fits, 3),
-            "nothing_fits": self.nothing_fits,
-            "tools": [tool.as_json() for tool in self.tools],
-            "considered": self.considered,
-            "method": self.method,
-            "request_id": self.request_id,
-            "elapsed_ms": round(self.elapsed_ms, 2),
-            "tokens": {
-                "sent": self.tokens_sent,
-                "all_schemas": self.tokens_of_all,
-                "saved": self.tokens_saved,
-            },
-        }
-        if self.roster:
-            structured["roster"] = list(self.roster)
-        if self.left_out:
-            structured["left_out"] = [tool.as_json() for tool in self.left_out]
-        if self.notices:
-            structured["notices"] = list(self.notices)
-        return structured
 
 
 class Gateway:
@@ -103,13 +46,12 @@ class Gateway:
         usage: Usage,
         standing: Standing,
         receipts: Receipts,
-        default_budget: int | None,
+        finder: Finder,
         settle: Callable[[], Awaitable[Sequence[str]]],
     ) -> None:
         """Take the services.
 
         Args:
-            default_budget: Tokens of a find_tools answer when the caller names none.
             settle: Waits a moment for servers that were never listed; what the user should know then.
         """
         self.catalog = catalog
@@ -121,114 +63,8 @@ class Gateway:
         self._usage = usage
         self._standing = standing
         self._receipts = receipts
-        self._default_budget = default_budget
+        self.find = finder.find
         self.settle = settle
-        self._counted: tuple[ToolDefinition, ...] | None = None
-        self._tokens_of_counted = 0
-
-    async def find(
-        self,
-        task: str,
-        *,
-        caller: Caller,
-        max_tools: int = 5,
-        token_budget: int | None = None,
-        available_tools: Collection[str] | None = None,
-        category: Category | None = None,
-        prefer_fast: bool = False,
-        prefer_cheap: bool = False,
-        pins: Sequence[str] = (),
-    ) -> Found:
-        """Select the tools for a task, describe them within the budget, and record the choice.
-
-        Args:
-            task: What is to be done, in words.
-            caller: Who asks.
-            max_tools: At most this many, pinned ones included.
-            token_budget: Cap on the text; `None` means the setting.
-            available_tools: Only these.
-            category: Only tools of this category.
-            prefer_fast: Among tools that fit alike, the faster first.
-            prefer_cheap: Among tools that fit alike, those with shorter answers first.
-            pins: Tools to show whatever the task is, before those that the settings pin for this client.
-
-        Raises:
-            InvalidRequestError: The task is empty or a bound is out of range.
-        """
-        request_id = new_id()
-        notices = await self.settle()
-        began = perf_counter()
-        await self._usage.load()
-        blocked, cautions = self._standing.blocked(), self._standing.cautions()
-        pinned = dict.fromkeys([*pins, *self._standing.pins(caller.client)])
-        missing = [name for name in pinned if name not in blocked and self.catalog.get(name) is None]
-        selection = await self._selector.select(
-            task,
-            max_tools=max_tools,
-            available=available_tools,
-            category=category,
-            prefer_fast=prefer_fast,
-            prefer_cheap=prefer_cheap,
-            pinned=[name for name in pinned if name not in missing and name not in blocked],
-            blocked=blocked,
-            unhealthy=cautions.keys(),
-        )
-        notices = (*notices, *(self._pin_missing(name) for name in missing), *selection.notices)
-        finding = _finding(selection, notices, cautions, {n: blocked[n] for n in pinned if n in blocked})
-        budget = token_budget if token_budget is not None else self._default_budget
-
-        def describe() -> tuple[Finding, str, int, int]:
-            said, text = fit(finding, budget, tokens.count_tokens)
-            return said, text, tokens.count_tokens(text), self._tokens_of_all()
-
-        if tokens.is_loaded() and self._counted is self.catalog.tools():
-            said, text, sent, of_all = describe()  # less than a hop to a thread would cost
-        else:  # the vocabulary is to be loaded, or a large catalog to be counted
-            said, text, sent, of_all = await anyio.to_thread.run_sync(describe)
-        found = Found(
-            request_id=request_id,
-            tools=tuple(said.tools),
-            fits=said.fits,
-            nothing_fits=said.nothing_fits,
-            roster=tuple(said.roster),
-            left_out=tuple(said.left_out),
-            considered=selection.considered,
-            method=selection.method,
-            notices=notices,
-            text=text,
-            tokens_sent=sent,
-            tokens_of_all=of_all,
-            elapsed_ms=(perf_counter() - began) * 1000,
-        )
-        self._receipts.selected(caller.principal, sent=sent, of_all=of_all)
-        await self.audit.record(
-            new_event(
-                EventKind.SELECTION,
-                caller,
-                request_id=request_id,
-                success=bool(found.tools),
-                execution_time_ms=found.elapsed_ms,
-                tokens_used=sent,
-                payload={
-                    "task": task,
-                    "max_tools": max_tools,
-                    "token_budget": budget,
-                    "method": selection.method,
-                    "considered": selection.considered,
-                    "fits": round(found.fits, 4),
-                    "nothing_fits": found.nothing_fits,
-                    # In the order shown, so that a tool's place is known: only shown tools can be called.
-                    "selected": [[tool.definition.name, round(tool.score, 4)] for tool in selection.tools],
-                    "shown": len(found.tools),
-                    "pinned": [tool.definition.name for tool in found.tools if tool.pinned],
-                    "explored": [tool.definition.name for tool in found.tools if tool.explored],
-                    "roster": list(found.roster),
-                    "left_out": [tool.as_json() for tool in found.left_out],
-                    "tokens_of_all": of_all,
-                },
-            )
-        )
-        return found
 
     async def indexed(self) -> None:
         """Wait until meaning counts for every tool, for who would rather wait than get a first guess."""
@@ -380,11 +216,6 @@ class Gateway:
             for call in cast("list[Json]", calls)
         )
 
-    def _pin_missing(self, name: str) -> str:
-        near = self.catalog.near(name, 1)
-        hint = f"; {near[0]} is close" if near else ""
-        return f"The pinned tool {name!r} is not there{hint}."
-
     def _unknown(self, name: str) -> str:
         refusal = self._standing.refusal(name)
         if refusal is not None:
@@ -392,39 +223,3 @@ class Gateway:
         near = self.catalog.near(name)
         hint = f" Did you mean {', '.join(near)}?" if near else " Use find_tools to look for it."
         return f"There is no tool {name!r}.{hint}"
-
-    def _tokens_of_all(self) -> int:
-        """Counted once per state of the catalog: a large one takes a tenth of a second."""
-        tools = self.catalog.tools()
-        if self._counted is not tools:
-            self._tokens_of_counted = tokens.count_tokens(tokens.tool_listing(tools))
-            self._counted = tools
-        return self._tokens_of_counted
-
-
-def _finding(
-    selection: Selection,
-    notices: Sequence[str],
-    cautions: Mapping[str, str],
-    pinned_blocked: Mapping[str, str],
-) -> Finding:
-    missed = {**pinned_blocked, **{tool.name: tool.reason for tool in selection.blocked}}
-    return Finding(
-        tools=[
-            FoundTool(
-                definition=tool.definition,
-                score=tool.score,
-                fits=tool.fits,
-                pinned=tool.pinned,
-                explored=tool.explored,
-                caution=cautions.get(tool.definition.name),
-            )
-            for tool in selection.tools
-        ],
-        fits=selection.fits,
-        nothing_fits=selection.nothing_fits,
-        roster=selection.roster,
-        left_out=[LeftOut(name, reason) for name, reason in missed.items()],
-        considered=selection.considered,
-        notices=notices,
-    )

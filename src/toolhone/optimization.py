@@ -163,7 +163,7 @@ class OptimizationManager:
         Returns:
             `selected_tools` (names, best first), `schemas` (their definitions), `tokens_saved` and
             `optimization_ratio` (against sending the schema of every available tool, in o200k tokens),
-            and `notices`.
+            `fits` (how likely any of them serves the task, 0 to 1), `nothing_fits`, and `notices`.
 
         Raises:
             InvalidRequestError: The task is empty or a bound is out of range.
@@ -191,6 +191,8 @@ class OptimizationManager:
             ],
             "tokens_saved": of_all - sent,
             "optimization_ratio": f"{(of_all - sent) / of_all:.1%}" if chosen else "0.0%",
+            "fits": round(selection.fits, 3) if selection else 0.0,
+            "nothing_fits": selection.nothing_fits if selection else True,
             "notices": list(selection.notices) if selection else ["No tool is available."],
         }
 
@@ -208,6 +210,7 @@ class OptimizationManager:
                 available=available_tools,
                 prefer_fast=context.prefer_fast,
                 prefer_cheap=context.prefer_cheap,
+                unhealthy=self._usage.failing().keys(),
             )
 
     async def call(self, calls: Sequence[JsonObject]) -> list[FunctionCallResult]:

@@ -8,7 +8,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -65,13 +65,13 @@ class Settings(BaseModel):
     results_size: int = Field(default=268_435_456, ge=1_048_576)
     """Cap of the store of whole results; the oldest go first."""
 
-    dense_weight: float = Field(default=0.6, ge=0, le=1)
+    dense_weight: float = Field(default=0.7, ge=0, le=1)
     """Share of meaning against words in a tool's score."""
     sentence_weight: float = Field(default=0.5, ge=0, le=1)
     """Share of the best sentence against the whole task."""
     server_weight: float = Field(default=0.2, ge=0, le=1)
     """Share of a tool's server against the tool."""
-    late_weight: float = Field(default=0.35, ge=0, le=1)
+    late_weight: float = Field(default=0.3, ge=0, le=1)
     """Share of the comparison token by token, among the first candidates; 0 leaves it out."""
     token_budget: int | None = Field(default=None, ge=50)
     """Budget of a find_tools answer when the caller names none."""
@@ -81,6 +81,11 @@ class Settings(BaseModel):
     name that the client gives itself; "*" is every client."""
     explore: float = Field(default=0, ge=0, le=0.2)
     """Share of answers whose last place goes to a tool that was rarely shown, to learn how it does."""
+
+    learn_after: int = Field(default=200, ge=0)
+    """New calls after which is learned from use; 0 is never."""
+    remember_tasks: Literal["text", "vector"] = "text"
+    """What the audit keeps of a task: its redacted text, or its vector only."""
 
     durable: bool = False
     """Flush every audit row to the disk itself: survives power loss, costs milliseconds a call."""

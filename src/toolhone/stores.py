@@ -4,7 +4,7 @@ All methods are blocking and safe to call from any one thread at a time; service
 `anyio.to_thread`. Several processes may use the same data folder at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -133,8 +133,11 @@ class VectorStore(Protocol):
         """The token vectors of those texts that have some."""
         ...
 
-    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
-        """Note that these texts are in use; returns those of which both kinds of vectors are there."""
+    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
+        """Note that these texts are in use; returns those that have both kinds of vectors.
+
+        Token vectors that are not of so many bytes each are damaged and do not count.
+        """
         ...
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
@@ -142,6 +145,30 @@ class VectorStore(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class IndexStore(Protocol):
+    """Index files: named blocks of bytes each, derived from other data and made again if need be.
+
+    Blocks are mapped, not read, and stay usable as long as anybody holds them.
+    """
+
+    def names(self) -> list[str]:
+        """The files, the last used first."""
+        ...
+
+    def open(self, name: str, only: Collection[str] | None = None) -> dict[str, memoryview]:
+        """The blocks of a file, or `only` some of them, each checked against its hash.
+
+        Raises:
+            DamagedStorageError: It is damaged or something else; it is removed.
+            StorageError: It cannot be read, perhaps because another process has removed it.
+        """
+        ...
+
+    def save(self, name: str, blocks: Mapping[str, Iterable[memoryview]], *, instead_of: str | None) -> None:
+        """Write a file, whole or not at all, in place of another one and of the oldest, if they are many."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +200,101 @@ class ResultStore(Protocol):
 
     def prune(self) -> int:
         """Drop what has expired; returns how many."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedVersion:
+    """What is known of one learned ranking beside its content."""
+
+    version: str
+    """The beginning of `artifact_hash`: the same content is the same version."""
+    created_at: str
+    encoder: str
+    """Whose vectors it was learned from; with another encoder it is of no use."""
+    artifact_hash: str
+    data_hash: str
+    """Of the lessons it was learned from and judged by."""
+    until: str
+    """The time of the newest request it learned from."""
+    parent: str | None
+    """What was served when it was learned; `None` is the ranking without use."""
+    figures: JsonObject
+    """How it was learned and how it was judged."""
+    expired: str | None = None
+    """Why it is of no use any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """What began to be served, when and why; `None` is the ranking without use."""
+
+    version: str | None
+    at: str
+    why: str
+
+
+class LearningStore(Protocol):
+    """Versions of the learned ranking, which of them is served, and the vectors of tasks to learn from."""
+
+    def add(self, version: LearnedVersion, artifact: bytes) -> None:
+        """Keep it. Of those that were never served the oldest go when there are too many.
+
+        A version that is added again stays as it was, but for whether it has expired.
+        """
+        ...
+
+    def versions(self) -> list[LearnedVersion]:
+        """All that are kept, the newest first."""
+        ...
+
+    def artifact(self, version: str) -> bytes:
+        """The content, checked against its hash.
+
+        Raises:
+            InvalidRequestError: There is no such version.
+            DamagedStorageError: It is not what was stored.
+        """
+        ...
+
+    def active(self) -> str | None:
+        """The version that is served; `None` is the ranking without use."""
+        ...
+
+    def promotions(self) -> list[Promotion]:
+        """What was served one after the other, the newest first; empty if nothing was ever promoted."""
+        ...
+
+    def promote(self, version: str | None, *, at: str, why: str) -> None:
+        """Serve this version from now on.
+
+        Raises:
+            InvalidRequestError: There is no such version, or it has expired.
+        """
+        ...
+
+    def rollback(self, *, at: str) -> str | None:
+        """Serve again what was served before the present version was promoted; returns it.
+
+        Versions that have expired meanwhile are passed over. Going back again goes further back.
+
+        Raises:
+            InvalidRequestError: The ranking without use is served already.
+        """
+        ...
+
+    def expire(self, version: str, why: str, *, at: str) -> None:
+        """Never serve it again; if it is served, what was served before takes its place."""
+        ...
+
+    def task_vectors(self, encoder: str, tasks: Sequence[str]) -> dict[str, bytes]:
+        """The vectors of these tasks, by the hash of their redacted text; int8."""
+        ...
+
+    def keep_task_vectors(self, encoder: str, vectors: Mapping[str, bytes], *, only: Sequence[str]) -> None:
+        """Add vectors; those of all other tasks than `only`, of whatever encoder, go."""
         ...
 
     def close(self) -> None: ...

@@ -1,12 +1,16 @@
 """`toolhone find`: the table, the JSON, the text, and what is said when there is nothing to find."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
 from toolhone.models import Json
+from toolhone.selection.question import Selection
+from toolhone.selection.selector import Selector
 
 Run: TypeAlias = Callable[..., Json]
 
@@ -19,7 +23,7 @@ def test_the_json_holds_what_the_table_shows(run: Run, registry: Path) -> None:
     assert answer["tools"][0]["name"] == "add"
     for tool in answer["tools"]:
         (line,) = [line for line in table.splitlines() if line.startswith(f"{tool['name']} ")]
-        assert f" {tool['score']:.2f} " in line
+        assert f" {int(tool['fits'] * 100)}% " in line
     assert answer["tokens"]["saved"] == answer["tokens"]["all_schemas"] - answer["tokens"]["sent"]
     assert f"{answer['considered']} tools considered ({answer['method']}" in table
     assert f"answer {answer['tokens']['sent']:,} tokens" in table
@@ -28,7 +32,7 @@ def test_the_json_holds_what_the_table_shows(run: Run, registry: Path) -> None:
 def test_the_table_fits_80_columns_with_the_longest_name(run: Run, registry: Path) -> None:
     lines = run("find", "add two numbers slowly").stdout.splitlines()
 
-    assert lines[0].split()[:3] == ["tool", "score", "read-only"]
+    assert lines[0].split()[:3] == ["tool", "fits", "read-only"]
     assert max(map(len, lines)) <= 80
     (long,) = [line for line in lines if line.startswith("a_tool_whose_name_is")]
     assert long.split()[0] == "a_tool_whose_name_is_as_long_as_a_name_can_be_here"
@@ -39,7 +43,7 @@ def test_the_table_fits_80_columns_with_the_longest_name(run: Run, registry: Pat
 def test_text_is_what_an_agent_reads(run: Run, registry: Path) -> None:
     shown = run("find", "add two numbers", "--text").stdout
 
-    assert "## add (1.00, call_read_tools)" in shown
+    assert re.search(r"^## add \(\d+%, call_read_tools\)$", shown, re.MULTILINE)
     assert '"properties":{"a":{"type":"number"}' in shown
 
 
@@ -49,7 +53,29 @@ def test_a_budget_leaves_out_and_says_so(run: Run, registry: Path) -> None:
     shown = run(*arguments)
 
     assert left_out
-    assert f"note: Left out by the token budget: {', '.join(left_out)}." in shown.stderr
+    for tool in left_out:
+        assert f"note: Left out: {tool['name']} (token budget)." in shown.stderr
+
+
+def test_a_pinned_tool_is_shown_whatever_the_task_is(run: Run, registry: Path) -> None:
+    tools = run("find", "add two numbers", "-n", "2", "--pin", "draw", "--json").json["tools"]
+
+    assert [tool["name"] for tool in tools if tool.get("pinned")] == ["draw"]
+    assert len(tools) <= 2
+    assert "The pinned tool 'drew' is not there" in run("find", "add", "--pin", "drew").stderr
+
+
+def test_when_nothing_fits_that_is_said(run: Run, registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    select = Selector.select
+
+    async def unsure(self: Selector, task: str, **options: Json) -> Selection:
+        return replace(await select(self, task, **options), fits=0.04, nothing_fits=True)
+
+    monkeypatch.setattr(Selector, "select", unsure)
+    shown = run("find", "tune a xylophone")
+
+    assert shown.stdout.startswith("tool ")
+    assert "note: Nothing fits; these are the nearest (4% that one of them does)." in shown.stderr
 
 
 def test_a_category_narrows_the_choice(run: Run, registry: Path) -> None:

@@ -173,9 +173,13 @@ def test_a_file_of_tools_that_is_wrong(
 
 
 def test_a_reader_that_leaves_ends_the_run_without_a_traceback(home: Path, files: JsonObject) -> None:
-    command = [sys.executable, "-m", "toolhone", "rank"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "toolhone", "rank"],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
         assert process.stdin and process.stdout and process.stderr
         process.stdout.close()
         process.stdin.write(json.dumps(files))

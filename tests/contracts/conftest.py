@@ -7,15 +7,17 @@ import pytest
 
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
+from toolhone.storage.learning import SqliteLearningStore
 from toolhone.storage.memory import (
     MemoryAuditStore,
     MemoryCatalogStore,
+    MemoryLearningStore,
     MemoryResultStore,
     MemoryVectorStore,
 )
 from toolhone.storage.results import SqliteResultStore
 from toolhone.storage.vectors import SqliteVectorStore
-from toolhone.stores import AuditStore, CatalogStore, ResultStore, VectorStore
+from toolhone.stores import AuditStore, CatalogStore, LearningStore, ResultStore, VectorStore
 
 MAX_BYTES = 1000
 
@@ -68,5 +70,12 @@ def result_store(kind: str, tmp_path: Path, clock: Clock) -> Iterator[ResultStor
         if kind == "sqlite"
         else MemoryResultStore(max_bytes=MAX_BYTES, clock=clock)
     )
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def learning_store(kind: str, tmp_path: Path) -> Iterator[LearningStore]:
+    store: LearningStore = SqliteLearningStore(tmp_path) if kind == "sqlite" else MemoryLearningStore()
     yield store
     store.close()

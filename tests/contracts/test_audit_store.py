@@ -1,6 +1,7 @@
 """What every AuditStore does."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from toolhone.audit import new_event
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import AuditEvent, Caller, EventKind
-from toolhone.stores import AuditQuery, AuditStore
+from toolhone.stores import RECENT_CALLS, AuditQuery, AuditStore
 
 ANNA = Caller(principal="anna", client="inspector", session="s-1")
 BEN = Caller(principal="ben")
@@ -222,6 +223,19 @@ def test_usage_counts_calls_by_tool(audit_store: AuditStore) -> None:
     assert (usage["a"].calls, usage["a"].failures) == (2, 1)
     assert (usage["a"].mean_ms, usage["a"].mean_tokens) == (15.0, 150.0)
     assert (usage["b"].calls, usage["b"].failures, usage["b"].mean_ms) == (1, 0, 0.0)
+
+
+def test_usage_knows_how_the_last_calls_went(audit_store: AuditStore) -> None:
+    long_ago = replace(call("a", success=False), timestamp="2020-01-01T00:00:00.000000+00:00")
+    outcomes = [number % 3 == 0 for number in range(RECENT_CALLS + 2)]
+    audit_store.append([long_ago, *(call("a", success=worked) for worked in outcomes)])
+    audit_store.append([call("a", success=False, error_code="cancelled"), call("b", success=None)])
+
+    usage = audit_store.usage()
+
+    assert [worked for _, worked in usage["a"].recent] == outcomes[2:]
+    assert [ended for ended, _ in usage["a"].recent] == sorted(ended for ended, _ in usage["a"].recent)
+    assert usage["b"].recent == ()
 
 
 @pytest.mark.parametrize("odd", [call(payload={"set": {1, 2}}), call(payload={("a", "tuple"): 1})])

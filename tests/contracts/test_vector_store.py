@@ -40,9 +40,9 @@ def test_token_vectors_come_back_apart_and_only_those_of_the_model(vector_store:
 
 
 def test_a_text_is_kept_whole_if_both_kinds_of_vectors_are_there(vector_store: VectorStore) -> None:
-    assert vector_store.keep("small", ["one"]) == set()
+    assert vector_store.keep("small", ["one"], 2) == set()
 
     vector_store.put("small", {"one": b"1" * 16, "two": b"2" * 16}, {"one": b"tokens"})
 
-    assert vector_store.keep("small", ["one", "two", "three"]) == {"one"}
-    assert vector_store.keep("large", ["one"]) == set()
+    assert vector_store.keep("small", ["one", "two", "three"], 2) == {"one"}
+    assert vector_store.keep("large", ["one"], 2) == set()

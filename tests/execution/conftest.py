@@ -83,6 +83,8 @@ class Workbench:
     waits: list[float] = field(default_factory=list[float])
     store: DictStore = field(default_factory=DictStore)
     record_error: Exception | None = None
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    """Tools that are never called, with the reason."""
 
     def __post_init__(self) -> None:
         self._ids = count(1)
@@ -102,7 +104,7 @@ class Workbench:
             [
                 record,
                 compacting(self.keeper.compact),
-                authorizing(self._suggest),
+                authorizing(self._suggest, refusal=lambda name: self.refused.get(name)),
                 checking_arguments,
                 retrying(
                     record=self._record, new_event=self._new_event, sleep=self._sleep, chance=lambda: 1.0

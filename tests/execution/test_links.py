@@ -55,6 +55,21 @@ async def test_an_unknown_tool_is_refused_with_names_like_it(bench: "Workbench")
     assert bench.observed == []
 
 
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_tool_that_may_not_be_called_is_refused_with_the_reason(
+    bench: "Workbench", known: bool
+) -> None:
+    if known:
+        bench.tool("get_weather", echo)
+    bench.refused["get_weather"] = "on the deny list of its server"
+    error = await bench.fails("get_weather")
+    assert error.code == "permission_denied"
+    assert error.message == "'get_weather' was not called: it is on the deny list of its server."
+    assert error.data == {"reason": "on the deny list of its server"}
+    assert bench.events[0].kind is EventKind.REFUSAL
+    assert bench.observed == []
+
+
 async def test_wrong_arguments_are_refused_with_the_parameters_schema(bench: "Workbench") -> None:
     bench.tool("weather", echo, schema=CITY)
     error = await bench.fails("weather", {"city": 5, "dais": 1})

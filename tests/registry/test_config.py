@@ -173,6 +173,37 @@ def test_keys_of_other_hosts_are_ignored(tmp_path: Path) -> None:
     assert load_one(tmp_path, {"command": "x", "autoApprove": [], "timeout": 3}).problem is None
 
 
+@pytest.mark.parametrize(
+    ("lists", "passing"),
+    [
+        ({}, ["get_all", "get_one", "set_one"]),
+        ({"disabledTools": ["get_*"]}, ["set_one"]),
+        ({"excludeTools": ["get_one"]}, ["get_all", "set_one"]),
+        ({"enabledTools": ["get_*"], "disabledTools": ["get_all"]}, ["get_one"]),
+        ({"includeTools": ["?et_one"], "toolhone": {"allow": ["g*"]}}, ["get_one"]),
+        ({"allowedTools": ["*"], "toolhone": {"deny": ["set_*"]}}, ["get_all", "get_one"]),
+        ({"enabledTools": []}, []),
+    ],
+)
+def test_the_lists_of_tools_that_hosts_know_hold_beside_ours(
+    tmp_path: Path, lists: JsonObject, passing: list[str]
+) -> None:
+    entry = load_one(tmp_path, {"command": "x", **lists})
+
+    assert entry.problem is None
+    assert [name for name in ("get_all", "get_one", "set_one") if entry.refusal(name) is None] == passing
+    # What is not in the listing of its server does not make it another server.
+    assert entry.fingerprint == load_one(tmp_path, {"command": "x"}).fingerprint
+
+
+@pytest.mark.parametrize("wrong", ["get_all", [3], {"get_all": True}])
+def test_a_list_of_tools_that_cannot_be_read_lets_no_tool_through(tmp_path: Path, wrong: object) -> None:
+    entry = load_one(tmp_path, {"command": "x", "disabledTools": wrong})
+
+    assert entry.problem is not None and entry.target is None
+    assert "disabledTools: must be a list of strings" in entry.problem.message
+
+
 def test_a_disabled_server_needs_no_variables(tmp_path: Path) -> None:
     entry = load_one(tmp_path, {"command": "${NO_SUCH}", "disabled": True})
     assert entry.disabled and entry.problem is None and entry.target is None

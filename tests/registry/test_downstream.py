@@ -485,6 +485,43 @@ async def test_a_server_that_stays_dead_is_left_alone_for_longer_and_longer(tmp_
         assert up.state("one").attempts == 0
 
 
+async def test_which_calls_would_be_refused_now_and_which_would_probably_fail_is_known(
+    tmp_path: Path,
+) -> None:
+    dead, clock = tmp_path / "dead", Clock()
+    entry = plain("one", "--exit-if", str(dead))
+    async with running([entry, plain("two")], clock=clock, random=lambda: 1.0) as up:
+        assert up.servers.refusals() == up.servers.failing() == {}
+        dead.touch()
+        with pytest.raises(ConnectionLostError):
+            await up.call("one__die")
+        with pytest.raises(ServerUnavailableError):
+            await up.call("one__echo")
+        assert set(up.servers.refusals()) == {"one"} and up.servers.failing() == {}
+        why, tools = up.servers.refusals()["one"]
+        assert "told to end" in why and up.tool("one__echo") in tools
+
+        clock.now += 2  # it may be tried again, and will probably fail
+        assert set(up.servers.failing()) == {"one"} and up.servers.refusals() == {}
+
+        dead.unlink()
+        await up.call("one__echo")
+        assert up.servers.refusals() == up.servers.failing() == {}
+
+
+async def test_denied_tools_are_known_with_the_reason_and_change_with_the_listing() -> None:
+    async with running([plain("one", toolhone={"allow": ["e*", "g*", "fail"], "deny": ["f*"]})]) as up:
+        denied = {name: tool.reason for name, tool in up.servers.denied().items()}
+        assert denied["one__fail"] == "on the deny list of its server"
+        assert denied["one__pid"] == "not on the allow list of its server"
+        assert up.servers.denied()["one__fail"].definition.original_name == "fail"
+        assert not denied.keys() & {tool.name for tool in up.servers.tools()}
+
+        await up.call("one__grow")  # `fail` goes
+        await up.until_changed(lambda: "one__grown" in {tool.name for tool in up.servers.tools()})
+        assert "one__fail" not in up.servers.denied()
+
+
 async def test_a_server_that_was_never_listed_is_tried_again_in_the_background(tmp_path: Path) -> None:
     dead = tmp_path / "dead"
     dead.touch()

@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from toolhone.models import Category, ToolDefinition
+from toolhone.selection.blocks import Blocks
 from toolhone.selection.encoder import EncodedTask, EncodedText
 from toolhone.selection.sentences import sentence_spans
 
 MakeTool = Callable[..., ToolDefinition]
+Stored = Callable[[Blocks], dict[str, memoryview]]
 
 
 class CountingEncoder:
@@ -76,6 +78,22 @@ def _triples(text: str, dimensions: int) -> NDArray[np.float32]:
 @pytest.fixture
 def encoder() -> CountingEncoder:
     return CountingEncoder()
+
+
+@pytest.fixture(scope="session")
+def new_encoder() -> type[CountingEncoder]:
+    """For tests that need several, or a new one for each example."""
+    return CountingEncoder
+
+
+@pytest.fixture(scope="session")
+def stored() -> Stored:
+    """Blocks as they come back from a file."""
+
+    def read(blocks: Blocks) -> dict[str, memoryview]:
+        return {name: memoryview(b"".join(pieces)) for name, pieces in blocks.items()}
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ class BrokenStore:
     def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
         raise StorageError("The disk is gone.")
 
-    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
         raise StorageError("The disk is gone.")
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "rank": "rank",
     "servers": "servers",
     "audit": "audit",
+    "selector": "selector",
     "registry": "registry",
     "config": "config",
     "completion": "completion",

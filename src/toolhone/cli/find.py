@@ -22,7 +22,7 @@ from toolhone.cli.plain import first_line
 from toolhone.models import LOCAL_CALLER, Category
 
 if TYPE_CHECKING:
-    from toolhone.gateway import Found
+    from toolhone.finding import Found
 
 
 @click.command(short_help="Find the tools for a task.")

@@ -31,7 +31,7 @@ WEIGHTS = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 
 DEFAULT_FOLDER = Path(__file__).parent / "assets" / "encoder"
-DEFAULT_SHA256 = "a69129ef7eddf0962d1af87d8022a3e59c2948bd88a6de4b3f08522301cd13ae"
+DEFAULT_SHA256 = "55abac9408a28362475fbaf5de43238c412fdc554ff2a999bcb4702f513ffbc1"
 """Of the manifest of the encoder that comes with toolhone."""
 
 INT8 = 127.0

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from toolhone.models import Json, ToolDefinition
-from toolhone.selection.blocks import Blocks, joined, of_part
+from toolhone.models import Json, ToolDefinition, canonical_json
+from toolhone.selection.blocks import Blocks, block, joined, of_part
 from toolhone.selection.lexical import LexicalIndex
 from toolhone.selection.text import TOOL_CHARACTERS, embedded_text, split_name, term_counts, well_formed
 
@@ -94,7 +94,7 @@ class Corpus:
         return Corpus(identities, digests, lexical)
 
     def to_blocks(self) -> Blocks:
-        own: Blocks = {"identities": self.identities, "digests": self.digests}
+        own: Blocks = {"identities": block(self.identities), "digests": block(self.digests)}
         return own | joined({"lexical": self.lexical.to_blocks()})
 
     @staticmethod
@@ -133,20 +133,25 @@ class Lookup:
         return asked[same], rows[same]
 
 
-def text_hash(digest: bytes) -> str:
-    """The key under which the vectors of a text are stored."""
+def text_hashes(digests: Hashes) -> list[str]:
+    """The keys under which the vectors of these texts are stored."""
+    listed: list[bytes] = digests.tolist()
     # NumPy drops zero bytes at the end.
-    return "sha256:" + digest.ljust(DIGEST.itemsize, b"\0").hex()
+    return ["sha256:" + digest.ljust(DIGEST.itemsize, b"\0").hex() for digest in listed]
 
 
-def digests_of(text_hashes: Sequence[str]) -> Hashes:
+def digests_of(keys: Sequence[str]) -> Hashes:
     """The digests of such keys."""
-    return np.array([bytes.fromhex(text_hash.removeprefix("sha256:")) for text_hash in text_hashes], DIGEST)
+    return np.array([bytes.fromhex(key.removeprefix("sha256:")) for key in keys], DIGEST)
 
 
 def _identity(value: Json) -> bytes:
-    # A third of the time of JSON. Only ever hashed, never read; version 2 spells equal values equally.
-    return hashlib.blake2b(marshal.dumps(value, 2), digest_size=IDENTITY.itemsize).digest()
+    # Only ever hashed, never read. A third of the time of JSON; version 2 spells equal values equally.
+    try:
+        spelled = marshal.dumps(value, 2)
+    except ValueError:  # a subclass of `str`, say, which JSON takes
+        spelled = canonical_json(value).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(spelled, digest_size=IDENTITY.itemsize).digest()
 
 
 def _digest(text: str) -> bytes:

@@ -44,6 +44,8 @@ MOST_OF_A_CALLER = 50
 UNFIT = frozenset({"tool_failed", "invalid_output"})
 """Errors of the tool itself. All others (a timeout, a refused argument) are met by tools that fit too."""
 
+_READ = ("audit_id", "kind", "timestamp", "user_id", "session", "tool_name", "success", "error_code")
+
 KINDS = (EventKind.SELECTION.value, EventKind.CALL.value)
 """The rows that `gather` reads."""
 
@@ -105,6 +107,12 @@ class _Request:
     pinned: frozenset[str]
     best: dict[str, float] = field(default_factory=dict[str, float])
     """The best outcome of each tool that was called for it."""
+
+
+def relevant(row: JsonObject) -> JsonObject:
+    """What `gather` reads of a row: without the arguments and results of calls, which are large."""
+    kept = {key: row[key] for key in _READ}
+    return {**kept, "details": row["details"] if row["kind"] == EventKind.SELECTION else {}}
 
 
 def gather(rows: Iterable[JsonObject]) -> list[Lesson]:
@@ -181,13 +189,14 @@ def _task(details: JsonObject) -> RememberedTask | None:
     if isinstance(task, str):
         return RememberedTask(text=task)
     vector: Json = details.get("task_vector")
-    if not isinstance(vector, list) or not all(
-        isinstance(value, int) for value in cast("list[Json]", vector)
-    ):
+    if not isinstance(vector, list):
+        return None
+    numbers = cast("list[Json]", vector)
+    if not all(isinstance(number, int) and -127 <= number <= 127 for number in numbers):
         return None
     candidates = cast("list[list[Json]]", details.get("candidates") or [])
     return RememberedTask(
-        vector=tuple(cast("list[int]", vector)),
+        vector=tuple(cast("list[int]", numbers)),
         encoder=str(details.get("encoder")),
         candidates={str(name): (float(base), float(lexical)) for name, base, lexical in candidates},
     )

@@ -1,161 +1,285 @@
 """The searchable form of one catalog: texts, terms, names and the vectors computed so far.
 
-An index is rebuilt when the catalog changes and takes over what is still right from the one before: the
-terms and the vectors of every text that did not change. Search is exact: a matrix product over all vectors,
-0.3 ms at 10,000 tools, less than an approximate structure could save.
+An index is built anew when the catalog changes and takes over what is still right from the one before, or
+from the one that was stored: all that was read of tools that did not change, and their vectors. What is left
+are a few passes over arrays, so at 100,000 tools a changed one is searchable in a third of a second, and no
+segments are left that would have to be merged later (`python benchmarks/scale.py`).
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolhone.models import ToolDefinition
-from toolhone.selection.encoder import EncodedText
-from toolhone.selection.lexical import LexicalIndex
-from toolhone.selection.naming import ToolNames
-from toolhone.selection.text import (
-    TOOL_CHARACTERS,
-    embedded_text,
-    split_name,
-    term_counts,
-    tool_text,
-    well_formed,
+from toolhone.selection.corpus import (
+    DIGEST,
+    IDENTITY,
+    Corpus,
+    Hashes,
+    digests_of,
+    server_identity,
+    server_text,
+    text_hashes,
+    tool_identity,
 )
-from toolhone.selection.vectors import TokenVectors
+from toolhone.selection.encoder import EncodedText
+from toolhone.selection.matrix import believable
+from toolhone.selection.naming import ToolNames
+from toolhone.selection.text import embedded_text, tool_text
+from toolhone.selection.text_vectors import TextVectors
+from toolhone.selection.token_vectors import TokenVectors
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One text: a tool's or a server's."""
+class IndexParts:
+    """What one index leaves to the next, in this process or as a file."""
 
-    text: str
-    text_hash: str
-    terms: Mapping[str, int]
+    tools: Corpus
+    servers: Corpus
+    names: ToolNames
+    tool_vectors: TextVectors
+    server_vectors: TextVectors
+    encoder: str | None
+    """Whose vectors they are."""
+    stored_as: str | None
+    """The file they came from."""
 
 
 class ToolIndex:
-    """Tools in the order of their names, and their servers. Only `add` changes it after it is built."""
+    """Tools in the order of their names, and their servers.
+
+    Only vectors change after it is built, by `use_encoder`, `add` and `lack`, which one thread at a time may
+    call while others search.
+    """
 
     def __init__(
         self,
         definitions: Sequence[ToolDefinition],
-        previous: "ToolIndex | None" = None,
+        previous: "ToolIndex | Callable[[Hashes], IndexParts | None] | None" = None,
         *,
         tokens: TokenVectors | None = None,
     ) -> None:
+        """Build it from what is still right in `previous`, as far as that goes.
+
+        Args:
+            previous: The index before, or what finds parts of one that knows tools of these identities.
+        """
         self.definitions = tuple(sorted(definitions, key=lambda definition: definition.name))
         self.positions = {definition.name: row for row, definition in enumerate(self.definitions)}
-        self.names = ToolNames(self.definitions)
         self.servers = tuple(sorted({tool.server for tool in self.definitions if tool.server is not None}))
-        numbers = {server: number for number, server in enumerate(self.servers)}
-        self.server_of: NDArray[np.int32] = np.array(
-            [-1 if tool.server is None else numbers[tool.server] for tool in self.definitions], np.int32
+        numbers: dict[str | None, int] = {server: number for number, server in enumerate(self.servers)}
+        self.server_of: NDArray[np.int32] = np.fromiter(
+            (numbers.get(tool.server, -1) for tool in self.definitions), np.int32, len(self.definitions)
         )
-        names: dict[str, list[str]] = {server: [] for server in self.servers}
-        for tool in self.definitions:
-            if tool.server is not None:
-                names[tool.server].append(tool.original_name or tool.name)
-        known = (
-            {
-                tool.name: (tool, entry)
-                for tool, entry in zip(previous.definitions, previous._entries, strict=False)
-            }
-            if previous
-            else {}
+        self.notices: tuple[str, ...] = ()
+        """What an answer should say of how this index came to be."""
+
+        if isinstance(previous, ToolIndex):
+            parts = previous.parts
+            identities, sources = self._compared(previous)
+        else:
+            identities = _hashes([tool_identity(tool) for tool in self.definitions])
+            parts = (previous(identities) if previous is not None else None) or _nothing()
+            sources = parts.tools.find(identities)
+
+        def text_of_tool(row: int) -> str:
+            return tool_text(self.definitions[row])
+
+        def text_of_server(row: int) -> str:
+            return server_text(self.servers[row], listed[row])
+
+        tools = parts.tools.updated(identities, sources, text_of_tool)
+        names = ToolNames.updated(self.definitions, parts.names, sources)
+        listed = self._names_by_server()
+        of_servers = _hashes([server_identity(*server) for server in zip(self.servers, listed, strict=True)])
+        server_sources = parts.servers.find(of_servers)
+        servers = parts.servers.updated(of_servers, server_sources, text_of_server)
+        self.names = names
+        self.lexical = tools.lexical
+        self.server_lexical = servers.lexical
+        self._parts = IndexParts(
+            tools,
+            servers,
+            names,
+            parts.tool_vectors.moved(tools.digests, sources),
+            parts.server_vectors.moved(servers.digests, server_sources),
+            parts.encoder,
+            parts.stored_as,
         )
-        self._entries = [
-            found[1] if (found := known.get(tool.name)) and found[0] == tool else _read(tool_text(tool))
-            for tool in self.definitions
-        ] + [_read(server_text(server, names[server])) for server in self.servers]
-        self.lexical = LexicalIndex([entry.terms for entry in self._entries[: len(self)]])
-        self.server_lexical = LexicalIndex([entry.terms for entry in self._entries[len(self) :]])
-        self._vectors: NDArray[np.float32] | None = None
-        self._embedded: NDArray[np.bool_] = np.zeros(len(self._entries), np.bool_)
-        self._by_text: dict[str, list[int]] = {}
-        for row, entry in enumerate(self._entries):
-            self._by_text.setdefault(entry.text_hash, []).append(row)
-        self._tokens = tokens or (previous._tokens if previous else TokenVectors())
-        if previous is not None and previous._vectors is not None:
-            self._set(
-                {
-                    entry.text_hash: previous._vectors[row]
-                    for row, entry in enumerate(previous._entries)
-                    if previous._embedded[row]
-                }
-            )
+        """Replaced as a whole, so that a search sees vectors of one encoder."""
+        self._usable = previous._usable if isinstance(previous, ToolIndex) else parts.stored_as is None
+        self._news = max(len(sources), len(parts.tools)) - int((sources >= 0).sum())
+        if isinstance(previous, ToolIndex):
+            self._news += previous._news
+        self._tokens = tokens or (previous._tokens if isinstance(previous, ToolIndex) else TokenVectors())
 
     def __len__(self) -> int:
         return len(self.definitions)
 
     @property
+    def parts(self) -> IndexParts:
+        """What another index may take over."""
+        return self._parts
+
+    @property
+    def news(self) -> int:
+        """How many tools and vectors came or went since the file that `parts.stored_as` names."""
+        return self._news
+
+    def stored(self, name: str) -> None:
+        """Note that this index is now in the file of that name."""
+        self._parts, self._news = replace(self._parts, stored_as=name), 0
+
+    @property
     def embedded(self) -> NDArray[np.bool_]:
         """Which tools have a vector."""
-        return self._embedded[: len(self)].copy()
+        return self._present(self._parts.tool_vectors)
 
     @property
     def server_embedded(self) -> NDArray[np.bool_]:
         """Which servers have a vector."""
-        return self._embedded[len(self) :].copy()
+        return self._present(self._parts.server_vectors)
 
     @property
     def missing_count(self) -> int:
         """How many tools and servers have no vector yet."""
-        return len(self._entries) - int(self._embedded.sum())
+        present = int(self.embedded.sum()) + int(self.server_embedded.sum())
+        return len(self.definitions) + len(self.servers) - present
 
     def missing(self) -> dict[str, str]:
-        """The texts that have no vector yet by their hash, the shortest first."""
-        without = [entry for entry, done in zip(self._entries, self._embedded, strict=True) if not done]
-        return {entry.text_hash: entry.text for entry in sorted(without, key=lambda entry: len(entry.text))}
+        """The texts that have to be encoded by their hash, the shortest first."""
+        parts, texts = self._parts, dict[str, str]()
+        rows = parts.tool_vectors.wanted()
+        for row, key in zip(rows.tolist(), text_hashes(parts.tools.digests[rows]), strict=True):
+            texts[key] = embedded_text(tool_text(self.definitions[row]))
+        rows = parts.server_vectors.wanted()
+        listed = self._names_by_server() if len(rows) else list[list[str]]()
+        for row, key in zip(rows.tolist(), text_hashes(parts.servers.digests[rows]), strict=True):
+            texts[key] = embedded_text(server_text(self.servers[row], listed[row]))
+        return dict(sorted(texts.items(), key=lambda item: len(item[1])))
+
+    def hashes(self, *, embedded: bool) -> list[str]:
+        """The hashes of the texts that have a vector, or of those that have none. Reads no text."""
+        parts = self._parts
+        found = [
+            corpus.digests[self._present(vectors) == embedded]
+            for corpus, vectors in ((parts.tools, parts.tool_vectors), (parts.servers, parts.server_vectors))
+        ]
+        return text_hashes(np.unique(np.concatenate(found)))
+
+    def use_encoder(self, name: str, dimensions: int) -> None:
+        """Say whose vectors `add` will bring. Those of another encoder go, with their token vectors."""
+        parts = self._parts
+        if parts.encoder != name or parts.tool_vectors.dimensions not in (None, dimensions):
+            self._start_over(name)
+        self._usable = True
 
     def add(self, encoded: Mapping[str, EncodedText]) -> None:
-        """Take in the vectors of these texts. A search that runs meanwhile sees each of them or not."""
-        self._tokens.keep(encoded)
-        self._set({text_hash: text.vector for text_hash, text in encoded.items()})
+        """Take in the vectors of these texts. A search that runs meanwhile sees each of them or not.
+
+        A vector that is not of length 1 is not believed; its text stays without one.
+        """
+        if not self._usable:
+            # They came with a file, and nobody said that they are of the same encoder.
+            self._start_over(None)
+            self._usable = True
+        good = {key: text for key, text in encoded.items() if believable(np.atleast_2d(text.vector)).all()}
+        if len(good) < len(encoded):
+            logger.warning("%s vectors are not of length 1 and are left out.", len(encoded) - len(good))
+        if good:
+            digests = digests_of(list(good))
+            vectors = np.stack([text.vector for text in good.values()])
+            for kind in (self._parts.tool_vectors, self._parts.server_vectors):
+                self._news += kind.add(digests, vectors)
+            self._tokens.keep(good)
+
+    def lack(self, hashes: Sequence[str]) -> None:
+        """Say that these texts should be encoded again although they have a vector."""
+        digests = digests_of(hashes)
+        for kind in (self._parts.tool_vectors, self._parts.server_vectors):
+            kind.lack(digests)
+
+    def read_tokens_by(self, read: Callable[[Sequence[str]], Mapping[str, NDArray[np.int8]]]) -> None:
+        """Say how token vectors that are not in memory are read, by the hash of their text."""
+        self._tokens.source = read
 
     def cosine(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
         """The cosine of every part with every tool, 0 for tools without a vector."""
-        return self._cosine(parts, slice(0, len(self)))
+        if not self._usable:
+            return np.zeros((len(parts), len(self.definitions)), np.float32)
+        return self._parts.tool_vectors.cosine(parts)
 
     def server_cosine(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same with every server's text."""
-        return self._cosine(parts, slice(len(self), None))
+        if not self._usable:
+            return np.zeros((len(parts), len(self.servers)), np.float32)
+        return self._parts.server_vectors.cosine(parts)
 
     def token_vectors(self, rows: Sequence[int]) -> list[NDArray[np.int8] | None]:
         """The token vectors of these tools; `None` for a tool that has none."""
-        return self._tokens.get([self._entries[row].text_hash for row in rows])
+        return self._tokens.get(text_hashes(self._parts.tools.digests[list(rows)]))
 
-    def _set(self, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        if not vectors:
-            return
-        if self._vectors is None:
-            self._vectors = np.zeros((len(self._entries), len(next(iter(vectors.values())))), np.float32)
-        for text_hash, vector in vectors.items():
-            for row in self._by_text.get(text_hash, ()):
-                self._vectors[row] = vector
-                # Last, because another thread trusts the row once this is set.
-                self._embedded[row] = True
+    def _present(self, vectors: TextVectors) -> NDArray[np.bool_]:
+        return vectors.present if self._usable else np.zeros_like(vectors.present)
 
-    def _cosine(self, parts: NDArray[np.float32], rows: slice) -> NDArray[np.float32]:
-        embedded = self._embedded[rows]
-        if self._vectors is None:
-            return np.zeros((len(parts), len(embedded)), np.float32)
-        return np.where(embedded, parts @ self._vectors[rows].T, np.float32(0.0))
+    def _start_over(self, encoder: str | None) -> None:
+        parts = self._parts
+        self._news += int(parts.tool_vectors.present.sum())
+        self._tokens.clear()
+        self._parts = replace(
+            parts,
+            tool_vectors=TextVectors(parts.tools.digests),
+            server_vectors=TextVectors(parts.servers.digests),
+            encoder=encoder,
+        )
+
+    def _compared(self, previous: "ToolIndex") -> tuple[Hashes, NDArray[np.int64]]:
+        """The identity of each tool, and its number in the previous index if it is the same."""
+        before = previous._parts.tools.identities
+        sources = np.full(len(self.definitions), -1, np.int64)
+        identities = np.zeros(len(self.definitions), IDENTITY)
+        same: list[int] = []
+        numbers: list[int] = []
+        for row, tool in enumerate(self.definitions):
+            number = previous.positions.get(tool.name)
+            # Nearly always it is the same object, which is known without a look at its schema.
+            if number is not None and previous.definitions[number] is tool:
+                same.append(row)
+                numbers.append(number)
+                continue
+            identities[row] = identity = tool_identity(tool)
+            if number is not None and _hashes([identity])[0] == before[number]:
+                sources[row] = number
+        sources[same] = numbers
+        identities[same] = before[numbers]
+        return identities, sources
+
+    def _names_by_server(self) -> list[list[str]]:
+        """The names of each server's tools, as the server calls them."""
+        names: list[list[str]] = [[] for _ in self.servers]
+        numbers: list[int] = self.server_of.tolist()
+        for tool, server in zip(self.definitions, numbers, strict=True):
+            if server >= 0:
+                names[server].append(tool.original_name or tool.name)
+        return names
 
 
-def server_text(server: str, names: Sequence[str]) -> str:
-    """What is indexed for a server: its name and the names of its tools, as words."""
-    tools = ", ".join(" ".join(split_name(name)) for name in names)
-    return well_formed(f"{' '.join(split_name(server))}: {tools}"[:TOOL_CHARACTERS])
+def _nothing() -> IndexParts:
+    return IndexParts(
+        Corpus.empty(),
+        Corpus.empty(),
+        ToolNames(()),
+        TextVectors(np.zeros(0, DIGEST)),
+        TextVectors(np.zeros(0, DIGEST)),
+        None,
+        None,
+    )
 
 
-def text_hash(text: str) -> str:
-    """The key of a text's vectors."""
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _read(text: str) -> _Entry:
-    embedded = embedded_text(text)
-    return _Entry(embedded, text_hash(embedded), term_counts(text))
+def _hashes(identities: Sequence[bytes]) -> Hashes:
+    return np.array(identities, IDENTITY)

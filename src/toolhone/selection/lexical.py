@@ -18,7 +18,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from toolhone.selection.blocks import Blocks
+from toolhone.selection.blocks import Blocks, block
 
 K1 = 1.5
 B = 0.75
@@ -70,11 +70,11 @@ class LexicalIndex:
     def to_blocks(self) -> Blocks:
         """All that cannot be computed again in a moment, as it is stored."""
         return {
-            "vocabulary": "\n".join(self._vocabulary).encode(),
-            "starts": self._starts.astype("<i8"),
-            "documents": self._documents.astype("<i4"),
-            "frequencies": self._frequencies.astype("<u2"),
-            "lengths": self._lengths.astype("<i4"),
+            "vocabulary": [memoryview("\n".join(self._vocabulary).encode())],
+            "starts": block(self._starts.astype("<i8")),
+            "documents": block(self._documents.astype("<i4")),
+            "frequencies": block(self._frequencies.astype("<u2")),
+            "lengths": block(self._lengths.astype("<i4")),
         }
 
     @classmethod
@@ -179,4 +179,4 @@ class LexicalIndex:
         mean = max(float(self._lengths.mean()) if self.size else 0.0, 1.0)
         length_norm = (K1 * (1.0 - B + B * self._lengths / mean)).astype(np.float32)
         frequencies = self._frequencies.astype(np.float32)
-        self._weights = frequencies / (frequencies + length_norm[self._documents])
+        self._weights = (frequencies / (frequencies + length_norm[self._documents])).astype(np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolhone.models import ToolDefinition
-from toolhone.selection.blocks import Blocks
+from toolhone.selection.blocks import Blocks, block
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[_\-./:]+[A-Za-z0-9]+)*")
 _SEPARATOR = re.compile(r"__|[.:/]")
@@ -46,7 +46,7 @@ class ToolNames:
     """
 
     def __init__(self, definitions: Sequence[ToolDefinition]) -> None:
-        self._definitions = definitions
+        self._definitions: Sequence[ToolDefinition] = definitions
         self._hashes: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._rows: NDArray[np.int32] = np.zeros(0, np.int32)
         self._merge(self._hashes, self._rows, np.arange(len(definitions)))
@@ -60,7 +60,7 @@ class ToolNames:
         Args:
             sources: For each tool the number it has in `old`, -1 if it is new or was changed.
         """
-        names = cls(())
+        names = cls([])
         names._definitions = definitions
         place = np.full(int(max(old._rows.max(initial=-1), sources.max(initial=-1))) + 1, -1, np.int32)
         place[sources[sources >= 0]] = np.flatnonzero(sources >= 0)
@@ -69,7 +69,7 @@ class ToolNames:
         return names
 
     def to_blocks(self) -> Blocks:
-        return {"hashes": self._hashes.astype("<u8"), "rows": self._rows.astype("<i4")}
+        return {"hashes": block(self._hashes.astype("<u8")), "rows": block(self._rows.astype("<i4"))}
 
     @classmethod
     def from_blocks(cls, blocks: Mapping[str, memoryview], size: int) -> Self:
@@ -78,7 +78,7 @@ class ToolNames:
         Raises:
             ValueError: They do not fit together.
         """
-        names = cls(())
+        names = cls([])
         names._hashes = np.frombuffer(blocks["hashes"], "<u8")
         names._rows = np.frombuffer(blocks["rows"], "<i4")
         if len(names._hashes) != len(names._rows) or (
@@ -115,10 +115,10 @@ class ToolNames:
         after = np.searchsorted(self._hashes, hashes, side="right")
         hits: dict[str, list[tuple[int, bool]]] = {}
         for place in np.flatnonzero(after > first).tolist():
-            key = listed[place]
+            key, rows = listed[place], set[int](self._rows[first[place] : after[place]].tolist())
             hits[key] = [
                 (row, _is_compound(spelling))
-                for row in sorted(set(self._rows[first[place] : after[place]].tolist()))
+                for row in sorted(rows)
                 for spelling in _names(self._definitions[row])
                 if _key(spelling) == key
             ]
@@ -126,7 +126,8 @@ class ToolNames:
 
     def _merge(self, hashes: NDArray[np.uint64], rows: NDArray[np.int32], fresh: NDArray[np.int64]) -> None:
         new_hashes, new_rows = array("Q"), array("i")
-        for row in fresh.tolist():
+        numbers: list[int] = fresh.tolist()
+        for row in numbers:
             for key in {_key(name) for name in _names(self._definitions[row])}:
                 new_hashes.append(_hash(key))
                 new_rows.append(row)

@@ -4,9 +4,9 @@ The trade-off in one sentence: costing a tenth makes up for `NEAR_EQUAL` of scor
 more.
 
 - Who may change places: going down the ranking, the tools within `NEAR_EQUAL` of the first one's score form
-  a group, up to the first that fits less than another of them by more than `NEAR_FIT`. Nothing leaves its
-  group. So no tool passes one that fits clearly better, and the only fitting tool stays first whatever it
-  costs.
+  a group, up to the first whose odds of serving the task are more than `NEAR_ODDS` times worse than those of
+  another of them. Nothing leaves its group. So no tool passes one that fits clearly better, and the only
+  fitting tool stays first whatever it costs.
 - Health comes first: tools whose server fails, or whose last calls mostly failed, go behind the others of
   their group, with and without a preference.
 - Cost is counted by factors of ten: each is worth `NEAR_EQUAL` of score. Twice as fast is worth 0.015, so an
@@ -28,8 +28,8 @@ from toolhone.stores import ToolUsage
 NEAR_EQUAL = 0.05
 """Scores this close say the same about fitness; what a tool costs may then decide their order."""
 
-NEAR_FIT = 0.1
-"""Probabilities of serving the task that differ by more are not alike, however close the scores are."""
+NEAR_ODDS = 3.0
+"""Odds of serving the task further apart are not alike, however close the scores are: 0.75 against 0.5."""
 
 DOUBT = 3
 """Calls at the middle cost that every tool is credited with, so that one odd call decides nothing."""
@@ -73,15 +73,19 @@ def _group(
     fits: Mapping[int, float] | Sequence[float],
 ) -> Sequence[int]:
     """The tools from `start` on that may change places with each other."""
-    leader, fittest = scores[order[start]], fits[order[start]]
+    leader, best = scores[order[start]], _odds(fits[order[start]])
     end = start + 1
     while end < len(order):
-        tool = order[end]
-        if leader - scores[tool] > NEAR_EQUAL or fittest - fits[tool] > NEAR_FIT:
+        odds = _odds(fits[order[end]])
+        if leader - scores[order[end]] > NEAR_EQUAL or best > NEAR_ODDS * odds:
             break
-        fittest = max(fittest, fits[tool])
+        best = max(best, odds)
         end += 1
     return order[start:end]
+
+
+def _odds(probability: float) -> float:
+    return probability / max(1.0 - probability, 1e-9)
 
 
 def _costs(

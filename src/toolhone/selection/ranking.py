@@ -47,7 +47,7 @@ class Learned(Protocol):
         ...
 
     def guard(
-        self, order: Sequence[int], base_order: Sequence[int], names: Sequence[str], count: int
+        self, order: Sequence[int], base_order: Sequence[int], names: Mapping[int, str], count: int
     ) -> list[int]:
         """The order with places kept for tools that were never used."""
         ...
@@ -130,7 +130,7 @@ def rank(
     order = _first(scores, named, pinned, wanted)
     if learned is not None and encoded is not None:
         base = _first(evidence.scores, named, pinned, wanted)
-        names = [index.definitions[int(position)].name for position in open_]
+        names = {place: index.definitions[int(open_[place])].name for place in base}
         order = learned.guard(order, base, names, question.max_tools)
 
     sure = tool_probabilities(calibration, tool_features(evidence, scores, order))

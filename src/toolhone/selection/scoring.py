@@ -6,7 +6,7 @@ a small share. The best candidates are then compared with the task token by toke
 and Zaharia, "ColBERT", 2020), each token of the task with the tool's nearest one.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,15 +29,18 @@ INT8 = 127.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """The shares of the parts of a score, each 0..1. The defaults were chosen on the train splits."""
+    """The shares of the parts of a score, each 0..1.
 
-    dense: float = 0.6
+    The defaults were chosen on requests over tools that the encoder never saw in training.
+    """
+
+    dense: float = 0.7
     """Meaning against words."""
     sentence: float = 0.5
     """The best sentence against the whole task."""
     server: float = 0.2
     """The tool's server against the tool."""
-    late: float = 0.35
+    late: float = 0.3
     """Late interaction against all that, among the first candidates."""
     candidates: int = 50
     """How many tools are compared token by token."""
@@ -146,10 +149,10 @@ def _with_tokens(
     present = [vectors for vectors in tokens if vectors is not None]
     parts = late_scores(encoded, present)
     late[known] = parts.max(axis=0)
-    share = weights.sentence
-    judged = parts[0] if len(parts) == 1 else (1 - share) * parts[0] + share * parts[1:].max(axis=0)
-    best, worst = float(judged.max()), float(judged.min())
-    judged = 1.0 - (best - judged) / max(best - worst, LEAST_LATE_SPREAD)
+    # The tokens of a whole task of several steps speak for every tool a little; its sentences do for one.
+    judged = np.stack(
+        [_stretched(part, LEAST_LATE_SPREAD) for part in (parts[1:] if len(parts) > 1 else parts)]
+    ).max(axis=0)
     # Whoever was not judged has no share of it; a candidate that could not be judged keeps what it has.
     result = (1 - weights.late) * scores
     result[first] = scores[first]
@@ -186,37 +189,34 @@ def _blend(
     A tool whose vector is not computed yet gets, in place of its cosine, what its words say, but at least
     what the median of the others got: it is neither buried nor preferred for being new.
     """
-    words = _whole_and_best(_words(lexical[0]), lexical[1:], _words, weights)
+    words = _whole_and_best([_share_of_best(part) for part in lexical], weights)
     if cosine is None or not embedded.any():
         return words
     meaning = np.empty_like(words)
     meaning[embedded] = _whole_and_best(
-        _meaning(cosine[0, embedded]), cosine[1:, embedded], _meaning, weights
+        [_stretched(part, LEAST_SPREAD) for part in cosine[:, embedded]], weights
     )
     meaning[~embedded] = np.maximum(words[~embedded], np.median(meaning[embedded]))
     return np.clip(weights.dense * meaning + (1.0 - weights.dense) * words, 0.0, 1.0)
 
 
-def _whole_and_best(
-    whole: NDArray[np.float64],
-    sentences: NDArray[np.float32],
-    scaled: Callable[[NDArray[np.float32]], NDArray[np.float64]],
-    weights: Weights,
-) -> NDArray[np.float64]:
-    if not len(sentences):
+def _whole_and_best(parts: Sequence[NDArray[np.float64]], weights: Weights) -> NDArray[np.float64]:
+    """The whole task and its sentences, each on its own scale, so that every step has a best tool."""
+    whole, *sentences = parts
+    if not sentences:
         return whole
-    return (1.0 - weights.sentence) * whole + weights.sentence * scaled(sentences.max(axis=0))
+    return (1.0 - weights.sentence) * whole + weights.sentence * np.maximum.reduce(sentences)
 
 
-def _words(lexical: NDArray[np.float32]) -> NDArray[np.float64]:
+def _share_of_best(lexical: NDArray[np.float32]) -> NDArray[np.float64]:
     """BM25 as a share of the best; 0 stays 0."""
     values = lexical.astype(np.float64)
     best = float(values.max()) if values.size else 0.0
     return values / best if best > 0 else values
 
 
-def _meaning(cosine: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cosines stretched so that the best is 1 and the worst 0, unless they hardly differ."""
+def _stretched(cosine: NDArray[np.float32], least: float) -> NDArray[np.float64]:
+    """Cosines stretched so that the best is 1 and the worst 0, unless they differ by less than `least`."""
     values = cosine.astype(np.float64)
     best, worst = float(values.max()), float(values.min())
-    return 1.0 - (best - values) / max(best - worst, LEAST_SPREAD)
+    return 1.0 - (best - values) / max(best - worst, least)

@@ -6,7 +6,7 @@ the catalog, encoding and ranking run in worker threads; the event loop only han
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from random import Random
@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.from_thread
 from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskStatus
 
@@ -23,12 +24,13 @@ from toolhone.selection.calibration import by_words
 from toolhone.selection.encoder import EncodedTask, Encoder
 from toolhone.selection.question import Question, Selection, checked_question
 from toolhone.selection.text import TASK_CHARACTERS
-from toolhone.stores import ToolUsage, VectorStore
+from toolhone.stores import IndexStore, ToolUsage, VectorStore
 
 if TYPE_CHECKING:
     from toolhone.selection.index import ToolIndex
     from toolhone.selection.ranking import Learned, Ranking
     from toolhone.selection.scoring import Weights
+    from toolhone.selection.task_scores import IndexScorer
     from toolhone.selection.vectors import VectorSource
 
 logger = logging.getLogger(__name__)
@@ -61,8 +63,10 @@ class Selector:
         open_vectors: Callable[[], VectorStore] | None,
         usage: Callable[[], Mapping[str, ToolUsage]],
         weights: "Callable[[], Weights] | None" = None,
+        load_learned: "Callable[[str], Awaitable[Learned | None]] | None" = None,
         explore: float = 0.0,
         random: Random | None = None,
+        open_indexes: Callable[[], IndexStore] | None = None,
     ) -> None:
         """Nothing is loaded or opened yet.
 
@@ -71,16 +75,20 @@ class Selector:
             open_vectors: Likewise; `run` also closes the store. `None` keeps vectors in memory only.
             usage: What calls cost so far, by tool; called in a worker thread when a preference needs it.
             weights: The shares of the parts of a score; called in a worker thread, when first needed.
+            load_learned: Called once by `run` with the name of the encoder: what was learned from use.
             explore: The share of answers whose last place shows a tool from further down, so that what is
                 learned from use does not only confirm what was shown before; 0..1.
             random: Decides which; for tests.
+            open_indexes: Gives the files in which indexes of large catalogs are kept for the next start.
         """
         self._explore = explore
         self._random = random or Random()
         self.learned: Learned | None = None
         """What was learned from use. May be set at any time on the event loop."""
+        self._load_learned = load_learned
         self._load_encoder = load_encoder
         self._open_vectors = open_vectors
+        self._open_indexes = open_indexes
         self._usage = usage
         self._load_weights = weights
         self._weights: Weights | None = None
@@ -117,6 +125,8 @@ class Selector:
         try:
             await self._asked.wait()
             encoder = await to_thread.run_sync(self._load_encoder)
+            if self._load_learned is not None:
+                self.learned = await self._load_learned(encoder.name)
             self._encode = lru_cache(maxsize=REMEMBERED_TASKS)(encoder.encode_task)
             self._encoder = encoder
             await self._keep_vectors(encoder)
@@ -147,6 +157,33 @@ class Selector:
                     "The selector is not running, so nothing is indexed. Start `run` first."
                 )
             await self._progress.wait()
+
+    async def task_scorer(self, *, patient: bool) -> "IndexScorer | None":
+        """Scores tasks as `select` does, but without what was learned; for who learns.
+
+        Args:
+            patient: Wait until every tool has a vector; else `None` while there is no encoder.
+
+        Raises:
+            ModelUnavailableError: There is no encoder, and one was waited for.
+            NotRunningError: `run` is not running, and it was waited for.
+        """
+        from toolhone.selection.scoring import Weights
+        from toolhone.selection.task_scores import IndexScorer
+
+        if patient:
+            await self.wait_indexed()
+            await self._current_index()
+            if self._encoder is None or self._problem is not None:
+                raise ModelUnavailableError(self._problem or "There is no encoder.")
+        if self._encoder is None or self._index is None or self._problem is not None:
+            return None
+        if self._weights is None:
+            weights = self._load_weights
+            self._weights = await to_thread.run_sync(weights) if weights is not None else Weights()
+        return IndexScorer(
+            self._index, self._encoder, self._weights, checkpoint=anyio.from_thread.check_cancelled
+        )
 
     async def select(
         self,
@@ -223,7 +260,7 @@ class Selector:
         async with self._building:
             while self._stale or self._index is None:
                 tools = self._tools
-                self._index = await to_thread.run_sync(_build, tools, self._index)
+                self._index = await to_thread.run_sync(_build, tools, self._index, self._open_indexes)
                 self._stale = self._tools is not tools
             return self._index
 
@@ -282,7 +319,7 @@ class Selector:
             notices.append(f"{how}: {with_vector} of {len(among)} tools are encoded so far.")
         if self._explore and not question.exhaustive and self._random.random() < self._explore:
             ranking = explored(ranking, index, self._random)
-        return replace(ranking, notices=(*notices, *ranking.notices))
+        return replace(ranking, notices=(*index.notices, *notices, *ranking.notices))
 
     async def _keep_vectors(self, encoder: Encoder) -> None:
         vectors = await to_thread.run_sync(_vector_source, encoder, self._open_vectors)
@@ -294,6 +331,7 @@ class Selector:
                 if index is self._index and not self._stale:
                     self._settled = True
                     self._announce()
+                    await to_thread.run_sync(_keep, index, self._open_indexes)
                     await self._changed.wait()
         finally:
             with anyio.move_on_after(SAVING_SECONDS, shield=True):
@@ -301,6 +339,7 @@ class Selector:
 
     async def _embed_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
         await to_thread.run_sync(_restore, index, vectors)
+        await to_thread.run_sync(_keep, index, self._open_indexes)
         self._restored = not self._stale
         self._announce()
         missing = list(index.missing().items())
@@ -320,14 +359,25 @@ class Selector:
 # The imports below are late because numpy would cost every start of the server 0.1 s and 20 MB.
 
 
-def _build(tools: Sequence[ToolDefinition], previous: "ToolIndex | None") -> "ToolIndex":
-    from toolhone.selection.index import ToolIndex
+def _build(
+    tools: Sequence[ToolDefinition],
+    previous: "ToolIndex | None",
+    open_indexes: Callable[[], IndexStore] | None,
+) -> "ToolIndex":
+    from toolhone.selection.stored import build_index
 
-    return ToolIndex(tools, previous)
+    return build_index(tools, previous, open_indexes() if open_indexes is not None else None)
+
+
+def _keep(index: "ToolIndex", open_indexes: Callable[[], IndexStore] | None) -> None:
+    from toolhone.selection.stored import save_index
+
+    if open_indexes is not None:
+        save_index(index, open_indexes())
 
 
 def _restore(index: "ToolIndex", vectors: "VectorSource") -> None:
-    index.add(vectors.load(list(index.missing())))
+    vectors.restore(index)
 
 
 def _vector_source(encoder: Encoder, open_store: Callable[[], VectorStore] | None) -> "VectorSource":

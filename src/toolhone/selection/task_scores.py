@@ -1,12 +1,13 @@
 """A remembered task as the selector scores it today, without anything learned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from toolhone.models import content_hash
 from toolhone.selection.encoder import EncodedTask, Encoder
 from toolhone.selection.evidence import RememberedTask
 from toolhone.selection.index import ToolIndex
@@ -71,6 +72,10 @@ class IndexScorer:
         return self._encoder.name
 
     @property
+    def dimensions(self) -> int:
+        return self._encoder.dimensions
+
+    @property
     def index(self) -> ToolIndex:
         return self._index
 
@@ -114,6 +119,44 @@ class IndexScorer:
     def _scored(self, text: str, encoded: EncodedTask) -> TaskScores:
         found = score(self._index, text, self._all, encoded, self._weights)
         return TaskScores(encoded.parts[0], found.scores, found.cosine, found.lexical)
+
+
+class RememberingScorer:
+    """Another scorer that does not encode a task whose vector is known.
+
+    Args:
+        scorer: The other.
+        known: Vectors as `pack` makes them, by the hash of the task's text.
+    """
+
+    def __init__(self, scorer: IndexScorer, known: Mapping[str, bytes]) -> None:
+        self._scorer = scorer
+        self._known = known
+        self.new: dict[str, bytes] = {}
+        """The vectors that were not known before."""
+
+    @property
+    def encoder(self) -> str:
+        return self._scorer.encoder
+
+    @property
+    def index(self) -> ToolIndex:
+        return self._scorer.index
+
+    def vector(self, task: RememberedTask) -> NDArray[np.float32] | None:
+        if task.text is None:
+            return self._scorer.vector(task)
+        key = content_hash(task.text)
+        raw = self._known.get(key) or self.new.get(key)
+        if raw is None or len(raw) != self._scorer.dimensions:
+            vector = self._scorer.vector(task)
+            assert vector is not None
+            raw = self.new[key] = pack(vector).tobytes()
+        # Also of a new one what is kept, so that the same log teaches the same whenever it is read.
+        return unpack(np.frombuffer(raw, np.int8))
+
+    def scores(self, task: RememberedTask) -> TaskScores | None:
+        return self._scorer.scores(task)
 
 
 def pack(vector: NDArray[np.float32]) -> NDArray[np.int8]:

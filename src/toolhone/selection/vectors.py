@@ -1,15 +1,15 @@
 """The vectors of texts: read from the store where it has them, computed and written to it where not."""
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolhone.exceptions import StorageError
 from toolhone.selection.encoder import EncodedText, Encoder
+from toolhone.selection.index import ToolIndex
+from toolhone.selection.matrix import believable
+from toolhone.selection.token_vectors import Tokens
 from toolhone.stores import VectorStore
 
 logger = logging.getLogger(__name__)
@@ -17,57 +17,8 @@ logger = logging.getLogger(__name__)
 SAVED_TOGETHER = 64
 """Texts whose vectors are written in one transaction."""
 
-TOKEN_BYTES = 16 * 1024 * 1024
-"""Token vectors kept in memory: those of about 2,500 tools. Others are read from the store when needed."""
-
-Tokens = NDArray[np.int8]
-
-
-class TokenVectors:
-    """Token vectors by text: those last used in memory, the others behind `source`. Any thread."""
-
-    def __init__(self, *, most_bytes: int = TOKEN_BYTES) -> None:
-        self.source: Callable[[Sequence[str]], Mapping[str, Tokens]] | None = None
-        """Reads what is not in memory."""
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[str, Tokens] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def keep(self, encoded: Mapping[str, EncodedText]) -> None:
-        """Take in the token vectors of these texts."""
-        self._keep({text_hash: text.tokens for text_hash, text in encoded.items()})
-
-    def get(self, text_hashes: Sequence[str]) -> list[Tokens | None]:
-        """In order; `None` where there are none."""
-        with self._lock:
-            found = {text_hash: self._kept[text_hash] for text_hash in text_hashes if text_hash in self._kept}
-            for text_hash in found:
-                self._kept.move_to_end(text_hash)
-        unknown = [text_hash for text_hash in text_hashes if text_hash not in found]
-        if unknown and self.source is not None:
-            read = dict(self.source(unknown))
-            self._keep(read)
-            found |= read
-        return [found.get(text_hash) for text_hash in text_hashes]
-
-    def clear(self) -> None:
-        """Forget all of them: they were another encoder's."""
-        with self._lock:
-            self._kept.clear()
-            self._bytes = 0
-
-    def _keep(self, vectors: Mapping[str, Tokens]) -> None:
-        with self._lock:
-            for text_hash, tokens in vectors.items():
-                if not tokens.size:
-                    continue
-                if (old := self._kept.pop(text_hash, None)) is not None:
-                    self._bytes -= old.nbytes
-                self._kept[text_hash] = tokens
-                self._bytes += tokens.nbytes
-            while self._bytes > self._most_bytes:
-                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+READ_TOGETHER = 4096
+"""Texts whose vectors are read in one statement."""
 
 
 class VectorSource:
@@ -81,15 +32,25 @@ class VectorSource:
         self._open_store = open_store
         self._store: VectorStore | None = None
         self._unsaved: dict[str, EncodedText] = {}
+        self._noted: str | None = None
+        """The index file whose texts the store was told of; empty for none."""
+
+    def restore(self, index: ToolIndex) -> None:
+        """Give the index all vectors that the store has for it, and a way to token vectors."""
+        self._open()
+        index.use_encoder(self._encoder.name, self._encoder.dimensions)
+        index.read_tokens_by(self.tokens)
+        wanted = index.hashes(embedded=False)
+        for start in range(0, len(wanted), READ_TOGETHER):
+            index.add(self.load(wanted[start : start + READ_TOGETHER]))
+        if self._noted is None or (index.parts.stored_as or "") != self._noted:
+            # A stored index brings vectors along, and would let the store believe that nobody uses its own.
+            index.lack(self._lost(index.hashes(embedded=True)))
+            self._noted = index.parts.stored_as or ""
 
     def load(self, text_hashes: Sequence[str]) -> dict[str, EncodedText]:
         """Those of these texts whose vector the store has. Token vectors are left there, see `tokens`."""
-        if self._open_store is not None:
-            open_store, self._open_store = self._open_store, None
-            try:
-                self._store = open_store()
-            except StorageError as error:
-                self._do_without(error)
+        self._open()
         self.flush()
         found: dict[str, bytes] = {}
         try:
@@ -97,12 +58,15 @@ class VectorSource:
                 found = self._store.get(self._encoder.name, text_hashes)
         except StorageError as error:
             self._do_without(error)
-        none = np.zeros((0, self._encoder.token_dimensions), np.int8)
+        size = 4 * self._encoder.dimensions
         # A damaged row is computed again, not believed.
+        whole = {text_hash: raw for text_hash, raw in found.items() if len(raw) == size}
+        vectors = np.frombuffer(b"".join(whole.values()), "<f4").reshape(-1, self._encoder.dimensions)
+        none = np.zeros((0, self._encoder.token_dimensions), np.int8)
         return {
             text_hash: EncodedText(vector, none)
-            for text_hash, raw in found.items()
-            if (vector := _vector(raw, self._encoder.dimensions)) is not None
+            for text_hash, vector, good in zip(whole, vectors, believable(vectors), strict=True)
+            if good
         }
 
     def tokens(self, text_hashes: Sequence[str]) -> dict[str, Tokens]:
@@ -151,15 +115,31 @@ class VectorSource:
             self._store.close()
             self._store = None
 
+    def _open(self) -> None:
+        if self._open_store is not None:
+            open_store, self._open_store = self._open_store, None
+            try:
+                self._store = open_store()
+            except StorageError as error:
+                self._do_without(error)
+
+    def _lost(self, text_hashes: Sequence[str]) -> list[str]:
+        """Those of these texts whose token vectors the store should have, and has not."""
+        lost: list[str] = []
+        for start in range(0, len(text_hashes), READ_TOGETHER):
+            some = text_hashes[start : start + READ_TOGETHER]
+            try:
+                if self._store is None:
+                    return []
+                kept = self._store.keep(self._encoder.name, some, max(self._encoder.token_dimensions, 1))
+            except StorageError as error:
+                self._do_without(error)
+                return []
+            lost += [text_hash for text_hash in some if text_hash not in kept]
+        return lost if self._encoder.token_dimensions else []
+
     def _do_without(self, error: StorageError) -> None:
         logger.warning("Vectors are not kept from now on, so the next start computes them again: %s", error)
         if self._store is not None:
             self._store.close()
             self._store = None
-
-
-def _vector(raw: bytes, dimensions: int) -> NDArray[np.float32] | None:
-    if len(raw) != 4 * dimensions:
-        return None
-    vector = np.frombuffer(raw, "<f4").astype(np.float32)
-    return vector if np.isfinite(vector).all() else None

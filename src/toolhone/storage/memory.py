@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import fmean
 
@@ -11,12 +11,21 @@ from toolhone.exceptions import InvalidRequestError, StorageError
 from toolhone.models import AuditEvent, EventKind, Json, JsonObject
 from toolhone.storage.audit_query import checked, matches
 from toolhone.storage.chain import GENESIS, AuditRow, ChainCheck, exported, seal, unsealed
+from toolhone.storage.learning import (
+    KEPT,
+    check_artifact,
+    expired_version,
+    nothing_to_roll_back,
+    unknown_version,
+)
 from toolhone.storage.results import TOMBSTONE_SECONDS, check_size, expired, made_room, unknown
 from toolhone.stores import (
     RECENT_CALLS,
     RECENT_SECONDS,
     AuditQuery,
     AuditVerification,
+    LearnedVersion,
+    Promotion,
     StoredCatalog,
     StoredResult,
     ToolUsage,
@@ -139,8 +148,10 @@ class MemoryVectorStore:
     def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
         return _of_model(self._tokens, model, text_hashes)
 
-    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
-        return self.get(model, text_hashes).keys() & self.tokens(model, text_hashes).keys()
+    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
+        tokens = self.tokens(model, text_hashes)
+        whole = {text_hash for text_hash, rows in tokens.items() if rows and len(rows) % token_bytes == 0}
+        return self.get(model, text_hashes).keys() & whole
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
         for kind, values in ((self._vectors, vectors), (self._tokens, tokens)):
@@ -221,6 +232,91 @@ def _recent(rows: Sequence[AuditRow]) -> tuple[tuple[float, bool], ...]:
         if row["success"] is not None and row["error_code"] != "cancelled"
     ]
     return tuple((moment, worked) for moment, worked in ended if moment >= since)[-RECENT_CALLS:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    promotion: Promotion
+    back_to: int | None
+
+
+class MemoryLearningStore:
+    """Versions in a dictionary."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, LearnedVersion] = {}
+        self._artifacts: dict[str, bytes] = {}
+        self._served: list[_Served] = []
+        self._vectors: dict[tuple[str, str], bytes] = {}
+
+    def add(self, version: LearnedVersion, artifact: bytes) -> None:
+        check_artifact(version, artifact)
+        kept = self._versions.setdefault(version.version, version)
+        self._versions[version.version] = replace(kept, expired=version.expired)
+        self._artifacts[version.version] = artifact
+        served = {served.promotion.version for served in self._served}
+        for old in list(self._versions)[:-KEPT]:
+            if old not in served:
+                del self._versions[old], self._artifacts[old]
+
+    def versions(self) -> list[LearnedVersion]:
+        return list(self._versions.values())[::-1]
+
+    def artifact(self, version: str) -> bytes:
+        if version not in self._artifacts:
+            raise unknown_version(version)
+        return self._artifacts[version]
+
+    def active(self) -> str | None:
+        return self._served[-1].promotion.version if self._served else None
+
+    def promotions(self) -> list[Promotion]:
+        return [served.promotion for served in reversed(self._served)]
+
+    def promote(self, version: str | None, *, at: str, why: str) -> None:
+        if version is not None:
+            if version not in self._versions:
+                raise unknown_version(version)
+            if (expired := self._versions[version].expired) is not None:
+                raise expired_version(version, expired)
+        if version != self.active():
+            back_to = len(self._served) - 1 if self._served else None
+            self._served.append(_Served(Promotion(version=version, at=at, why=why), back_to))
+
+    def rollback(self, *, at: str) -> str | None:
+        return self._go_back(at, "rolled back")
+
+    def expire(self, version: str, why: str, *, at: str) -> None:
+        if version in self._versions and self._versions[version].expired is None:
+            self._versions[version] = replace(self._versions[version], expired=why)
+        if self.active() == version:
+            self._go_back(at, "expired")
+
+    def task_vectors(self, encoder: str, tasks: Sequence[str]) -> dict[str, bytes]:
+        return {task: self._vectors[encoder, task] for task in tasks if (encoder, task) in self._vectors}
+
+    def keep_task_vectors(self, encoder: str, vectors: Mapping[str, bytes], *, only: Sequence[str]) -> None:
+        self._vectors.update({(encoder, task): vector for task, vector in vectors.items()})
+        kept = set(only)
+        self._vectors = {key: vector for key, vector in self._vectors.items() if key[1] in kept}
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _go_back(self, at: str, why: str) -> str | None:
+        active = self.active()
+        if active is None:
+            raise nothing_to_roll_back()
+        number = self._served[-1].back_to
+        version = None
+        while number is not None:
+            version, number = self._served[number].promotion.version, self._served[number].back_to
+            if version is None or self._versions[version].expired is None:
+                break
+            version = None
+        promotion = Promotion(version=version, at=at, why=f"{active} was {why}")
+        self._served.append(_Served(promotion, number))
+        return version
 
 
 def _mean(rows: Sequence[AuditRow], column: str) -> float:

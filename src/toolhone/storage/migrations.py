@@ -209,8 +209,51 @@ def create_results(db: "Database") -> None:
     db.conn.execute("CREATE INDEX results_kept ON results (expires_at, size) WHERE body IS NOT NULL")
 
 
+def create_learning(db: "Database") -> None:
+    """Learned rankings, what was served when, and the vectors of the tasks that were learned from."""
+    db.conn.execute(
+        """
+        CREATE TABLE versions (
+            seq INTEGER PRIMARY KEY,
+            version TEXT NOT NULL UNIQUE,
+            created_at TEXT NOT NULL,
+            encoder TEXT NOT NULL,
+            artifact_hash TEXT NOT NULL,
+            data_hash TEXT NOT NULL,
+            until TEXT NOT NULL,
+            parent TEXT,
+            figures TEXT NOT NULL,
+            expired TEXT,
+            artifact BLOB NOT NULL
+        )
+        """
+    )
+    db.conn.execute(
+        """
+        CREATE TABLE promotions (
+            seq INTEGER PRIMARY KEY,
+            version TEXT REFERENCES versions (version),
+            at TEXT NOT NULL,
+            why TEXT NOT NULL,
+            back_to INTEGER REFERENCES promotions (seq)
+        )
+        """
+    )
+    db.conn.execute(
+        """
+        CREATE TABLE task_vectors (
+            encoder TEXT NOT NULL,
+            task TEXT NOT NULL,
+            vector BLOB NOT NULL,
+            PRIMARY KEY (encoder, task)
+        ) WITHOUT ROWID
+        """
+    )
+
+
 AUDIT = Schema(name="toolhone.audit", steps=(create_audit,))
 CACHE = Schema(
     name="toolhone.cache", steps=(create_catalogs, create_vectors, add_vectors_used_on, create_token_vectors)
 )
 RESULTS = Schema(name="toolhone.results", steps=(create_results,))
+SELECTOR = Schema(name="toolhone.selector", steps=(create_learning,))

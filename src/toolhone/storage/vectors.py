@@ -49,15 +49,16 @@ class SqliteVectorStore:
         )
         return dict(rows)
 
-    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
         rows = self._select(
-            "SELECT text_hash, used_on FROM vectors JOIN token_vectors USING (model, text_hash) "
+            "SELECT text_hash, used_on, coalesce(length(token_vectors.vectors), 0) "
+            "FROM vectors LEFT JOIN token_vectors USING (model, text_hash) "
             "WHERE model = ? AND text_hash IN (SELECT value FROM json_each(?))",
             model,
             text_hashes,
         )
-        self._note_use(model, text_hashes, [used_on for _, used_on in rows])
-        return {text_hash for text_hash, _ in rows}
+        self._note_use(model, text_hashes, [used_on for _, used_on, _ in rows])
+        return {text_hash for text_hash, _, size in rows if size and size % token_bytes == 0}
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
         today = self._today()

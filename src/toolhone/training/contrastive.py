@@ -4,26 +4,31 @@ For a task the selector compares a tool with the whole task and with its best se
 vectors and once token by token (late interaction, Khattab and Zaharia, "ColBERT", 2020). Both scores are
 trained as they are used, each with the contrastive loss InfoNCE (van den Oord et al., 2018): the right tools
 of a task against the other tools of the batch and its hard negatives. Other right tools are masked. The word
-embeddings stay as they are, so words that no task of the training had keep their meaning.
+embeddings stay as they are, so words that no task of the training had keep their meaning, and the trained
+weights may be averaged with those from before (Wortsman et al., "Robust fine-tuning", 2022), which keeps more
+of what was known about tools that no task of the training had.
 
 torch is imported when training starts, never before.
 """
 
-import importlib
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
+from toolhone.exceptions import InvalidRequestError
 from toolhone.selection.sentences import sentence_spans
+from toolhone.training.sources import EncoderParts, required
 
 SCALE = 20.0
 """Inverse temperature of both losses."""
 
 NEAR_COPY = 0.92
 """A tool whose text is this similar to a right one is no negative: it may be as right."""
+
+TRAINABLE = ("bert", "roberta", "xlm-roberta")
+"""Kinds of transformers whose layers can be run one by one on states; others can be exported, not trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,8 @@ class TrainingTask:
     """Places in the tool texts of its `TrainingSet`."""
     also: tuple[int, ...] = ()
     """Tools that would do as well; never used as negatives."""
+    wrong: tuple[int, ...] = ()
+    """Tools that are known not to do: negatives before all others."""
     weight: float = 1.0
 
 
@@ -67,47 +74,52 @@ class Recipe:
     token_dimensions: int = 128
     late_share: float = 1.0
     """Weight of the token loss against the pooled loss."""
+    kept: float = 0.0
+    """Share of the weights from before in the result."""
     seed: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Trained:
-    """The parts of a trained encoder, all torch modules."""
+    """A trained encoder, and the loss of each step."""
 
-    transformer: Any
-    projection: Any
-    tokenizer: Any
+    parts: EncoderParts
     losses: list[float]
 
 
 def finetune(
-    base: Path,
+    start: EncoderParts,
     sets: Sequence[TrainingSet],
     recipe: Recipe,
     *,
     report: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> Trained:
-    """Train on the sets, given a folder with the base model.
+    """Train on the sets, from these parts on, which are changed. A projection they have is trained further.
 
     Args:
         report: Called after each step with its number, the number of all, and the loss, smoothed.
 
     Raises:
-        ValueError: There are no tasks.
+        InvalidRequestError: There are too few tasks, or the transformer is of a kind that cannot be trained.
     """
-    torch = importlib.import_module("torch")
-    transformers = importlib.import_module("transformers")
-    if not any(one.tasks for one in sets):
-        raise ValueError("There are no tasks to train on.")
+    torch = required("torch")
+    transformer, tokenizer = start.transformer, start.tokenizer
+    if transformer.config.model_type not in TRAINABLE:
+        raise InvalidRequestError(
+            f"A transformer of the kind {transformer.config.model_type!r} cannot be trained, only "
+            f"{', '.join(TRAINABLE)}. Export it as it is, or start from another one."
+        )
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(base))
-    transformer = transformers.AutoModel.from_pretrained(str(base))
+    steps = recipe.epochs * sum(len(_batches(one, recipe, random.Random(0))) for one in sets)
+    if steps == 0:
+        raise InvalidRequestError("There are too few tasks to train on: a batch needs two at least.")
     layers = list(transformer.encoder.layer)
     frozen = recipe.frozen_layers if recipe.frozen_layers is not None else len(layers) // 2
     read = [_read(torch, transformer, tokenizer, one, frozen, recipe) for one in sets]
     trained = [parameter for layer in layers[frozen:] for parameter in layer.parameters()]
-    projection = _projection(torch, transformer, layers[frozen:], read, recipe)
+    before = [parameter.detach().clone() for parameter in trained]
+    projection = start.projection or _projection(torch, layers[frozen:], read, recipe)
     optimizer = torch.optim.AdamW(
         [
             {"params": trained, "lr": recipe.learning_rate},
@@ -115,12 +127,12 @@ def finetune(
         ],
         weight_decay=0.01,
     )
-    steps = recipe.epochs * sum(len(_batches(one.of, recipe, random.Random(0))) for one in read)
     warmup = max(1, steps // 10)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))),
-    )
+
+    def share(step: int) -> float:
+        return min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
     for layer in layers[frozen:]:
         layer.train()
     losses: list[float] = []
@@ -140,7 +152,10 @@ def finetune(
             smooth = losses[0] if len(losses) == 1 else 0.95 * smooth + 0.05 * losses[-1]
             report(len(losses), steps, smooth)
     transformer.eval()
-    return Trained(transformer, projection, tokenizer, losses)
+    with torch.no_grad():
+        for parameter, old in zip(trained, before, strict=True):
+            parameter.lerp_(old, recipe.kept)
+    return Trained(replace(start, projection=projection.eval()), losses)
 
 
 @dataclass(slots=True)
@@ -157,7 +172,9 @@ class _Read:
     """(parts, tokens) a task: which tokens belong to the whole and to each sentence."""
 
 
-def _read(torch: Any, transformer: Any, tokenizer: Any, one: TrainingSet, frozen: int, recipe: Recipe) -> _Read:
+def _read(
+    torch: Any, transformer: Any, tokenizer: Any, one: TrainingSet, frozen: int, recipe: Recipe
+) -> _Read:
     tools, pooled, _ = _frozen_states(torch, transformer, tokenizer, one.tools, frozen, recipe.tool_tokens)
     texts = [task.text for task in one.tasks]
     tasks, _, offsets = _frozen_states(torch, transformer, tokenizer, texts, frozen, recipe.task_tokens)
@@ -200,17 +217,17 @@ def _frozen_states(
 
 def _through(torch: Any, layers: Sequence[Any], texts: Sequence[Any]) -> tuple[Any, Any]:
     """The states of texts, padded, after the layers that are trained; and their mask."""
-    padded = torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True)
+    padded: Any = torch.nn.utils.rnn.pad_sequence(list(texts), batch_first=True)
     lengths = torch.tensor([len(text) for text in texts])
     mask = torch.arange(padded.shape[1])[None, :] < lengths[:, None]
     bias = torch.zeros(mask.shape).masked_fill(~mask, torch.finfo(torch.float32).min)[:, None, None, :]
     for layer in layers:
-        output = layer(padded, bias)
-        padded = output[0] if isinstance(output, tuple) else output
+        output: Any = layer(padded, bias)
+        padded = cast("Any", output[0]) if isinstance(output, tuple) else output
     return padded, mask
 
 
-def _projection(torch: Any, transformer: Any, layers: Sequence[Any], read: Sequence[_Read], recipe: Recipe) -> Any:
+def _projection(torch: Any, layers: Sequence[Any], read: Sequence[_Read], recipe: Recipe) -> Any:
     """Token states to token vectors and one weight: begins as the principal components of real tokens."""
     texts = [states for one in read for states in [*one.tasks[:100], *one.tools[:100]]]
     random.Random(recipe.seed).shuffle(texts)
@@ -243,7 +260,8 @@ def _batches(one: TrainingSet, recipe: Recipe, rng: random.Random) -> list[list[
 def _tools_of(one: _Read, tasks: Sequence[TrainingTask], recipe: Recipe, rng: random.Random) -> list[int]:
     """The right tools of the batch and hard negatives: neighbours, and tools of the same server."""
     right = {tool for task in tasks for tool in task.right}
-    chosen = set(right)
+    known = sorted({tool for task in tasks for tool in task.wrong} - right)
+    chosen = right | set(rng.sample(known, min(len(known), recipe.negatives // 2)))
     groups = one.of.groups
     for tool in rng.sample(sorted(right), len(right)):
         if len(chosen) >= len(right) + recipe.negatives or len(chosen) == len(groups):
@@ -348,5 +366,3 @@ def _tokens(torch: Any, projection: Any, hidden: Any) -> tuple[Any, Any]:
     """Unit-length token vectors and the weight of each token, 0..1."""
     projected = projection(hidden)
     return torch.nn.functional.normalize(projected[..., :-1], dim=-1), torch.sigmoid(projected[..., -1])
-
-

@@ -1,4 +1,4 @@
-"""Exports an encoder as the folder that the server loads without torch, and checks it against the original."""
+"""Exports an encoder as the folder that the server loads without torch, and checks it by the original."""
 
 import datetime
 import hashlib
@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from toolhone.exceptions import InvalidRequestError, ToolhoneError
 from toolhone.models import JsonObject
 from toolhone.training.int8 import with_int8_weights
-from toolhone.training.sources import EncoderParts, required
+from toolhone.training.sources import TRANSPOSED, EncoderParts, required
 
 FORMAT = 1
 TEXT_TOKENS = 128
@@ -28,9 +28,6 @@ LEAST_TOKEN_COSINE = 0.95
 LEAST_AGREEMENT = 0.9
 
 NEIGHBOURS = 5
-
-TRANSPOSED = ".transposed"
-"""Ends the name of a weight that is stored the other way round."""
 
 CHECKED = (
     "List the open pull requests of a repository.",
@@ -44,7 +41,7 @@ CHECKED = (
     "把这个文件翻译成英文",
     "delete_branch: Delete a git branch, locally or on the remote. branch_name, force, remote",
     "Which of our servers have been restarted since yesterday, and why?",
-    "resize_image: Scale an image to a width and height, keeping its proportions. image, width, height, format",
+    "resize_image: Scale an image to a width and height, keeping its proportions. image, width, height",
     "What is the derivative of x squared times sine x?",
     "play_music: Plays a song, an album or a playlist on the speaker. song; artist; album; volume",
     "Book a table for four at an Italian restaurant near the station tonight at eight.",
@@ -52,8 +49,8 @@ CHECKED = (
     "find cheap flights from Berlin to Lisbon in May",
     "get_stock_price: Latest price of a stock by its ticker symbol. symbol, currency, exchange",
     "a",
-    "Summarise the discussion in the channel, list the decisions with who took them, write the summary to the "
-    "wiki page of the project, and post a link to it in the channel. Leave out what is only chat. "
+    "Summarise the discussion in the channel, list the decisions with who took them, write the summary to "
+    "the wiki page of the project, and post a link to it in the channel. Leave out what is only chat. "
     "If a decision has a date, create a calendar entry for it and invite the people who were named.",
 )
 """Tasks and tools of many kinds; what an export is checked with unless the caller has better texts."""
@@ -70,7 +67,7 @@ class ExportCheck:
     """Between the vectors of a token: the worst token. `None` without token vectors."""
     largest_weight_error: float | None
     agreement: float
-    """Of the five texts that the original finds most similar to a text, the share that the export finds too."""
+    """Of the five texts that the original finds most similar to a text, the share that the export finds."""
 
     @property
     def passed(self) -> bool:
@@ -79,6 +76,10 @@ class ExportCheck:
             and (self.least_token_cosine is None or self.least_token_cosine >= LEAST_TOKEN_COSINE)
             and self.agreement >= LEAST_AGREEMENT
         )
+
+    def described(self) -> str:
+        token = "" if self.least_token_cosine is None else f", of a token {self.least_token_cosine:.4f}"
+        return f"least cosine of a text {self.least_cosine:.4f}{token}, same neighbours {self.agreement:.0%}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +130,9 @@ def export_bundle(
         check = check_export(parts, made, check_texts)
         if not check.passed:
             raise ToolhoneError(
-                f"The export of {name!r} differs too much from the original: least cosine of a text "
-                f"{check.least_cosine:.4f} (at least {LEAST_COSINE}), of a token "
-                f"{check.least_token_cosine if check.least_token_cosine is None else round(check.least_token_cosine, 4)} "
-                f"(at least {LEAST_TOKEN_COSINE}), same neighbours {check.agreement:.0%} "
-                f"(at least {LEAST_AGREEMENT:.0%}). Its weights do not bear int8; nothing was written.",
+                f"The export of {name!r} differs too much from the original: {check.described()}. At least "
+                f"{LEAST_COSINE}, {LEAST_TOKEN_COSINE} and {LEAST_AGREEMENT:.0%} are asked for. Its weights do "
+                "not bear int8; nothing was written.",
                 data=asdict(check),
             )
         manifest = {
@@ -148,7 +147,7 @@ def export_bundle(
             "files": {file: _sha256(made / file) for file in ("encoder.onnx", "tokenizer.json")},
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "parent": parent,
-            "transformer": parts.transformer.config.to_dict(),
+            "transformer": _config(parts),
             "padding": parts.tokenizer.pad_token,
             "check": asdict(check),
             "training": training or {},
@@ -184,7 +183,9 @@ def check_export(parts: EncoderParts, folder: Path, texts: Sequence[str] = CHECK
             given = torch.tensor([ids])
             original = [one.numpy()[0] for one in module(given, torch.ones_like(given))]
         own = np.array([tokenizer.encode(text).ids], np.int64)
-        exported = [one[0] for one in session.run(None, {"input_ids": own, "attention_mask": np.ones_like(own)})]
+        exported = [
+            one[0] for one in session.run(None, {"input_ids": own, "attention_mask": np.ones_like(own)})
+        ]
         for side, states in zip(pooled, (original[0], exported[0]), strict=True):
             mean = states.mean(axis=0)
             side.append(mean / np.linalg.norm(mean))
@@ -208,7 +209,9 @@ def _agreement(before: Any, after: Any) -> float:
     for vectors in (before, after):
         similar = vectors @ vectors.T
         np.fill_diagonal(similar, -2.0)
-        neighbours.append([set(row) for row in np.argsort(-similar, axis=1, kind="stable")[:, :NEIGHBOURS].tolist()])
+        neighbours.append(
+            [set(row) for row in np.argsort(-similar, axis=1, kind="stable")[:, :NEIGHBOURS].tolist()]
+        )
     shared = [len(a & b) / len(a) for a, b in zip(*neighbours, strict=True)]
     return sum(shared) / len(shared)
 
@@ -234,28 +237,28 @@ def _graph(parts: EncoderParts) -> Any:
     return _named_weights(program.model_proto, module)
 
 
-def _named_weights(graph: Any, module: Any) -> Any:
-    """Give each weight the name of its parameter, so that training can go on from the bundle.
+def _named_weights(model: Any, module: Any) -> Any:
+    """Name each matrix after its parameter, so that training can go on from the bundle.
 
-    The exporter stores matrices transposed, under numbers.
+    The exporter keeps the names of all others; matrices it stores transposed, under numbers.
     """
     numpy_helper = importlib.import_module("onnx").numpy_helper
-    names: dict[bytes, str] = {}
-    for name, parameter in module.named_parameters():
-        names[_identity(parameter.detach().numpy())] = name
-        if parameter.ndim == 2:
-            names[_identity(parameter.detach().numpy().T)] = f"{name}{TRANSPOSED}"
-    parameters = set(names.values())
-    renamed = {
-        one.name: names[identity]
-        for one in graph.graph.initializer
-        if one.name not in parameters and (identity := _identity(numpy_helper.to_array(one))) in names
+    names = {
+        _identity(parameter.detach().numpy().T): f"{name}{TRANSPOSED}"
+        for name, parameter in module.named_parameters()
+        if parameter.ndim == 2
     }
-    for one in graph.graph.initializer:
-        one.name = renamed.get(one.name, one.name)
-    for node in graph.graph.node:
+    kept = {name for name, _ in module.named_parameters()}
+    renamed: dict[str, str] = {}
+    for one in model.graph.initializer:
+        if one.name not in kept and len(one.dims) == 2:
+            name = names.pop(_identity(numpy_helper.to_array(one)), None)
+            if name is not None:
+                renamed[one.name] = name
+                one.name = name
+    for node in model.graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
-    return graph
+    return model
 
 
 def _identity(values: Any) -> bytes:
@@ -265,12 +268,7 @@ def _identity(values: Any) -> bytes:
 def _outputs(torch: Any, parts: EncoderParts) -> Any:
     """A module from (ids, mask) to what the bundle gives: states, and token vectors with their weights."""
 
-    class Outputs(torch.nn.Module):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.transformer = parts.transformer
-            self.projection = parts.projection
-
+    class Outputs(torch.nn.Module):
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             if self.projection is None:
@@ -279,7 +277,18 @@ def _outputs(torch: Any, parts: EncoderParts) -> Any:
             vectors = torch.nn.functional.normalize(projected[..., :-1], dim=-1)
             return states, vectors, torch.sigmoid(projected[..., -1])
 
-    return Outputs().eval()
+    outputs: Any = Outputs()
+    outputs.transformer, outputs.projection = parts.transformer, parts.projection
+    return outputs.eval()
+
+
+def _config(parts: EncoderParts) -> JsonObject:
+    """What the transformer is built from; not where it lay on this machine."""
+    config = parts.transformer.config
+    return {
+        "model_type": config.model_type,
+        **{k: v for k, v in config.to_diff_dict().items() if k[0] != "_"},
+    }
 
 
 def _tokenizer_json(parts: EncoderParts) -> str:
@@ -292,7 +301,7 @@ def _tokenizer_json(parts: EncoderParts) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """The exporter warns of packages it does not need and of its own internals."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level

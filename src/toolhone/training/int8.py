@@ -28,7 +28,9 @@ def with_int8_weights(model: Any) -> Any:
     weights = {
         one.name: one
         for one in graph.initializer
-        if one.data_type == onnx.TensorProto.FLOAT and len(one.dims) == 2 and one.dims[0] * one.dims[1] >= LARGE
+        if one.data_type == onnx.TensorProto.FLOAT
+        and len(one.dims) == 2
+        and one.dims[0] * one.dims[1] >= LARGE
     }
     matrices, tables = _roles(graph, weights)
     stored: list[Any] = []

@@ -1,4 +1,4 @@
-"""Reads a folder with a sentence-transformers model, or one that training saved, as the parts of an encoder."""
+"""Reads the parts of an encoder: from a sentence-transformers model, what training saved, or a bundle."""
 
 import importlib
 import json
@@ -8,9 +8,14 @@ from typing import Any
 
 from toolhone.exceptions import InvalidRequestError, ToolhoneError
 from toolhone.models import JsonObject
+from toolhone.selection.bundle import MANIFEST, TOKENIZER, WEIGHTS
+from toolhone.training.int8 import stored_weights
 
 PROJECTION = "projection.pt"
 """The trained layer from token states to token vectors and weights, beside the transformer's files."""
+
+TRANSPOSED = ".transposed"
+"""Ends the name of a weight that a bundle stores the other way round."""
 
 LONGEST = 256
 """No encoder is given more tokens of a task than this, whatever it could read."""
@@ -43,6 +48,8 @@ def read_parts(folder: Path) -> EncoderParts:
         InvalidRequestError: The folder has no such model, or one that pools in another way.
         ToolhoneError: What training needs is not installed.
     """
+    if (folder / MANIFEST).is_file():
+        return _from_bundle(folder)
     if not (folder / "config.json").is_file():
         raise InvalidRequestError(
             f"{str(folder)!r} is not the folder of a sentence-transformers model: it has no config.json. "
@@ -73,6 +80,61 @@ def read_parts(folder: Path) -> EncoderParts:
         tokenizer=tokenizer,
         projection=_projection(torch, folder / PROJECTION),
         longest=_longest(folder, transformer, tokenizer),
+    )
+
+
+def save_parts(parts: EncoderParts, folder: Path) -> None:
+    """Write what `read_parts` reads, in full precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts.transformer.save_pretrained(folder)
+    parts.tokenizer.save_pretrained(folder)
+    if parts.projection is not None:
+        required("torch").save(parts.projection.state_dict(), str(folder / PROJECTION))
+
+
+def _from_bundle(folder: Path) -> EncoderParts:
+    """The encoder that the server loads, made trainable again; its weights are as exact as int8 is."""
+    torch, transformers, onnx = required("torch"), required("transformers"), required("onnx")
+    manifest = _read(folder / MANIFEST)
+    if "transformer" not in manifest:
+        raise InvalidRequestError(
+            f"The encoder in {str(folder)!r} does not say what its transformer is built from. Export it "
+            "again, or name the folder of a sentence-transformers model to start from."
+        )
+    config = dict(manifest["transformer"])
+    transformer = transformers.AutoModel.from_config(
+        transformers.AutoConfig.for_model(config.pop("model_type"), **config), attn_implementation="eager"
+    )
+    weights = {
+        name.removesuffix(TRANSPOSED): torch.tensor(values.T if name.endswith(TRANSPOSED) else values)
+        for name, values in stored_weights(onnx.load(str(folder / WEIGHTS))).items()
+    }
+    stored = {
+        name.removeprefix("transformer."): weights[name]
+        for name in weights
+        if name.startswith("transformer.")
+    }
+    lacking = [
+        name
+        for name in transformer.load_state_dict(stored, strict=False).missing_keys
+        if "pooler" not in name
+    ]
+    if lacking:
+        raise InvalidRequestError(
+            f"The encoder in {str(folder)!r} lacks the weights {', '.join(lacking[:3])}. Export it again."
+        )
+    projection = None
+    if manifest["token_dimensions"]:
+        projection = torch.nn.Linear(manifest["dimensions"], manifest["token_dimensions"] + 1)
+        projection.load_state_dict({part: weights[f"projection.{part}"] for part in ("weight", "bias")})
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / TOKENIZER), pad_token=manifest["padding"]
+    )
+    return EncoderParts(
+        transformer=transformer.eval(),
+        tokenizer=tokenizer,
+        projection=projection,
+        longest=int(manifest["task_tokens"]),
     )
 
 
@@ -107,7 +169,9 @@ def _longest(folder: Path, transformer: Any, tokenizer: Any) -> int:
     positions = getattr(transformer.config, "max_position_embeddings", None)
     if positions:
         # RoBERTa counts positions from behind the padding token.
-        limits.append(int(positions) - 2 if int(positions) % 2 == 0 and int(positions) % 16 == 2 else int(positions))
+        limits.append(
+            int(positions) - 2 if int(positions) % 2 == 0 and int(positions) % 16 == 2 else int(positions)
+        )
     settings = folder / "sentence_bert_config.json"
     if settings.is_file():
         limits.append(int(_read(settings).get("max_seq_length") or LONGEST))
@@ -115,7 +179,7 @@ def _longest(folder: Path, transformer: Any, tokenizer: Any) -> int:
 
 
 def _refuse_other_pooling(folder: Path) -> None:
-    """The server pools by the mean, of the whole and of each sentence; other models would be wrong silently."""
+    """The server pools by the mean, of the whole and of each sentence; others would be wrong silently."""
     modules = folder / "modules.json"
     if not modules.is_file():
         return  # sentence-transformers takes the mean of a bare transformer, too
@@ -125,8 +189,8 @@ def _refuse_other_pooling(folder: Path) -> None:
             how = _pooling(_read(folder / module["path"] / "config.json"))
             if how != "mean":
                 raise InvalidRequestError(
-                    f"The model in {str(folder)!r} pools by {how!r}; only the mean of all tokens is supported. "
-                    "Choose a model whose 1_Pooling/config.json says mean."
+                    f"The model in {str(folder)!r} pools by {how!r}; only the mean of all tokens is "
+                    "supported. Choose a model whose 1_Pooling/config.json says mean."
                 )
         elif kind not in ("Transformer", "Normalize"):
             raise InvalidRequestError(
@@ -145,7 +209,11 @@ def _refuse_other_pooling(folder: Path) -> None:
 def _pooling(config: JsonObject) -> str:
     if "pooling_mode" in config:
         return str(config["pooling_mode"])
-    modes = [key.removeprefix("pooling_mode_") for key, on in config.items() if key.startswith("pooling_mode_") and on]
+    modes = [
+        key.removeprefix("pooling_mode_")
+        for key, on in config.items()
+        if key.startswith("pooling_mode_") and on
+    ]
     return "mean" if modes == ["mean_tokens"] else "+".join(modes)
 
 
@@ -153,4 +221,6 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise InvalidRequestError(f"{str(path)!r} cannot be read: {exc}. Save or download the model again.") from exc
+        raise InvalidRequestError(
+            f"{str(path)!r} cannot be read: {exc}. Save or download the model again."
+        ) from exc
