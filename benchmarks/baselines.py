@@ -65,7 +65,7 @@ class Words:
     def search(self, task: str) -> list[str]:
         """Tools that share no word with the task are not given."""
         scores = self.scores(task)
-        return first(self._names, scores, min(self._k, np.count_nonzero(scores)))
+        return first(self._names, scores, min(self._k, int(np.count_nonzero(scores))))
 
 
 class Meaning:
@@ -99,7 +99,7 @@ class Mix:
         return first(self._names, DENSE * meaning + (1 - DENSE) * words, self._k)
 
 
-def first(names: Sequence[str], scores: Scores, k: int) -> list[str]:
+def first(names: list[str], scores: Scores, k: int) -> list[str]:
     """The best names; ties keep the order of the file."""
     return [names[i] for i in np.argsort(-scores, kind="stable")[:k]]
 

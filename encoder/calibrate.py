@@ -1,10 +1,11 @@
-"""Fits what the scores of an encoder mean, on train splits, and writes it where the selector reads it.
+"""Fits what the scores of an encoder mean, and writes it where the selector reads it.
 
 python encoder/calibrate.py --data FOLDER --servers FOLDER [--bundle FOLDER]
 
-The probability that a tool serves a task is fitted on the first places of each train task; that any tool does, on
-each train task twice: as it is, and with its right tools taken out of the catalog. The hybrid coefficients go into
-the manifest of the encoder, those for words alone into `src/toolhone/selection/assets/calibration.json`.
+The requests are those over tools that the encoder never saw in training: on the others it is surer than it
+may be. The probability that a tool serves a task is fitted on the first places of each request; that any tool
+does, on each request twice: as it is, and with its right tools taken out of the catalog. What is fitted with
+the encoder goes into its manifest, what is fitted for words alone into the selector's `assets`.
 """
 
 import argparse
@@ -47,11 +48,11 @@ LOST_RECALL = 0.01
 class Examples:
     """Rows for both regressions; `groups` keeps the places of one task together."""
 
-    tools: list[NDArray[np.float64]] = field(default_factory=list)
-    right: list[NDArray[np.bool_]] = field(default_factory=list)
-    gold: list[int] = field(default_factory=list)
-    tasks: list[NDArray[np.float64]] = field(default_factory=list)
-    served: list[bool] = field(default_factory=list)
+    tools: list[NDArray[np.float64]] = field(default_factory=list[NDArray[np.float64]])
+    right: list[NDArray[np.bool_]] = field(default_factory=list[NDArray[np.bool_]])
+    gold: list[int] = field(default_factory=list[int])
+    tasks: list[NDArray[np.float64]] = field(default_factory=list[NDArray[np.float64]])
+    served: list[bool] = field(default_factory=list[bool])
 
 
 def collect(one: LabelledSet, encoder: BundleEncoder, *, by_words: bool, into: Examples) -> None:
@@ -102,7 +103,9 @@ def fitted(features: NDArray[np.float64], labels: NDArray[np.bool_], names: Iter
     coefficients = weights[1:] / spread
     return Logistic(
         intercept=round(float(weights[0] - coefficients @ np.where(np.isinf(spread), 0, mean)), 6),
-        coefficients={name: round(float(value), 6) for name, value in zip(names, coefficients, strict=True) if value},
+        coefficients={
+            name: round(float(value), 6) for name, value in zip(names, coefficients, strict=True) if value
+        },
     )
 
 
@@ -111,13 +114,16 @@ def calibrated(examples: Examples) -> Calibration:
     tasks, served = np.stack(examples.tasks), np.array(examples.served)
     task = fitted(tasks, served, TASK_FEATURES)
     draft = Calibration(tool=tool, task=task, nothing_below=0, least=0)
-    sure = 1 / (1 + np.exp(-(tasks @ [task.coefficients.get(name, 0) for name in TASK_FEATURES] + task.intercept)))
+    sure = 1 / (
+        1 + np.exp(-(tasks @ [task.coefficients.get(name, 0) for name in TASK_FEATURES] + task.intercept))
+    )
     nothing_below = float(np.quantile(sure[served], WRONGLY_NOTHING))
     likely = [tool_probabilities(draft, features)[:5] for features in examples.tools]
 
     def recall(least: float) -> float:
         cut = draft.model_copy(update={"least": least})
-        shown = [right[: enough(cut, fits.tolist())].sum() for right, fits in zip(examples.right, likely, strict=True)]
+        rows = zip(examples.right, likely, strict=True)
+        shown = [right[: enough(cut, fits.tolist())].sum() for right, fits in rows]
         return float(np.mean(np.array(shown) / np.array(examples.gold)))
 
     full = recall(0.0)
@@ -128,7 +134,8 @@ def calibrated(examples: Examples) -> Calibration:
     cut = draft.model_copy(update={"least": least})
     shown = np.mean([enough(cut, fits.tolist()) for fits in likely])
     print(f"recall@5 {full:.3f}, shown {shown:.2f} tools of 5 at {least:.3f}: {recall(least):.3f}")
-    print(f"nothing fits below {nothing_below:.3f}: right for {np.mean(sure[~served] < nothing_below):.3f} of the tasks")
+    told = np.mean(sure[~served] < nothing_below)
+    print(f"nothing fits below {nothing_below:.3f}: said of {told:.3f} of the tasks without a tool")
     return Calibration(tool=tool, task=task, nothing_below=round(nothing_below, 4), least=round(least, 4))
 
 
@@ -142,8 +149,8 @@ def main() -> None:
     results: dict[bool, Calibration] = {}
     for by_words in (True, False):
         examples = Examples()
-        for train, _ in labelled(options.data, options.servers):
-            collect(train, encoder, by_words=by_words, into=examples)
+        for _, unseen in labelled(options.data, options.servers):
+            collect(unseen, encoder, by_words=by_words, into=examples)
         print("words alone" if by_words else "with the encoder")
         results[by_words] = calibrated(examples)
     FILE.write_text(json.dumps(results[True].model_dump(), indent=1) + "\n")

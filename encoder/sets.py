@@ -26,9 +26,11 @@ HELD_OUT = 4
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """A request, the tools that are right for it, and those that would do as well."""
+
     query: str
-    gold: tuple[str, ...]
-    also: tuple[str, ...] = ()
+    gold: Sequence[str]
+    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def labelled(data: Path, servers: Path) -> list[tuple[LabelledSet, LabelledSet]]
     sets: list[tuple[LabelledSet, LabelledSet]] = []
     for name in ("metatool", "seal-tools", "bfcl"):
         tools = read_tools(data / name / "tools.jsonl")
-        requests = [Request(row["query"], tuple(row["gold"])) for row in _lines(data / name / "queries-train.jsonl")]
+        requests = _requests(data / name / "queries-train.jsonl")
         if (REQUESTS / f"{name}.jsonl").exists():
             requests += _requests(REQUESTS / f"{name}.jsonl")
         sets.append(_divided(name, tools, _capped(requests), held_out))

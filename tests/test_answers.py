@@ -4,25 +4,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.answers import ROSTER_TOKENS, Finding, FoundTool, LeftOut, fit, found_text
-from toolhone.models import Annotations, ToolDefinition
+from toolhone.models import Annotations, Json, ToolDefinition
 
 
 def words(text: str) -> int:
     return len(text.split())
 
 
-def tool(name: str, fits: float = 0.8, *, read_only: bool = False, **more: object) -> FoundTool:
+def tool(name: str, fits: float = 0.8, *, read_only: bool = False, **more: Json) -> FoundTool:
     definition = ToolDefinition(
         name=name,
         description=f"What {name} does.\nMore of it.",
         input_schema={"type": "object"},
         annotations=Annotations(read_only=read_only),
     )
-    return FoundTool(definition=definition, score=0.9, fits=fits, **more)  # type: ignore[arg-type]
+    return FoundTool(definition=definition, score=0.9, fits=fits, **more)
 
 
-def finding(*tools: FoundTool, fits: float = 0.8, nothing_fits: bool = False, **more: object) -> Finding:
-    return Finding(tools=tools, fits=fits, nothing_fits=nothing_fits, considered=9, **more)  # type: ignore[arg-type]
+def finding(*tools: FoundTool, fits: float = 0.8, nothing_fits: bool = False, **more: Json) -> Finding:
+    return Finding(tools=tools, fits=fits, nothing_fits=nothing_fits, considered=9, **more)
 
 
 def test_the_first_line_is_the_verdict() -> None:
@@ -39,6 +39,12 @@ def test_a_tool_stands_with_its_schema_and_the_way_to_call_it() -> None:
 
     assert '\n## a (99%, call_tools)\nWhat a does.\nMore of it.\n{"type":"object"}\n' in text
     assert "\n## b (100%, call_read_tools, pinned; it fails)\n" in text
+
+
+def test_a_percentage_is_rounded_down_and_says_what_the_data_says() -> None:
+    for fits, percent, data in ((0.57, "57%", 0.57), (0.9999, "99%", 0.999), (1.0, "100%", 1.0)):
+        assert tool("a", fits).percent == percent
+        assert tool("a", fits).as_json()["fits"] == data
 
 
 def test_when_nothing_fits_only_pinned_tools_have_their_schemas() -> None:

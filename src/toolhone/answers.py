@@ -1,6 +1,7 @@
 """How answers read: the text forms of what toolhone tells an agent. Pure."""
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,9 @@ LINE = 120
 """Characters of the description of a tool that probably does not fit."""
 
 TOKEN_BUDGET = "token budget"
+
+ROUNDING = 1e-9
+"""What binary fractions may lack: 0.57 is to be 57 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +37,17 @@ class FoundTool:
     caution: str | None = None
     """Why a call of it is likely to fail now."""
 
+    @property
+    def percent(self) -> str:
+        """`fits` for people, rounded down: only a tool that the task names is certain."""
+        return f"{math.floor(self.fits * 100 + ROUNDING)}%"
+
     def as_json(self) -> JsonObject:
         tool = self.definition
         found: JsonObject = {
             "name": tool.name,
             "score": round(self.score, 3),
-            "fits": round(self.fits, 3),
+            "fits": math.floor(self.fits * 1000 + ROUNDING) / 1000,
             "description": tool.description,
             "inputSchema": tool.input_schema,
             "readOnly": tool.read_only,
@@ -113,14 +122,17 @@ def fit(finding: Finding, budget: int | None, count: Callable[[str], int]) -> tu
 
     The roster goes first, then tools from the last on; what goes by the budget is named as left out.
     """
-    tools = finding.tools
-    for shown in range(len(tools), -1, -1):
-        cut = [LeftOut(found.definition.name, TOKEN_BUDGET) for found in tools[shown:]]
-        said = replace(finding, tools=tools[:shown], roster=(), left_out=(*cut, *finding.left_out))
+    said = replace(finding, roster=())
+    text = found_text(said)
+    if budget is None or count(text) <= budget:
+        return _with_roster(said, text, finding.roster, budget, count)
+    for shown in reversed(range(len(finding.tools))):
+        cut = [LeftOut(found.definition.name, TOKEN_BUDGET) for found in finding.tools[shown:]]
+        said = replace(said, tools=finding.tools[:shown], left_out=(*cut, *finding.left_out))
         text = found_text(said)
-        if budget is None or count(text) <= budget:
-            return (said, text) if cut else _with_roster(said, text, finding.roster, budget, count)
-    return said, text  # pyright: ignore[reportPossiblyUnboundVariable] - a range that ends at 0 is not empty
+        if count(text) <= budget:
+            break
+    return said, text
 
 
 def _with_roster(
@@ -146,8 +158,7 @@ def _verdict(finding: Finding) -> str:
 
 
 def _marks(found: FoundTool, *more: str) -> str:
-    # Rounded down: only a tool that the task names is certain.
-    marks = [f"{int(found.fits * 100)}%", *more, *(("pinned",) if found.pinned else ())]
+    marks = [found.percent, *more, *(("pinned",) if found.pinned else ())]
     return ", ".join(marks) + (f"; {found.caution}" if found.caution else "")
 
 

@@ -210,6 +210,7 @@ class OptimizationManager:
                 available=available_tools,
                 prefer_fast=context.prefer_fast,
                 prefer_cheap=context.prefer_cheap,
+                exhaustive=True,  # a program that asks for so many wants so many
                 unhealthy=self._usage.failing().keys(),
             )
 

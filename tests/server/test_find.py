@@ -1,5 +1,6 @@
 """What `find_tools` says besides the tools: how sure it is, what came next, what was left out and why."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ async def test_an_answer_says_how_sure_it_is_and_text_and_data_agree(session: Se
     assert all(0 <= tool["fits"] <= 1 for tool in found["tools"])
     first = found["tools"][0]
     assert block.text.startswith("Fits: ")
-    assert f"## {first['name']} ({int(first['fits'] * 100)}%" in block.text
+    assert f"## {first['name']} ({math.floor(first['fits'] * 100 + 1e-9)}%" in block.text
     assert f"{len(found['tools'])} of 4 tools" in block.text
     for name in found.get("roster", []):
         assert name in block.text and name not in names(found)

@@ -105,7 +105,7 @@ async def test_find_tools_answers_with_the_few_that_fit_and_their_schemas(sessio
     found = await session.tell("find_tools", {"task": "add two numbers", "max_tools": 2})
 
     assert found["tools"][0]["name"] == "add"
-    assert len(found["tools"]) == 2
+    assert len(found["tools"]) <= 2
     assert found["tools"][0]["inputSchema"]["required"] == ["a", "b"]
     assert found["tools"][0]["readOnly"] is True
     assert found["considered"] == 4

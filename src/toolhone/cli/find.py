@@ -96,7 +96,7 @@ def find(
                 rows = [
                     [
                         tool.definition.name,
-                        f"{int(tool.fits * 100)}%",
+                        tool.percent,
                         "yes" if tool.definition.read_only else "",
                         first_line(tool.definition.description),
                     ]

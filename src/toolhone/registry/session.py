@@ -93,10 +93,8 @@ class SupervisedServer:
     @property
     def refusal(self) -> str | None:
         """Why a call made now would be refused without a try, or `None`."""
-        waits = self._patience.next_attempt > self._shared.clock()
-        if self._status in _FINAL or (self._status == ServerStatus.BACKOFF and waits):
-            return self._error or "It is not running."
-        return None
+        waits = self._status == ServerStatus.BACKOFF and self._patience.next_attempt > self._shared.clock()
+        return (self._error or "It is not running.") if waits or self._status in _FINAL else None
 
     @property
     def failing(self) -> str | None:

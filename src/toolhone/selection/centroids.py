@@ -11,8 +11,13 @@ from toolhone.selection.evidence import Lesson, Outcome
 from toolhone.selection.learned import Learned, tool_hash
 
 COHERENT = 0.5
-"""The length of the mean of a tool's task vectors from which on they are about one thing. A tool that was
-called for everything has a shorter one, and its use says less about when to call it."""
+"""The tasks of a tool are about one thing if they are at least half as much alike as those of other tools,
+counted from what any two tasks of the log are. A tool that is called for everything gains nothing by that."""
+
+ALIKE = 0.25
+"""By how much the tasks of one tool are more alike than any two, where the log is too short to say."""
+
+FEWEST_TOOLS = 5
 
 AGAINST_K = 2.0
 """The credit against a tool at which it counts half."""
@@ -35,21 +40,26 @@ class Centroids:
     amount: NDArray[np.float64]
     refused: NDArray[np.float64]
     refusals: NDArray[np.float64]
+    coherence: NDArray[np.float64]
+    """0..1, whether the tasks that it served are about one thing."""
     until: str
 
     def learned(
-        self, *, encoder: str, since: Mapping[str, str], shrinkage: float, weights: NDArray[np.float64]
+        self,
+        *,
+        encoder: str,
+        changed: Mapping[str, tuple[str, str]],
+        shrinkage: float,
+        weights: NDArray[np.float64],
     ) -> Learned:
         """The content of a version: centroids shrunk by their evidence, n / (n + `shrinkage`)."""
-        lengths = np.linalg.norm(self.served, axis=1)
-        coherence = np.minimum(lengths / np.maximum(self.amount, 1e-9) / COHERENT, 1.0)
-        reliability = self.amount / (self.amount + shrinkage) * coherence
+        reliability = self.amount / (self.amount + shrinkage) * self.coherence
         return Learned(
             encoder=encoder,
             until=self.until,
             names=tuple(definition.name for definition in self.definitions),
             hashes=tuple(tool_hash(definition) for definition in self.definitions),
-            since=tuple(since.get(definition.name, "") for definition in self.definitions),
+            changed=dict(sorted(changed.items())),
             served=_directions(self.served),
             reliability=reliability.astype(np.float32),
             refused=_directions(self.refused),
@@ -70,11 +80,13 @@ def add_up(tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition
     width = len(tasks[0].vector) if tasks else 0
     served, refused = np.zeros((len(names), width)), np.zeros((len(names), width))
     amount, refusals = np.zeros(len(names)), np.zeros(len(names))
+    squares = np.zeros(len(names))
     for row, name in enumerate(names):
         for outcome, vector in seen[name]:
             if outcome.credit > 0:
                 served[row] += outcome.credit * vector
                 amount[row] += outcome.credit
+                squares[row] += outcome.credit**2
             else:
                 refused[row] -= outcome.credit * vector
                 refusals[row] -= outcome.credit
@@ -84,6 +96,7 @@ def add_up(tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition
         amount=amount,
         refused=refused,
         refusals=refusals,
+        coherence=_coherence(tasks, served, amount, squares),
         until=max((task.lesson.asked_at for task in tasks), default=""),
     )
 
@@ -92,3 +105,24 @@ def _directions(sums: NDArray[np.float64]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     # As they are kept, so that a version works the same before and after it was stored.
     return (sums / np.maximum(lengths, 1e-9)).astype(np.float16).astype(np.float32)
+
+
+def _coherence(
+    tasks: Sequence[TaughtTask],
+    served: NDArray[np.float64],
+    amount: NDArray[np.float64],
+    squares: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How alike the tasks of each tool are, between any two of the log (0) and those of other tools (1)."""
+    pairs = amount**2 - squares
+    several = pairs > 1e-9
+    if not several.any() or len(tasks) < 2:
+        return np.ones(len(amount))
+    # The mean cosine of two different tasks: the squared length of a sum less what each has with itself.
+    alike = ((served**2).sum(axis=1) - squares)[several] / pairs[several]
+    total = np.sum([task.vector for task in tasks], axis=0, dtype=np.float64)
+    any_two = float((total @ total - len(tasks)) / (len(tasks) * (len(tasks) - 1)))
+    usual = float(np.median(alike)) if several.sum() >= FEWEST_TOOLS else any_two + ALIKE
+    coherence = np.ones(len(amount))
+    coherence[several] = np.clip((alike - any_two) / max(COHERENT * (usual - any_two), 0.05), 0.0, 1.0)
+    return coherence

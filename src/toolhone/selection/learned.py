@@ -79,8 +79,8 @@ class Learned:
     """0..1."""
     evidence: NDArray[np.float32]
     """How much was seen of the tool, for and against."""
-    since: tuple[str, ...]
-    """What was seen of the tool before this time was about another text; empty if it never changed."""
+    changed: Mapping[str, tuple[str, str]]
+    """Of tools whose text changed at some time: its hash, and the time before which it was another."""
     weights: NDArray[np.float64]
     """Of `FEATURES`; the first is above 0."""
 
@@ -93,7 +93,7 @@ class Learned:
             "until": self.until,
             "names": self.names,
             "hashes": self.hashes,
-            "since": self.since,
+            "changed": self.changed,
         }
         text = json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
         arrays: dict[str, NDArray[Any]] = {
@@ -132,7 +132,7 @@ class Learned:
                 until=about["until"],
                 names=tuple(about["names"]),
                 hashes=tuple(about["hashes"]),
-                since=tuple(about["since"]),
+                changed={name: (hashed, since) for name, (hashed, since) in about["changed"].items()},
                 served=arrays["served"].astype(np.float32),
                 reliability=arrays["reliability"].astype(np.float32),
                 refused=arrays["refused"].astype(np.float32),
@@ -152,7 +152,7 @@ def _check(learned: Learned) -> None:
     rows = len(learned.names)
     numbers = (learned.served, learned.reliability, learned.refused, learned.refusals, learned.evidence)
     if (
-        not len(learned.hashes) == len(learned.since) == rows
+        len(learned.hashes) != rows
         or any(len(array) != rows or not np.isfinite(array).all() for array in numbers)
         or learned.weights.shape != (len(FEATURES),)
         or not np.isfinite(learned.weights).all()

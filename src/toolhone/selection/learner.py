@@ -61,7 +61,7 @@ class LearnerRules:
     """Tools looked at for each request."""
     shrinkages: tuple[float, ...] = (1.0, 2.0, 5.0)
     """The evidence at which a centroid counts half."""
-    cautions: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 3.0)
+    cautions: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
     """What is taken off tools with use so that those without do not lose."""
 
 
@@ -96,8 +96,8 @@ def learn(
         newest: What was learned last; it knows which tools have changed their text since.
     """
     tools = {definition.name: definition for definition in scorer.index.definitions}
-    since = _since(newest, tools)
-    tasks = _taught(lessons, tools, since, scorer, rules)
+    changed = _changed(newest, tools)
+    tasks = _taught(lessons, tools, changed, scorer, rules)
     split = _split(tasks, current, rules)
     earlier, later = tasks[:split], _judged(tasks[split:], rules)
     called = [task for task in earlier if task.lesson.called]
@@ -114,7 +114,9 @@ def learn(
         return Attempt(learned=None, verdict=verdict, figures=about, data_hash=data_hash)
 
     def content(centroids: Centroids, shrinkage: float, weights: NDArray[np.float64]) -> Learned:
-        return centroids.learned(encoder=scorer.encoder, since=since, shrinkage=shrinkage, weights=weights)
+        return centroids.learned(
+            encoder=scorer.encoder, changed=changed, shrinkage=shrinkage, weights=weights
+        )
 
     everything = add_up(earlier, tools)
     wide = LearnedRanker("wide", content(everything, rules.shrinkages[0], PRIOR))
@@ -134,12 +136,14 @@ def learn(
         # A request of one half is seen with what the other half taught.
         rows = _rows([(request, rankers[1 - half_of[request.lesson.id]]) for request in fit_requests])
         fitted = np.clip(rows.weights(), LOWEST, HIGHEST)
-        for caution in rules.cautions:
+        for caution in sorted(rules.cautions):
             weights = fitted.copy()
-            weights[EVIDENCE] = max(weights[EVIDENCE] - caution, LOWEST[EVIDENCE])
+            weights[EVIDENCE] = np.clip(fitted[EVIDENCE] - caution, LOWEST[EVIDENCE], HIGHEST[EVIDENCE])
             quality = _quality(LearnedRanker("tuned", content(to_tune, shrinkage, weights)), tune_requests)
             if best is None or quality > best[0]:
                 best = (quality, shrinkage, caution, weights)
+            if quality[0] >= 0:
+                break  # more caution would favour tools for having no use
     assert best is not None
     _, shrinkage, caution, weights = best
     learned = content(everything, shrinkage, weights)
@@ -168,7 +172,7 @@ def evaluate(
     """Judge a version on the requests that came after all that it, and what it is compared with, learned."""
     tools = {definition.name: definition for definition in scorer.index.definitions}
     until = max(ranker.learned.until, current.learned.until if current else "")
-    tasks = _taught(lessons, tools, _since(ranker.learned, tools), scorer, rules)
+    tasks = _taught(lessons, tools, _changed(ranker.learned, tools), scorer, rules)
     later = _judged([task for task in tasks if task.lesson.asked_at > until], rules)
     rankers = [ranker, *([current] if current else [])]
     return compare(ranker, current, logged_requests(later, scorer, rankers, candidates=rules.candidates))
@@ -242,22 +246,26 @@ def _plays_new(request: str, tool: str) -> bool:
     return hashlib.sha256(f"{request} {tool}".encode("utf-8", "surrogatepass")).digest()[0] % 2 == 0
 
 
-def _since(newest: Learned | None, tools: Mapping[str, ToolDefinition]) -> dict[str, str]:
-    """Since when each tool has had the text that it has now, if it ever changed."""
+def _changed(newest: Learned | None, tools: Mapping[str, ToolDefinition]) -> dict[str, tuple[str, str]]:
+    """The tools whose text changed at some time: what it is now, and since when at the earliest."""
     if newest is None:
         return {}
-    since: dict[str, str] = {}
-    for name, hashed, before in zip(newest.names, newest.hashes, newest.since, strict=True):
-        if name in tools:
-            changed = tool_hash(tools[name]) != hashed
-            since[name] = newest.until if changed else before
-    return since
+    known = {name: (hashed, "") for name, hashed in zip(newest.names, newest.hashes, strict=True)}
+    known |= newest.changed
+    changed: dict[str, tuple[str, str]] = {}
+    for name, (hashed, since) in known.items():
+        now = tool_hash(tools[name]) if name in tools else hashed
+        if now != hashed:
+            since = newest.until
+        if since:
+            changed[name] = (now, since)
+    return changed
 
 
 def _taught(
     lessons: Sequence[Lesson],
     tools: Mapping[str, ToolDefinition],
-    since: Mapping[str, str],
+    changed: Mapping[str, tuple[str, str]],
     scorer: TaskScorer,
     rules: LearnerRules,
 ) -> list[TaughtTask]:
@@ -267,7 +275,7 @@ def _taught(
         outcomes = tuple(
             outcome
             for outcome in lesson.outcomes
-            if outcome.tool in tools and lesson.asked_at > since.get(outcome.tool, "")
+            if outcome.tool in tools and lesson.asked_at > changed.get(outcome.tool, ("", ""))[1]
         )
         if not any(outcome.credit not in (0.0, IGNORED) for outcome in outcomes):
             continue

@@ -41,6 +41,11 @@ class TextVectors:
         """Which texts have a vector."""
         return self._slots >= 0
 
+    @property
+    def matrix_rows(self) -> int:
+        """How many vectors are kept, also of texts that are gone."""
+        return 0 if self._matrix is None else self._matrix.used
+
     def moved(self, digests: Hashes, sources: NDArray[np.int64]) -> "TextVectors":
         """Those of a changed corpus.
 

@@ -130,9 +130,9 @@ def export_bundle(
         check = check_export(parts, made, check_texts)
         if not check.passed:
             raise ToolhoneError(
-                f"The export of {name!r} differs too much from the original: {check.described()}. At least "
-                f"{LEAST_COSINE}, {LEAST_TOKEN_COSINE} and {LEAST_AGREEMENT:.0%} are asked for. Its weights do "
-                "not bear int8; nothing was written.",
+                f"The export of {name!r} differs too much from the original: {check.described()}. "
+                f"At least {LEAST_COSINE}, {LEAST_TOKEN_COSINE} and {LEAST_AGREEMENT:.0%} are asked for. Its "
+                "weights do not bear int8; nothing was written.",
                 data=asdict(check),
             )
         manifest = {

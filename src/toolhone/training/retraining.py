@@ -2,36 +2,23 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
-from toolhone.evaluation.gate import Figures, Verdict, judge
-from toolhone.evaluation.retrieval import ndcg_at, recall_at
+from toolhone.evaluation.gate import Verdict
 from toolhone.models import JsonObject, ToolDefinition
 from toolhone.selection.bundle import MANIFEST, load_bundle
-from toolhone.selection.encoder import Encoder
-from toolhone.selection.evidence import RememberedTask
-from toolhone.selection.index import ToolIndex
 from toolhone.selection.scoring import Weights
-from toolhone.selection.task_scores import IndexScorer
+from toolhone.training.comparison import Comparison, Progress, compare
 from toolhone.training.contrastive import Recipe, finetune
 from toolhone.training.export import CHECKED, Exported, export_bundle
-from toolhone.training.recorded import JudgedRequest, Recorded
+from toolhone.training.recorded import Recorded
 from toolhone.training.sources import read_parts
-
-SHOWN = 5
-"""What is judged: recall and nDCG among so many tools."""
 
 RECIPE = Recipe(epochs=3, learning_rate=3e-5, kept=0.4)
 """Gentler than a training from the stock model: a log is small, and knows only some of the tools."""
-
-Progress = Callable[[str, int, int], None]
-"""Receives what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,31 +82,14 @@ def retrain(
         },
         check_texts=[*CHECKED, *recorded.training.tools[:: max(1, len(recorded.training.tools) // 50)]],
     )
-    verdict = compare(load_bundle(folder), load_bundle(current), recorded, definitions, weights, progress)
+    comparison = compare(load_bundle(folder), load_bundle(current), recorded, definitions, weights, progress)
+    calibration = cast("JsonObject | None", parent.get("calibration"))
     return Retrained(
         exported=exported,
-        sha256=_noted(folder, verdict, cast("JsonObject | None", parent.get("calibration"))),
-        verdict=verdict,
+        sha256=_noted(folder, comparison, calibration if comparison.calibration_holds else None),
+        verdict=comparison.verdict,
         losses=(_mean(trained.losses[:5]), _mean(trained.losses[-5:])),
     )
-
-
-def compare(
-    candidate: Encoder,
-    current: Encoder,
-    recorded: Recorded,
-    definitions: Sequence[ToolDefinition],
-    weights: Weights,
-    progress: Progress = lambda what, done, of: None,
-) -> Verdict:
-    """The gate's verdict on two encoders, each scoring as the selector does, without anything learned."""
-    both: list[tuple[Figures, Figures]] = []
-    for what, encoder in (("the new encoder", candidate), ("the encoder in use", current)):
-        scorer = _scorer(encoder, definitions, weights, partial(progress, f"Indexing with {what}"))
-        both.append((_figures(scorer, recorded.later), _figures(scorer, recorded.unseen)))
-        progress(f"Judging {what}", 1, 1)
-    (later, unseen), (later_now, unseen_now) = both
-    return judge(later, later_now, cold_candidate=unseen, cold_current=unseen_now)
 
 
 def manifest_of(folder: Path) -> JsonObject:
@@ -127,41 +97,16 @@ def manifest_of(folder: Path) -> JsonObject:
     return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
 
 
-def _scorer(
-    encoder: Encoder,
-    definitions: Sequence[ToolDefinition],
-    weights: Weights,
-    report: Callable[[int, int], None],
-) -> IndexScorer:
-    index = ToolIndex(definitions)
-    index.use_encoder(encoder.name, encoder.dimensions)
-    missing = index.missing()
-    for done, (text_hash, text) in enumerate(missing.items()):
-        if done % 20 == 0:
-            report(done, len(missing))
-        index.add({text_hash: encoder.encode_texts([text])[0]})
-    return IndexScorer(index, encoder, weights)
+def _noted(folder: Path, comparison: Comparison, calibration: JsonObject | None) -> str:
+    """Write what the comparison found into the manifest; returns the manifest's new hash.
 
-
-def _figures(scorer: IndexScorer, requests: Sequence[JudgedRequest]) -> Figures:
-    recall: list[float] = []
-    ndcg: list[float] = []
-    everything = np.arange(len(scorer.index))
-    names = [definition.name for definition in scorer.index.definitions]
-    for request in requests:
-        scores = scorer.scores(RememberedTask(text=request.task))
-        assert scores is not None, "a task with its text is always scored"
-        first: list[int] = np.lexsort((everything, -scores.base))[:SHOWN].tolist()
-        order = [names[place] for place in first]
-        recall.append(recall_at(order, request.served, SHOWN))
-        ndcg.append(ndcg_at(order, request.served, SHOWN))
-    return Figures(recall=recall, ndcg=ndcg)
-
-
-def _noted(folder: Path, verdict: Verdict, calibration: JsonObject | None) -> str:
-    """Write the verdict into the manifest, and what its scores mean; returns the manifest's new hash."""
+    Args:
+        calibration: What its scores mean; without one its certainty is judged by words.
+    """
     manifest = manifest_of(folder)
-    manifest["verdict"] = verdict.as_json()
+    manifest["verdict"] = comparison.verdict.as_json()
+    if comparison.certainty is not None:
+        manifest["certainty"] = asdict(comparison.certainty)
     if calibration is not None:
         manifest["calibration"] = calibration
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -172,5 +117,5 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _mean(values: Collection[float]) -> float:
+def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
