@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from toolhone.evaluation.intervals import Interval, paired_difference
+import numpy as np
+
+from toolhone.evaluation.intervals import Interval, bootstrap
+from toolhone.exceptions import InvalidRequestError
 from toolhone.models import JsonObject
 
 
@@ -29,6 +32,8 @@ class Figures:
     """Recall@5."""
     ndcg: Sequence[float]
     """nDCG@5."""
+    weights: Sequence[float] = ()
+    """How many requests each stands for; empty: one."""
 
     def __len__(self) -> int:
         return len(self.recall)
@@ -92,7 +97,7 @@ def judge(
         cold_current: On those, the figures of the ranking without any use.
 
     Raises:
-        InvalidRequestError: The figures of a pair differ in number, or one is not finite.
+        InvalidRequestError: The figures of a pair differ in number.
     """
     requests, cold_requests = len(candidate), len(cold_candidate)
     if requests < rules.fewest or cold_requests < rules.fewest_cold:
@@ -107,10 +112,8 @@ def judge(
             requests=requests,
             cold_requests=cold_requests,
         )
-    recall = paired_difference(candidate.recall, current.recall)
-    ndcg = paired_difference(candidate.ndcg, current.ndcg)
-    cold_recall = paired_difference(cold_candidate.recall, cold_current.recall)
-    cold_ndcg = paired_difference(cold_candidate.ndcg, cold_current.ndcg)
+    recall, ndcg = _differences(candidate, current)
+    cold_recall, cold_ndcg = _differences(cold_candidate, cold_current)
     decision, why = _decide(
         recall, ndcg, cold_recall, cold_ndcg, full=min(current.recall) >= 1.0, rules=rules
     )
@@ -123,9 +126,25 @@ def judge(
         cold_requests=cold_requests,
         cold_recall=cold_recall,
         cold_ndcg=cold_ndcg,
-        current_recall=sum(current.recall) / requests,
-        current_ndcg=sum(current.ndcg) / requests,
+        current_recall=float(np.average(current.recall, weights=current.weights or None)),
+        current_ndcg=float(np.average(current.ndcg, weights=current.weights or None)),
     )
+
+
+def _differences(candidate: Figures, current: Figures) -> tuple[Interval, Interval]:
+    """Of recall and nDCG: the weighted mean of what the same requests gained, and how far it may be off."""
+    if len(candidate) != len(current):
+        raise InvalidRequestError(
+            f"Figures of {len(candidate)} and of {len(current)} requests cannot be compared; "
+            "give both for the same requests."
+        )
+    weights = np.array(candidate.weights or [1.0] * len(candidate))
+
+    def difference(after: Sequence[float], before: Sequence[float]) -> Interval:
+        gained = np.array(after) - np.array(before)
+        return bootstrap(lambda rows: float(np.average(gained[rows], weights=weights[rows])), len(gained))
+
+    return difference(candidate.recall, current.recall), difference(candidate.ndcg, current.ndcg)
 
 
 def _decide(

@@ -31,7 +31,7 @@ WEIGHTS = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 
 DEFAULT_FOLDER = Path(__file__).parent / "assets" / "encoder"
-DEFAULT_SHA256 = "55abac9408a28362475fbaf5de43238c412fdc554ff2a999bcb4702f513ffbc1"
+DEFAULT_SHA256 = "219406f8d27ab75153cb8f410579783897138795c8b42b222eaaa5563cd7f6ae"
 """Of the manifest of the encoder that comes with toolhone."""
 
 INT8 = 127.0

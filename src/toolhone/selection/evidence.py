@@ -8,6 +8,8 @@ What a log can say is biased, and each bias is met by one rule:
   (inverse propensity, Joachims, Swaminathan and Schnabel 2017), 1 / sqrt(place), clipped so that no call
   weighs more than twice another. Being ignored counts only above the last called tool ("skip above", Joachims
   2002): what stood below was perhaps not read.
+- What is served looks perfect in its own log: where it missed the tool, mostly nothing was called. So when
+  rankings are judged, a request whose tool was found otherwise stands for such without a call too.
 - Who calls most would decide for all. Of one caller only the newest requests count for each tool.
 """
 
@@ -37,6 +39,11 @@ IGNORED = -0.25
 
 MOST_BY_PLACE = 2.0
 """Where the inverse propensity is clipped."""
+
+MISSED = 0.5
+"""The share of the requests without a call that is taken for missed tools; the others needed none."""
+
+MOST_STANDS_FOR = 3.0
 
 MOST_OF_A_CALLER = 50
 """Requests of one caller that count for one tool."""
@@ -85,6 +92,8 @@ class Lesson:
     shown: tuple[str, ...]
     """Best first."""
     outcomes: tuple[Outcome, ...]
+    stands_for: float = 1.0
+    """How many requests like it there were, if those without a call are counted in."""
 
     @property
     def called(self) -> tuple[str, ...]:
@@ -137,8 +146,14 @@ def gather(rows: Iterable[JsonObject]) -> list[Lesson]:
             if owner is not None:
                 worth = _worth(row)
                 owner.best[row["tool_name"]] = max(worth, owner.best.get(row["tool_name"], worth))
-    lessons = (_lesson(request) for request in requests)
-    return [lesson for lesson in lessons if lesson is not None]
+    lessons = [lesson for request in requests if (lesson := _lesson(request)) is not None]
+    without_call = sum(bool(request.shown) and not request.best for request in requests)
+    found_otherwise = sum(_is_found_otherwise(lesson) for lesson in lessons)
+    stands_for = min(1.0 + MISSED * without_call / max(found_otherwise, 1), MOST_STANDS_FOR)
+    return [
+        replace(lesson, stands_for=stands_for) if _is_found_otherwise(lesson) else lesson
+        for lesson in lessons
+    ]
 
 
 def bounded(lessons: Sequence[Lesson]) -> list[Lesson]:
@@ -216,6 +231,12 @@ def _worth(row: JsonObject) -> float:
     if row["success"] is True:
         return SUCCEEDED
     return FAILED if row["error_code"] in UNFIT else CALLED
+
+
+def _is_found_otherwise(lesson: Lesson) -> bool:
+    """Whether what served was not among what was shown."""
+    served = [outcome for outcome in lesson.outcomes if outcome.credit > 0]
+    return bool(served) and all(outcome.place is None for outcome in served)
 
 
 def _lesson(request: _Request) -> Lesson | None:

@@ -89,8 +89,9 @@ def logged_requests(
 
 def figures(requests: Sequence[LoggedRequest], ranker: LearnedRanker | None) -> Figures:
     """Of requests that led to a call, the tools that served being the right ones."""
-    orders = [(request.order(ranker), request.lesson.called) for request in requests]
-    return _figures(orders)
+    return _figures(
+        [(request.order(ranker), request.lesson.called) for request in requests], _weights(requests)
+    )
 
 
 def cold_figures(requests: Sequence[LoggedRequest], ranker: LearnedRanker) -> tuple[Figures, Figures]:
@@ -107,7 +108,7 @@ def cold_figures(requests: Sequence[LoggedRequest], ranker: LearnedRanker) -> tu
         served = tuple(name for name in request.lesson.called if _fold(name) == fold)
         learned.append((request.order(hidden[fold]), served))
         unlearned.append((request.order(None), served))
-    return _figures(learned), _figures(unlearned)
+    return _figures(learned, _weights(requests)), _figures(unlearned, _weights(requests))
 
 
 def compare(
@@ -123,11 +124,16 @@ def compare(
     )
 
 
-def _figures(orders: Sequence[tuple[list[str], tuple[str, ...]]]) -> Figures:
+def _figures(orders: Sequence[tuple[list[str], tuple[str, ...]]], weights: Sequence[float]) -> Figures:
     return Figures(
         recall=[recall_at(order, called, SHOWN) for order, called in orders],
         ndcg=[ndcg_at(order, called, SHOWN) for order, called in orders],
+        weights=weights,
     )
+
+
+def _weights(requests: Sequence[LoggedRequest]) -> list[float]:
+    return [request.lesson.stands_for for request in requests]
 
 
 def _fold(name: str) -> int:

@@ -231,14 +231,15 @@ def _quality(ranker: LearnedRanker, requests: Sequence[LoggedRequest]) -> tuple[
     with_use = figures(requests, ranker)
     cold, without_use = cold_figures(requests, ranker)
     losses = [
-        max(_mean(before) - _mean(after), 0.0)
+        max(_mean(before, cold.weights) - _mean(after, cold.weights), 0.0)
         for before, after in ((without_use.recall, cold.recall), (without_use.ndcg, cold.ndcg))
     ]
-    return -round(max(losses), 3), _mean(with_use.recall) + _mean(with_use.ndcg)
+    gained = _mean(with_use.recall, with_use.weights) + _mean(with_use.ndcg, with_use.weights)
+    return -round(max(losses), 3), gained
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
+    return float(np.average(values, weights=weights)) if values else 0.0
 
 
 def _plays_new(request: str, tool: str) -> bool:
