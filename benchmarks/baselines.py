@@ -112,7 +112,10 @@ def plain_text(tool: ToolDefinition) -> str:
 
 
 def _parameters(tool: ToolDefinition) -> Iterator[str]:
-    for name, parameter in cast("JsonObject", tool.input_schema.get("properties") or {}).items():
+    properties: Json = tool.input_schema.get("properties")
+    if not isinstance(properties, dict):
+        return
+    for name, parameter in cast("JsonObject", properties).items():
         about: Json = (
             cast("JsonObject", parameter).get("description") if isinstance(parameter, dict) else None
         )

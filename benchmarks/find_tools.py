@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from toolhone.models import JsonObject, ToolDefinition
-from toolhone.selection.embedder import load_minilm
+from toolhone.selection.bundle import load_default
 from toolhone.selection.selector import Selector
 from toolhone.storage.vectors import SqliteVectorStore
 from toolhone.stores import VectorStore
@@ -68,7 +68,7 @@ async def timed_index(
 ) -> tuple[float, float, list[float]]:
     """Milliseconds of the first question, seconds until all is indexed, milliseconds of each later one."""
     first, indexed, times = 0.0, 0.0, list[float]()
-    selector = Selector(load_embedder=load_minilm, open_vectors=open_vectors, usage=dict)
+    selector = Selector(load_encoder=load_default, open_vectors=open_vectors, usage=dict)
     selector.update(definitions)
     async with anyio.create_task_group() as group:
         await group.start(selector.run)

@@ -87,8 +87,8 @@ numbers in place of encodings (see the top of this script).
 def recorded(folder: Path) -> list[ToolDefinition]:
     tools: dict[str, ToolDefinition] = {}
     for path in sorted(folder.glob("*.json")):
-        answer = json.loads(path.read_text())
-        for tool in cast("list[JsonObject]", answer.get("tools", []) if isinstance(answer, dict) else []):
+        answer = cast("JsonObject", json.loads(path.read_text()))
+        for tool in cast("list[JsonObject]", answer["tools"]):
             name = re.sub(r"[^a-z0-9_]+", "_", f"{path.stem}__{tool['name']}".lower())
             tools[name] = ToolDefinition(
                 name=name,
@@ -209,7 +209,10 @@ async def serve(folder: Path, data: Path, size: int, questions: int) -> Mapping[
         await selector.wait_indexed()
         await selector.select(asked[0])
         figures["start"] = perf_counter() - began
-        times = [(await selector.select(task)).elapsed_ms for task in asked]
+        answers = [await selector.select(task) for task in asked]
+        if any(answer.method != "hybrid" for answer in answers):
+            raise RuntimeError(f"Not chosen by meaning: {answers[-1].notices}")
+        times = [answer.elapsed_ms for answer in answers]
         figures |= {"p50": percentile(times, 0.5), "p95": percentile(times, 0.95)}
         figures |= {"memory": memory(), "peak": memory("VmHWM")}
 
@@ -292,7 +295,7 @@ def plot(rows: Sequence[Mapping[str, float]], path: Path) -> None:
         axes.set(title=title, xlabel="tools")
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small")
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150)  # pyright: ignore[reportUnknownMemberType]
 
 
 def main() -> None:

@@ -50,7 +50,7 @@ PEER_RANKERS = {
     "the seed's formula, nothing recorded": ["seed_formula.py"],
 }
 
-console = Console(width=None if sys.stdout.isatty() else 170)
+console = Console(width=None if sys.stdout.isatty() else 170, markup=False, highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,9 @@ def measure(one: LabelledSet, options: argparse.Namespace, encode: Encode, stock
         beside: dict[str, Row | str] = {**same, **peers}
         title = f"{one.folder.name}, {options.split}: side by side on the same {len(numbers):,} queries"
         console.print(side_by_side(title, beside, OURS))
+        for name, why in beside.items():
+            if isinstance(why, str):
+                console.print(f"{name} was not run: {why}")
         report["peers"] = {
             name: {"not_run": row} if isinstance(row, str) else as_json(row, {OURS: same[OURS]})
             for name, row in beside.items()

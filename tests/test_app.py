@@ -6,8 +6,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from toolhone.app import build_executor, open_app
+from toolhone.app import open_app
 from toolhone.audit import AuditLog
+from toolhone.calling import build_executor
 from toolhone.exceptions import ServerAuthenticationError
 from toolhone.execution.results import ResultKeeper
 from toolhone.models import (

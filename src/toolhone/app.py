@@ -3,7 +3,7 @@
 import json
 import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,30 +11,24 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from toolhone import tokens
-from toolhone.audit import AuditLog, new_event
-from toolhone.exceptions import StorageError, ToolhoneError
-from toolhone.execution.chain import Invoke, compose, definition_of
-from toolhone.execution.executor import Executor
-from toolhone.execution.limits import CallLimits, limiting
-from toolhone.execution.links import (
-    authorizing,
-    checking_arguments,
-    checking_output,
-    compacting,
-    preparing,
+from toolhone.assembly import (
+    audit_log,
+    learning_from_use,
+    load_encoder,
+    open_catalogs,
+    open_indexes,
+    open_results,
+    open_vectors,
+    scoring_weights,
 )
-from toolhone.execution.metering import TokenMeter
+from toolhone.audit import new_event
+from toolhone.calling import build_executor
+from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.output_schemas import OutputSchemas
-from toolhone.execution.recording import recording
 from toolhone.execution.results import ResultKeeper
-from toolhone.execution.retry import retrying
-from toolhone.execution.timeout import timing
 from toolhone.finding import Finder
 from toolhone.gateway import Gateway
-from toolhone.identifiers import new_id, utc_timestamp
-from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolCall, ToolOutput
-from toolhone.redaction import redact
+from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
 from toolhone.registry.downstream import DownstreamServers
@@ -42,17 +36,14 @@ from toolhone.registry.files import FileToolset
 from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.toolset import Toolset
-from toolhone.selection.bundle import load_default
 from toolhone.selection.learning import Learning
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
 from toolhone.standing import Standing
 from toolhone.statistics import Receipts, Usage
-from toolhone.stores import AuditStore, CatalogStore, IndexStore, LearningStore, ResultStore, VectorStore
 
 if TYPE_CHECKING:
     from toolhone.selection.learned import LearnedRanker
-    from toolhone.selection.scoring import Weights
 
 logger = logging.getLogger(__name__)
 
@@ -68,77 +59,6 @@ LISTING_PATIENCE = 5.0
 """Seconds that a request waits for servers that have never been listed before it goes on without."""
 
 
-def audit_log(settings: Settings) -> AuditLog:
-    """The audit log of a data folder, for who needs nothing else."""
-    return AuditLog(partial(_open_audit, settings), redact=redact)
-
-
-def learning_from_use(settings: Settings, audit: AuditLog, selector: Selector | None = None) -> Learning:
-    """Learning from the audit log; without a selector it can only show versions and choose among them."""
-
-    async def count_calls() -> int:
-        return sum(tool.calls for tool in (await audit.usage()).values())
-
-    return Learning(
-        rows=audit.query,
-        count_calls=count_calls,
-        open_store=partial(_open_learning, settings),
-        selector=selector,
-        redact=redact,
-        now=utc_timestamp,
-        learn_after=settings.learn_after,
-        remember=settings.remember_tasks,
-    )
-
-
-def _open_audit(settings: Settings) -> AuditStore:
-    from toolhone.storage.audit import SqliteAuditStore  # sqlite_utils takes half a second to import
-
-    return SqliteAuditStore(settings.data, durable=settings.durable)
-
-
-def _open_catalogs(settings: Settings) -> CatalogStore:
-    from toolhone.storage.catalogs import SqliteCatalogStore  # as above
-
-    return SqliteCatalogStore(settings.data)
-
-
-def _open_vectors(settings: Settings) -> VectorStore:
-    from toolhone.storage.vectors import SqliteVectorStore  # as above
-
-    return SqliteVectorStore(settings.data)
-
-
-def _open_indexes(settings: Settings) -> IndexStore:
-    from toolhone.storage.indexes import IndexFiles  # as above
-
-    return IndexFiles(settings.data)
-
-
-def _open_learning(settings: Settings) -> LearningStore:
-    from toolhone.storage.learning import SqliteLearningStore  # as above
-
-    return SqliteLearningStore(settings.data)
-
-
-def _open_results(settings: Settings) -> ResultStore:
-    from toolhone.storage.results import SqliteResultStore  # as above
-
-    return SqliteResultStore(settings.data, max_bytes=settings.results_size)
-
-
-def scoring_weights(settings: Settings) -> "Weights":
-    """How the selector weighs the parts of a tool's score."""
-    from toolhone.selection.scoring import Weights  # numpy is not needed before the first question
-
-    return Weights(
-        dense=settings.dense_weight,
-        sentence=settings.sentence_weight,
-        server=settings.server_weight,
-        late=settings.late_weight,
-    )
-
-
 class App:
     """A running toolhone. `open_app` makes one."""
 
@@ -151,7 +71,7 @@ class App:
         self._built = anyio.Event()
         self.downstream = DownstreamServers(
             servers.entries,
-            partial(_open_catalogs, settings),
+            partial(open_catalogs, settings),
             environ,
             max_starting=settings.max_starting,
             start_timeout=settings.start_timeout,
@@ -229,16 +149,17 @@ class App:
         usage = Usage(self.audit.usage)
         standing = Standing(catalog, self.downstream, failing=usage.failing, pins=self.settings.pins)
         selector = Selector(
-            load_encoder=load_default,
-            open_vectors=partial(_open_vectors, self.settings),
-            open_indexes=partial(_open_indexes, self.settings),
+            load_encoder=partial(load_encoder, self.settings),
+            explore=self.settings.explore,
+            open_vectors=partial(open_vectors, self.settings),
+            open_indexes=partial(open_indexes, self.settings),
             usage=usage.known,
             weights=partial(scoring_weights, self.settings),
             load_learned=self._load_learned,
         )
         self._learning = learning = learning_from_use(self.settings, self.audit, selector)
         results = ResultKeeper(
-            partial(_open_results, self.settings),
+            partial(open_results, self.settings),
             new_handle=lambda: secrets.token_urlsafe(18),
             max_bytes=self.settings.result_limit,
             preview_bytes=self.settings.preview_size,
@@ -355,65 +276,10 @@ class App:
             logger.warning("Server %s %s; this was not recorded: %s", server, what, exc.message)
 
 
-def build_executor(
-    settings: Settings,
-    catalog: Catalog,
-    audit: AuditLog,
-    usage: Usage,
-    results: ResultKeeper,
-    server_limits: Callable[[str], Limits],
-    *,
-    limits: CallLimits | None = None,
-    refusal: Callable[[str], str | None] = lambda name: None,
-    on_call: Callable[[], None] = lambda: None,
-) -> Executor:
-    """A call's way, outermost link first. Executors that are given the same `limits` share them."""
-
-    def observe(tool: str, success: bool, execution_time_ms: float, tokens_used: int) -> None:
-        usage.observe(tool, success, execution_time_ms, tokens_used)
-        on_call()
-
-    record = recording(
-        record=audit.record,
-        observe=observe,
-        new_event=new_event,
-        meter=TokenMeter(tokens.count_tokens),
-    )
-    limits = limits or CallLimits(
-        server_limits=server_limits,
-        server_default=Limits(max_concurrency=settings.server_concurrency),
-        caller_default=Limits(max_concurrency=settings.caller_concurrency),
-    )
-    chain = compose(
-        [
-            record,
-            compacting(results.compact),
-            authorizing(catalog.near, refusal=refusal),
-            checking_arguments,
-            retrying(record=audit.record, new_event=new_event),
-            limiting(limits),
-            preparing(catalog.prepare),
-            timing(default_seconds=settings.call_timeout, server_limits=server_limits),
-            checking_output(results.keep),
-        ],
-        _calling(catalog),
-    )
-    return Executor(
-        find=catalog.get, chain=chain, record=record, new_call_id=new_id, max_calls=settings.max_calls
-    )
-
-
 def _shortly(error: str) -> str:
     """The beginning of an error, for a line that an agent pays for."""
     first = error.splitlines()[0]
     return first if len(first) <= 120 else f"{first[:120]}…"
-
-
-def _calling(catalog: Catalog) -> Invoke:
-    async def invoke(call: ToolCall) -> ToolOutput:
-        return await catalog.call(definition_of(call), call.arguments, report_progress=call.report_progress)
-
-    return invoke
 
 
 def _output_schema(catalog: Catalog, name: str) -> JsonObject | None:

@@ -21,8 +21,8 @@ import anyio
 import anyio.to_thread
 
 from toolhone import tokens
-from toolhone.app import build_executor
 from toolhone.audit import AuditLog
+from toolhone.calling import build_executor
 from toolhone.exceptions import UnknownToolError
 from toolhone.execution.limits import CallLimits
 from toolhone.execution.output_schemas import OutputSchemas

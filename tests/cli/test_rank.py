@@ -133,7 +133,8 @@ def test_text_that_utf8_cannot_carry_comes_back_as_json_writes_it(
         ({"k": True}, "'k' is True"),
         ({"tools": None}, "'tools' is None"),
         ({"queries": ""}, "'queries' is ''"),
-        ({"tools": "nowhere.jsonl"}, "'nowhere.jsonl' cannot be read: No such file"),
+        ({"tools": "nowhere.jsonl"}, "'nowhere.jsonl' cannot be read"),
+        ({"tools": "a\0b"}, "cannot be read: embedded null byte"),
         ({"queries": "."}, "'.' cannot be read"),
     ],
 )

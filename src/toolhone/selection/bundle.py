@@ -174,8 +174,8 @@ def load_bundle(folder: Path, *, sha256: str | None = None) -> BundleEncoder:
         tokenizer = (folder / TOKENIZER).read_text(encoding="utf-8")
     except OSError as error:
         raise ModelUnavailableError(
-            f"A file of the encoder in {str(folder)!r} cannot be read: {error}. Reinstall toolhone, or train or "
-            "export this encoder again."
+            f"A file of the encoder in {str(folder)!r} cannot be read: {error}. Reinstall toolhone, "
+            "or train or export this encoder again."
         ) from error
     except (ValueError, ValidationError) as error:
         raise ModelUnavailableError(
@@ -228,8 +228,8 @@ def _unit(rows: "NDArray[np.float32]") -> "NDArray[np.float32]":
 def _verify(path: Path, found: str, expected: str) -> None:
     if found != expected:
         raise ModelUnavailableError(
-            f"{str(path)!r} is not the pinned file: its SHA-256 is {found}, not {expected}. Reinstall toolhone, "
-            "or train or export this encoder again.",
+            f"{str(path)!r} is not the pinned file: its SHA-256 is {found}, not {expected}. "
+            "Reinstall toolhone, or train or export this encoder again.",
             data={"path": str(path), "sha256": found, "expected": expected},
         )
 

@@ -60,6 +60,13 @@ def tool_features(
     )
 
 
+def without_place(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The features of tools as if all were first: what tells equals apart must not be their order."""
+    even = features.copy()
+    even[:, TOOL_FEATURES.index("place")] = 0.0
+    return even
+
+
 def task_features(evidence: Evidence, considered: int) -> NDArray[np.float64]:
     """Columns as in `TASK_FEATURES`."""
     late = evidence.late[~np.isnan(evidence.late)]

@@ -85,7 +85,8 @@ class Corpus:
         digests[sources >= 0] = self.digests[sources[sources >= 0]]
 
         def counted() -> Iterator[Mapping[str, int]]:
-            for number in np.flatnonzero(sources < 0).tolist():
+            fresh: list[int] = np.flatnonzero(sources < 0).tolist()
+            for number in fresh:
                 text = read(number)
                 digests[number] = _digest(embedded_text(text))
                 yield term_counts(text)

@@ -69,9 +69,13 @@ class ToolIndex:
         Args:
             previous: The index before, or what finds parts of one that knows tools of these identities.
         """
-        self.definitions = tuple(sorted(definitions, key=lambda definition: definition.name))
+        self.definitions: tuple[ToolDefinition, ...] = tuple(
+            sorted(definitions, key=lambda definition: definition.name)
+        )
         self.positions = {definition.name: row for row, definition in enumerate(self.definitions)}
-        self.servers = tuple(sorted({tool.server for tool in self.definitions if tool.server is not None}))
+        self.servers: tuple[str, ...] = tuple(
+            sorted({tool.server for tool in self.definitions if tool.server is not None})
+        )
         numbers: dict[str | None, int] = {server: number for number, server in enumerate(self.servers)}
         self.server_of: NDArray[np.int32] = np.fromiter(
             (numbers.get(tool.server, -1) for tool in self.definitions), np.int32, len(self.definitions)

@@ -140,7 +140,7 @@ class Learned:
                 evidence=arrays["evidence"].astype(np.float32),
                 weights=arrays["weights"].astype(np.float64),
             )
-        except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as exc:
+        except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as exc:
             raise StorageError(
                 f"A learned version cannot be read ({exc}). Learn anew with `toolhone selector learn`."
             ) from exc

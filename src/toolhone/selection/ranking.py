@@ -15,6 +15,7 @@ from toolhone.selection.certainty import (
     task_probability,
     tool_features,
     tool_probabilities,
+    without_place,
 )
 from toolhone.selection.encoder import EncodedTask
 from toolhone.selection.index import ToolIndex
@@ -133,8 +134,8 @@ def rank(
         names = {place: index.definitions[int(open_[place])].name for place in base}
         order = learned.guard(order, base, names, question.max_tools)
 
-    sure = tool_probabilities(calibration, tool_features(evidence, scores, order))
-    fits = dict(zip(order, sure.tolist(), strict=True))
+    features = tool_features(evidence, scores, order)
+    fits = dict(zip(order, tool_probabilities(calibration, features).tolist(), strict=True))
     for place in order:
         if named[place]:
             fits[place] = 1.0
@@ -150,7 +151,7 @@ def rank(
         order[fixed:] = prefer(
             order[fixed:],
             {place: float(scores[place]) for place in order},
-            fits,
+            dict(zip(order, tool_probabilities(calibration, without_place(features)).tolist(), strict=True)),
             {place: record for place, name in of_place.items() if (record := records.get(name))},
             count=question.max_tools,
             fast=question.prefer_fast,

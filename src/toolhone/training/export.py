@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from toolhone.exceptions import InvalidRequestError, ToolhoneError
 from toolhone.models import JsonObject
 from toolhone.training.int8 import with_int8_weights
-from toolhone.training.sources import TRANSPOSED, EncoderParts, required
+from toolhone.training.sources import EQUAL, TRANSPOSED, EncoderParts, required
 
 FORMAT = 1
 TEXT_TOKENS = 128
@@ -258,7 +258,20 @@ def _named_weights(model: Any, module: Any) -> Any:
                 one.name = name
     for node in model.graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
+    _note_equals(model, module, {one.name: one for one in model.graph.initializer})
     return model
+
+
+def _note_equals(model: Any, module: Any, stored: Mapping[str, Any]) -> None:
+    """The exporter stores equal weights (biases of zeros, say) once: note which ones a parameter has."""
+    numpy_helper = importlib.import_module("onnx").numpy_helper
+    equals = {_identity(numpy_helper.to_array(one)): name for name, one in stored.items()}
+    for name, parameter in module.named_parameters():
+        if name not in stored and f"{name}{TRANSPOSED}" not in stored:
+            equal = equals.get(_identity(parameter.detach().numpy()))
+            if equal is not None:
+                note = model.metadata_props.add()
+                note.key, note.value = f"{EQUAL}{name}", equal
 
 
 def _identity(values: Any) -> bytes:

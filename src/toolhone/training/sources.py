@@ -17,6 +17,9 @@ PROJECTION = "projection.pt"
 TRANSPOSED = ".transposed"
 """Ends the name of a weight that a bundle stores the other way round."""
 
+EQUAL = "equal:"
+"""Begins the key under which a bundle notes which of its weights another parameter has, too."""
+
 LONGEST = 256
 """No encoder is given more tokens of a task than this, whatever it could read."""
 
@@ -105,9 +108,16 @@ def _from_bundle(folder: Path) -> EncoderParts:
     transformer = transformers.AutoModel.from_config(
         transformers.AutoConfig.for_model(config.pop("model_type"), **config), attn_implementation="eager"
     )
+    graph = onnx.load(str(folder / WEIGHTS))
+    arrays = stored_weights(graph)
+    arrays |= {
+        note.key.removeprefix(EQUAL): arrays[note.value]
+        for note in graph.metadata_props
+        if note.key.startswith(EQUAL)
+    }
     weights = {
         name.removesuffix(TRANSPOSED): torch.tensor(values.T if name.endswith(TRANSPOSED) else values)
-        for name, values in stored_weights(onnx.load(str(folder / WEIGHTS))).items()
+        for name, values in arrays.items()
     }
     stored = {
         name.removeprefix("transformer."): weights[name]

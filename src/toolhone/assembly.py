@@ -1,0 +1,108 @@
+"""The parts that an app is put together from, each made from the settings."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from toolhone.audit import AuditLog
+from toolhone.identifiers import utc_timestamp
+from toolhone.redaction import redact
+from toolhone.selection.active import active_encoder
+from toolhone.selection.bundle import load_bundle, load_default
+from toolhone.selection.encoder import Encoder
+from toolhone.selection.learning import Learning
+from toolhone.selection.selector import Selector
+from toolhone.settings import Settings
+from toolhone.stores import AuditStore, CatalogStore, IndexStore, LearningStore, ResultStore, VectorStore
+
+if TYPE_CHECKING:
+    from toolhone.selection.scoring import Weights
+
+
+def audit_log(settings: Settings) -> AuditLog:
+    """The audit log of a data folder, for who needs nothing else."""
+    return AuditLog(partial(open_audit, settings), redact=redact)
+
+
+def learning_from_use(settings: Settings, audit: AuditLog, selector: Selector | None = None) -> Learning:
+    """Learning from the audit log; without a selector it can only show versions and choose among them."""
+
+    async def count_calls() -> int:
+        return sum(tool.calls for tool in (await audit.usage()).values())
+
+    return Learning(
+        rows=audit.query,
+        count_calls=count_calls,
+        open_store=partial(open_learning, settings),
+        selector=selector,
+        redact=redact,
+        now=utc_timestamp,
+        learn_after=settings.learn_after,
+        remember=settings.remember_tasks,
+    )
+
+
+def open_audit(settings: Settings) -> AuditStore:
+    """The store of the audit log."""
+    from toolhone.storage.audit import SqliteAuditStore  # sqlite_utils takes half a second to import
+
+    return SqliteAuditStore(settings.data, durable=settings.durable)
+
+
+def open_catalogs(settings: Settings) -> CatalogStore:
+    """The store of the last good tool listings."""
+    from toolhone.storage.catalogs import SqliteCatalogStore  # as above
+
+    return SqliteCatalogStore(settings.data)
+
+
+def open_vectors(settings: Settings) -> VectorStore:
+    """The store of vectors."""
+    from toolhone.storage.vectors import SqliteVectorStore  # as above
+
+    return SqliteVectorStore(settings.data)
+
+
+def open_indexes(settings: Settings) -> IndexStore:
+    """The store of whole indexes."""
+    from toolhone.storage.indexes import IndexFiles  # as above
+
+    return IndexFiles(settings.data)
+
+
+def open_learning(settings: Settings) -> LearningStore:
+    """The store of what was learned from use."""
+    from toolhone.storage.learning import SqliteLearningStore  # as above
+
+    return SqliteLearningStore(settings.data)
+
+
+def open_results(settings: Settings) -> ResultStore:
+    """The store of whole results."""
+    from toolhone.storage.results import SqliteResultStore  # as above
+
+    return SqliteResultStore(settings.data, max_bytes=settings.results_size)
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """The encoder that this data folder uses: the one that comes with toolhone unless another was chosen.
+
+    Raises:
+        ModelUnavailableError: A file of it is missing or is not the one that was chosen.
+    """
+    active = active_encoder(settings.data)
+    if active is None:
+        return load_default()
+    folder, sha256 = active
+    return load_bundle(folder, sha256=sha256)
+
+
+def scoring_weights(settings: Settings) -> "Weights":
+    """How the selector weighs the parts of a tool's score."""
+    from toolhone.selection.scoring import Weights  # numpy is not needed before the first question
+
+    return Weights(
+        dense=settings.dense_weight,
+        sentence=settings.sentence_weight,
+        server=settings.server_weight,
+        late=settings.late_weight,
+    )
