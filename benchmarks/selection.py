@@ -223,6 +223,11 @@ def main() -> None:
         )
         for folder in folders
     }
+    console.print(
+        "toolhone's encoder, which is the endpoint's too, was trained on requests for tools of public sets "
+        "(encoder/): on other requests for the same tools its figures are not zero-shot.",
+        style="dim",
+    )
     if options.json:
         report = {"toolhone": __version__, "split": options.split, "sets": reports}
         options.json.write_text(f"{json.dumps(report, indent=2)}\n")

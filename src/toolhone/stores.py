@@ -133,15 +133,15 @@ class VectorStore(Protocol):
         """The token vectors of those texts that have some."""
         ...
 
-    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
-        """Note that these texts are in use; returns those that have both kinds of vectors.
-
-        Token vectors that are not of so many bytes each are damaged and do not count.
-        """
+    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+        """Note that these texts are in use; returns those that have token vectors."""
         ...
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
-        """Write vectors, and the token vectors of those texts that have some, in one transaction."""
+        """Write vectors, and the token vectors of those texts that have some, in one transaction.
+
+        Empty token vectors take away what was there.
+        """
         ...
 
     def close(self) -> None: ...

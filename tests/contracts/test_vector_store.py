@@ -39,10 +39,19 @@ def test_token_vectors_come_back_apart_and_only_those_of_the_model(vector_store:
     assert vector_store.tokens("large", ["one"]) == {}
 
 
-def test_a_text_is_kept_whole_if_both_kinds_of_vectors_are_there(vector_store: VectorStore) -> None:
-    assert vector_store.keep("small", ["one"], 2) == set()
+def test_texts_in_use_are_told_whether_they_have_token_vectors(vector_store: VectorStore) -> None:
+    assert vector_store.keep("small", ["one"]) == set()
 
     vector_store.put("small", {"one": b"1" * 16, "two": b"2" * 16}, {"one": b"tokens"})
 
-    assert vector_store.keep("small", ["one", "two", "three"], 2) == {"one"}
-    assert vector_store.keep("large", ["one"], 2) == set()
+    assert vector_store.keep("small", ["one", "two", "three"]) == {"one"}
+    assert vector_store.keep("large", ["one"]) == set()
+
+
+def test_empty_token_vectors_take_away_what_was_there(vector_store: VectorStore) -> None:
+    vector_store.put("small", {"one": b"1" * 16}, {"one": b"tokens"})
+
+    vector_store.put("small", {}, {"one": b""})
+
+    assert vector_store.tokens("small", ["one"]) == {}
+    assert vector_store.get("small", ["one"]) == {"one": b"1" * 16}

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from toolhone.models import Category, ToolDefinition
 from toolhone.selection.blocks import Blocks
+from toolhone.selection.bundle import BundleEncoder, load_default
+from toolhone.selection.calibration import Calibration
 from toolhone.selection.encoder import EncodedTask, EncodedText
 from toolhone.selection.sentences import sentence_spans
 
@@ -27,13 +29,18 @@ class CountingEncoder:
         self.name = "triples"
         self.dimensions = 64
         self.token_dimensions = token_dimensions
+        self.calibration: Calibration | None = None
         self.encoded: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
         self.pause_after: int | None = None
+        self.unreadable: str | None = None
+        """A task at which it fails."""
         self.paused = threading.Event()
 
     def encode_task(self, task: str) -> EncodedTask:
+        if task == self.unreadable:
+            raise RuntimeError("bad input")
         spans = sentence_spans(task)
         parts = [task, *(task[start:end] for start, end in spans)] if len(spans) > 1 else [task]
         words = task.split() if self.token_dimensions else []
@@ -84,6 +91,12 @@ def encoder() -> CountingEncoder:
 def new_encoder() -> type[CountingEncoder]:
     """For tests that need several, or a new one for each example."""
     return CountingEncoder
+
+
+@pytest.fixture(scope="session")
+def shipped() -> BundleEncoder:
+    """The encoder that comes with toolhone, loaded once."""
+    return load_default()
 
 
 @pytest.fixture(scope="session")

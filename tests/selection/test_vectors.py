@@ -9,6 +9,7 @@ import pytest
 
 from toolhone.exceptions import StorageError
 from toolhone.models import ToolDefinition
+from toolhone.selection.corpus import text_hashes
 from toolhone.selection.index import ToolIndex
 from toolhone.selection.stored import build_index, save_index
 from toolhone.selection.vectors import SAVED_TOGETHER, VectorSource
@@ -79,7 +80,7 @@ class BrokenStore:
     def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
         raise StorageError("The disk is gone.")
 
-    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
+    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
         raise StorageError("The disk is gone.")
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
@@ -134,26 +135,47 @@ def test_an_index_gets_all_that_the_store_has_and_token_vectors_when_it_needs_th
         assert one.tolist() == other.tolist()
 
 
-@pytest.mark.parametrize("damaged", [b"", b"abc"])
-def test_texts_whose_token_vectors_are_lost_are_encoded_again(
-    damaged: bytes, encoder: "CountingEncoder", office: list[ToolDefinition]
-) -> None:
+def filled(encoder: "CountingEncoder", office: list[ToolDefinition]) -> tuple[MemoryVectorStore, str]:
+    """A store with all vectors of the office, and the hash of one of its texts."""
     store = MemoryVectorStore()
-    source = VectorSource(encoder, lambda: store)
-    index = ToolIndex(office)
+    index, source = ToolIndex(office), VectorSource(encoder, lambda: store)
     source.restore(index)
     encode_all(index, source)
-    lost = index.hashes(embedded=True)[3]
-    store.put(encoder.name, {}, {lost: damaged})
+    return store, text_hashes(index.parts.tools.digests[[3]])[0]
 
-    again, source = ToolIndex(office), VectorSource(encoder, lambda: store)
-    source.restore(again)
 
-    assert again.embedded.all()
-    assert list(again.missing()) == [lost]
-    assert encode_all(again, source) == 1
-    assert again.missing() == {}
-    assert store.keep(encoder.name, [lost], encoder.token_dimensions) == {lost}
+def test_texts_whose_token_vectors_are_lost_are_encoded_again(
+    encoder: "CountingEncoder", office: list[ToolDefinition]
+) -> None:
+    store, lost = filled(encoder, office)
+    store.put(encoder.name, {}, {lost: b""})
+    index, source = ToolIndex(office), VectorSource(encoder, lambda: store)
+    source.restore(index)
+    assert index.missing() == {}
+
+    source.check(index)
+
+    assert index.embedded.all()
+    assert list(index.missing()) == [lost]
+    assert encode_all(index, source) == 1
+    assert index.missing() == {}
+    assert store.keep(encoder.name, [lost]) == {lost}
+
+
+def test_token_vectors_that_are_damaged_are_removed_and_made_again_at_the_next_start(
+    encoder: "CountingEncoder", office: list[ToolDefinition]
+) -> None:
+    store, damaged = filled(encoder, office)
+    store.put(encoder.name, {}, {damaged: b"abc"})
+    index, source = ToolIndex(office), VectorSource(encoder, lambda: store)
+    source.restore(index)
+
+    assert index.token_vectors([3]) == [None]
+
+    index, source = ToolIndex(office), VectorSource(encoder, lambda: store)
+    source.restore(index)
+    source.check(index)
+    assert list(index.missing()) == [damaged]
 
 
 def test_an_encoder_without_token_vectors_misses_none(
@@ -163,6 +185,7 @@ def test_an_encoder_without_token_vectors_misses_none(
     for expected in (14, 0):
         index, source = ToolIndex(office), VectorSource(encoder, lambda: store)
         source.restore(index)
+        source.check(index)
         assert encode_all(index, source) == expected
         assert index.token_vectors([0]) == [None]
 
@@ -199,7 +222,9 @@ def test_vectors_that_a_stored_index_brings_count_as_used(
 
     today[0] += 60 * DAY
     source = VectorSource(encoder, lambda: SqliteVectorStore(tmp_path, clock=lambda: today[0]))
-    source.restore(build_index(office, None, IndexFiles(tmp_path)))
+    index = build_index(office, None, IndexFiles(tmp_path))
+    source.restore(index)
+    source.check(index)
     source.close()
     today[0] += 60 * DAY
     store = SqliteVectorStore(tmp_path, clock=lambda: today[0])

@@ -49,7 +49,7 @@ def test_token_vectors_go_with_the_vector_of_their_text(tmp_path: Path) -> None:
     store.put("small", {"used": b"1234", "unused": b"5678"}, {"used": b"ab", "unused": b"cd"})
 
     clock.day += UNUSED_DAYS
-    assert store.keep("small", ["used"], 2) == {"used"}
+    assert store.keep("small", ["used"]) == {"used"}
     clock.day += 1
     store.put("small", {"new": b"9012"}, {})
 

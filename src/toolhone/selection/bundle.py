@@ -177,7 +177,7 @@ def load_bundle(folder: Path, *, sha256: str | None = None) -> BundleEncoder:
             f"A file of the encoder in {str(folder)!r} cannot be read: {error}. Reinstall toolhone, "
             "or train or export this encoder again."
         ) from error
-    except (ValueError, ValidationError) as error:
+    except (ValueError, ValidationError, RecursionError) as error:
         raise ModelUnavailableError(
             f"{str(folder / MANIFEST)!r} does not describe an encoder: {error}. Export it again."
         ) from error

@@ -157,17 +157,18 @@ def gather(rows: Iterable[JsonObject]) -> list[Lesson]:
 
 
 def bounded(lessons: Sequence[Lesson]) -> list[Lesson]:
-    """The same without what one caller says about one tool more than `MOST_OF_A_CALLER` times.
+    """The same without what one caller says for or against one tool more than `MOST_OF_A_CALLER` times.
 
     The newest stay. So a caller that uses one tool for everything cannot outvote the others, nor itself.
     """
-    seen: Counter[tuple[str, str]] = Counter()
+    seen: Counter[tuple[str, str, bool]] = Counter()
     kept: list[Lesson] = []
     for lesson in reversed(lessons):
         outcomes: list[Outcome] = []
         for outcome in lesson.outcomes:
-            seen[lesson.principal, outcome.tool] += 1
-            if seen[lesson.principal, outcome.tool] <= MOST_OF_A_CALLER:
+            said = (lesson.principal, outcome.tool, outcome.credit > 0)
+            seen[said] += 1
+            if seen[said] <= MOST_OF_A_CALLER:
                 outcomes.append(outcome)
         if any(outcome.credit not in (0, IGNORED) for outcome in outcomes):
             kept.append(replace(lesson, outcomes=tuple(outcomes)))

@@ -159,11 +159,11 @@ class ToolIndex:
         """The texts that have to be encoded by their hash, the shortest first."""
         parts, texts = self._parts, dict[str, str]()
         rows = parts.tool_vectors.wanted()
-        for row, key in zip(rows.tolist(), text_hashes(parts.tools.digests[rows]), strict=True):
+        for row, key in zip(map(int, rows), text_hashes(parts.tools.digests[rows]), strict=True):
             texts[key] = embedded_text(tool_text(self.definitions[row]))
         rows = parts.server_vectors.wanted()
         listed = self._names_by_server() if len(rows) else list[list[str]]()
-        for row, key in zip(rows.tolist(), text_hashes(parts.servers.digests[rows]), strict=True):
+        for row, key in zip(map(int, rows), text_hashes(parts.servers.digests[rows]), strict=True):
             texts[key] = embedded_text(server_text(self.servers[row], listed[row]))
         return dict(sorted(texts.items(), key=lambda item: len(item[1])))
 

@@ -240,9 +240,10 @@ class LearnedRanker:
             among: The candidates' positions in the index.
         """
         features = self.features(index, task_vector, base, cosine, lexical, among)
+        if not len(features.known):
+            return base
         scores = features.weighted(self.learned.weights / self.learned.weights[0])
-        if len(scores):
-            scores += float(base.max()) - float(scores.max())
+        scores += float(base.max()) - float(scores.max())
         # The last bits of a product depend on where a row lies in the matrix; equal must stay equal.
         rounded: NDArray[np.float64] = np.round(scores, 5)
         return np.clip(rounded, 0.0, 1.0)

@@ -61,8 +61,8 @@ class LearnerRules:
     """Tools looked at for each request."""
     shrinkages: tuple[float, ...] = (1.0, 2.0, 5.0)
     """The evidence at which a centroid counts half."""
-    cautions: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)
-    """What is taken off tools with use so that those without do not lose."""
+    cautions: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
+    """What is taken off tools with use so that those without do not lose: the least that is enough."""
 
 
 DEFAULT_RULES = LearnerRules()
@@ -138,7 +138,7 @@ def learn(
         fitted = np.clip(rows.weights(), LOWEST, HIGHEST)
         for caution in sorted(rules.cautions):
             weights = fitted.copy()
-            weights[EVIDENCE] = np.clip(fitted[EVIDENCE] - caution, LOWEST[EVIDENCE], HIGHEST[EVIDENCE])
+            weights[EVIDENCE] = -caution
             quality = _quality(LearnedRanker("tuned", content(to_tune, shrinkage, weights)), tune_requests)
             if best is None or quality > best[0]:
                 best = (quality, shrinkage, caution, weights)

@@ -113,10 +113,8 @@ def rank(
     open_ = among[~np.isin(among, blocked)] if len(blocked) else among
     if not len(open_):
         notices.append("Every tool that passes the filters is blocked.")
-        named = tuple(
-            BlockedTool(name=name, reason=reason) for name, reason in sorted(question.blocked.items())
-        )
-        return Ranking((), 0.0, True, (), named[:BLOCKED_SHOWN], len(among), "lexical", tuple(notices))
+        missed = _missed(index, question, among, blocked, encoded, weights)
+        return Ranking((), 0.0, True, (), missed, 0, "lexical", tuple(notices))
 
     evidence = score(index, question.task, open_, encoded, weights)
     scores = evidence.scores

@@ -332,6 +332,8 @@ class Selector:
                     self._settled = True
                     self._announce()
                     await to_thread.run_sync(_keep, index, self._open_indexes)
+                    await to_thread.run_sync(vectors.check, index)
+                    await self._encode_missing(index, vectors)
                     await self._changed.wait()
         finally:
             with anyio.move_on_after(SAVING_SECONDS, shield=True):
@@ -339,10 +341,13 @@ class Selector:
 
     async def _embed_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
         await to_thread.run_sync(_restore, index, vectors)
-        await to_thread.run_sync(_keep, index, self._open_indexes)
         self._restored = not self._stale
         self._announce()
-        missing = list(index.missing().items())
+        await to_thread.run_sync(_keep, index, self._open_indexes)
+        await self._encode_missing(index, vectors)
+
+    async def _encode_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
+        missing = list((await to_thread.run_sync(index.missing)).items())
         for start in range(0, len(missing), SLICE):
             if self._stale:
                 return

@@ -9,10 +9,11 @@ MOST = 24
 FEWEST_CHARACTERS = 12
 """Shorter pieces (`Thanks!`, `1.`) say nothing alone and go with the next sentence."""
 
-_END = re.compile(r"[.!?…;]+[\"')\]]*(?=\s)|[。\uff01\uff1f؟।]+|\n+")
+# Each run of stops is tried once and as a whole: otherwise 20,000 of them would take 20 seconds.
+_END = re.compile(r"(?<![.!?…;])[.!?…;]++[\"')\]]*+(?=\s)|[。\uff01\uff1f؟।]+|\n\s*")
 
 # A full stop behind these does not end a sentence.
-_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|mr|mrs|ms|dr|no|st|approx|[a-z])\.$", re.I)
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|mr|mrs|ms|dr|no|st|approx|[a-z])\.\Z", re.I)
 
 # No abbreviation is longer. Searching the whole piece took 40 s for 20,000 characters of `a. a. a.`.
 _LONGEST_ABBREVIATION = len("approx.")

@@ -32,8 +32,8 @@ class VectorSource:
         self._open_store = open_store
         self._store: VectorStore | None = None
         self._unsaved: dict[str, EncodedText] = {}
-        self._noted: str | None = None
-        """The index file whose texts the store was told of; empty for none."""
+        self._checked: str | None = None
+        """The index file whose texts were checked; empty for none."""
 
     def restore(self, index: ToolIndex) -> None:
         """Give the index all vectors that the store has for it, and a way to token vectors."""
@@ -43,10 +43,30 @@ class VectorSource:
         wanted = index.hashes(embedded=False)
         for start in range(0, len(wanted), READ_TOGETHER):
             index.add(self.load(wanted[start : start + READ_TOGETHER]))
-        if self._noted is None or (index.parts.stored_as or "") != self._noted:
-            # A stored index brings vectors along, and would let the store believe that nobody uses its own.
-            index.lack(self._lost(index.hashes(embedded=True)))
-            self._noted = index.parts.stored_as or ""
+
+    def check(self, index: ToolIndex) -> None:
+        """Let the index want those texts again whose token vectors the store has lost.
+
+        Tells the store besides which texts are in use, as a stored index brings their vectors along without
+        asking it. Takes a while for a large catalog, and is done once for each index file.
+        """
+        file = index.parts.stored_as or ""
+        if file == self._checked:
+            return
+        self._checked = file
+        self.flush()
+        known = index.hashes(embedded=True)
+        for start in range(0, len(known), READ_TOGETHER):
+            some = known[start : start + READ_TOGETHER]
+            try:
+                if self._store is None:
+                    return
+                kept = self._store.keep(self._encoder.name, some)
+            except StorageError as error:
+                self._do_without(error)
+                return
+            if self._encoder.token_dimensions:
+                index.lack([text_hash for text_hash in some if text_hash not in kept])
 
     def load(self, text_hashes: Sequence[str]) -> dict[str, EncodedText]:
         """Those of these texts whose vector the store has. Token vectors are left there, see `tokens`."""
@@ -80,10 +100,13 @@ class VectorSource:
         except StorageError as error:
             logger.warning("Token vectors could not be read, so tools are compared without them: %s", error)
             return {}
+        damaged = [text_hash for text_hash, raw in found.items() if len(raw) % width]
+        if damaged:
+            self._drop_tokens(store, damaged)
         return {
             text_hash: np.frombuffer(raw, np.int8).reshape(-1, width)
             for text_hash, raw in found.items()
-            if raw and len(raw) % width == 0
+            if len(raw) % width == 0
         }
 
     def compute(self, texts: Mapping[str, str]) -> dict[str, EncodedText]:
@@ -123,20 +146,13 @@ class VectorSource:
             except StorageError as error:
                 self._do_without(error)
 
-    def _lost(self, text_hashes: Sequence[str]) -> list[str]:
-        """Those of these texts whose token vectors the store should have, and has not."""
-        lost: list[str] = []
-        for start in range(0, len(text_hashes), READ_TOGETHER):
-            some = text_hashes[start : start + READ_TOGETHER]
-            try:
-                if self._store is None:
-                    return []
-                kept = self._store.keep(self._encoder.name, some, max(self._encoder.token_dimensions, 1))
-            except StorageError as error:
-                self._do_without(error)
-                return []
-            lost += [text_hash for text_hash in some if text_hash not in kept]
-        return lost if self._encoder.token_dimensions else []
+    def _drop_tokens(self, store: VectorStore, damaged: Sequence[str]) -> None:
+        """Take damaged token vectors away, so that the next start misses them."""
+        logger.warning("The token vectors of %s texts are damaged and are removed.", len(damaged))
+        try:
+            store.put(self._encoder.name, {}, dict.fromkeys(damaged, b""))
+        except StorageError as error:
+            logger.warning("They could not be removed: %s", error)
 
     def _do_without(self, error: StorageError) -> None:
         logger.warning("Vectors are not kept from now on, so the next start computes them again: %s", error)

@@ -148,14 +148,16 @@ class MemoryVectorStore:
     def tokens(self, model: str, text_hashes: Sequence[str]) -> dict[str, bytes]:
         return _of_model(self._tokens, model, text_hashes)
 
-    def keep(self, model: str, text_hashes: Sequence[str], token_bytes: int) -> set[str]:
-        tokens = self.tokens(model, text_hashes)
-        whole = {text_hash for text_hash, rows in tokens.items() if rows and len(rows) % token_bytes == 0}
-        return self.get(model, text_hashes).keys() & whole
+    def keep(self, model: str, text_hashes: Sequence[str]) -> set[str]:
+        return set(self.tokens(model, text_hashes))
 
     def put(self, model: str, vectors: Mapping[str, bytes], tokens: Mapping[str, bytes]) -> None:
-        for kind, values in ((self._vectors, vectors), (self._tokens, tokens)):
-            kind.update({(model, text_hash): value for text_hash, value in values.items()})
+        self._vectors.update({(model, text_hash): vector for text_hash, vector in vectors.items()})
+        for text_hash, rows in tokens.items():
+            if rows:
+                self._tokens[model, text_hash] = rows
+            else:
+                self._tokens.pop((model, text_hash), None)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -188,6 +188,11 @@ def create_token_vectors(db: "Database") -> None:
     )
 
 
+def index_vectors_by_use(db: "Database") -> None:
+    """Finds what was not asked for in a long time, and what not yet today, without reading a vector."""
+    db.conn.execute("CREATE INDEX vectors_by_use ON vectors (used_on, model, text_hash)")
+
+
 def create_results(db: "Database") -> None:
     """Whole results; one whose body is gone stays as a tombstone, to be told from one that never was."""
     db.conn.execute(
@@ -253,7 +258,14 @@ def create_learning(db: "Database") -> None:
 
 AUDIT = Schema(name="toolhone.audit", steps=(create_audit,))
 CACHE = Schema(
-    name="toolhone.cache", steps=(create_catalogs, create_vectors, add_vectors_used_on, create_token_vectors)
+    name="toolhone.cache",
+    steps=(
+        create_catalogs,
+        create_vectors,
+        add_vectors_used_on,
+        create_token_vectors,
+        index_vectors_by_use,
+    ),
 )
 RESULTS = Schema(name="toolhone.results", steps=(create_results,))
 SELECTOR = Schema(name="toolhone.selector", steps=(create_learning,))

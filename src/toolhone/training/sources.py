@@ -59,7 +59,7 @@ def read_parts(folder: Path) -> EncoderParts:
             "Give the folder that the model was saved to or downloaded into."
         )
     _refuse_other_pooling(folder)
-    torch, transformers = required("torch"), required("transformers")
+    torch, transformers, safetensors = required("torch"), required("transformers"), required("safetensors")
     transformers.utils.logging.disable_progress_bar()
     try:
         # Eager attention is what the exporter turns into the plainest graph.
@@ -67,7 +67,7 @@ def read_parts(folder: Path) -> EncoderParts:
             str(folder), attn_implementation="eager", local_files_only=True
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as exc:
+    except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as exc:
         raise InvalidRequestError(f"The model in {str(folder)!r} cannot be loaded: {exc}") from exc
     if getattr(transformer.config, "is_encoder_decoder", False):
         raise InvalidRequestError(
