@@ -22,6 +22,7 @@
     ├── UnknownHandleError                unknown_handle
     │   └── ExpiredHandleError            expired_handle
     ├── ModelUnavailableError             model_unavailable
+    ├── TrainingFailedError               training_failed
     ├── NotRunningError                   not_running
     └── StorageError                      storage_failed
         ├── NewerStorageError             newer_storage
@@ -169,6 +170,12 @@ class ModelUnavailableError(ToolhoneError):
     """The embedding model cannot be used."""
 
     code = "model_unavailable"
+
+
+class TrainingFailedError(ToolhoneError):
+    """The encoder could not be trained or exported."""
+
+    code = "training_failed"
 
 
 class NotRunningError(ToolhoneError):

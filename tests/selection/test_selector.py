@@ -1,11 +1,13 @@
 """The selector as its callers see it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError, ModelUnavailableError, NotRunningError
 from toolhone.models import Category, ToolDefinition
+from toolhone.selection.bundle import DEFAULT_FOLDER, WEIGHTS, load_bundle
 from toolhone.selection.encoder import Encoder
 from toolhone.selection.question import MAX_TOOLS, Selection
 from toolhone.selection.selector import PATIENCE_TEXTS, Selector
@@ -409,6 +412,22 @@ async def test_without_the_model_words_answer_and_the_reason_is_told(office: lis
         assert any("is not installed" in notice for notice in answer.notices)
 
 
+async def test_an_encoder_that_is_not_the_pinned_one_leaves_the_words_and_is_told(
+    office: list[ToolDefinition], tmp_path: Path
+) -> None:
+    shutil.copytree(DEFAULT_FOLDER, tmp_path / "encoder")
+    with (tmp_path / "encoder" / WEIGHTS).open("ab") as weights:
+        weights.write(b"!")
+
+    async with running(lambda: load_bundle(tmp_path / "encoder"), office) as selector:
+        selection = await selector.select("weather")
+
+    assert (selection.method, names(selection)[0]) == ("lexical", "get_weather")
+    (notice,) = selection.notices
+    assert notice.startswith("Chosen by words alone.")
+    assert "not the pinned file" in notice
+
+
 async def test_a_model_that_breaks_leaves_the_words(
     encoder: "CountingEncoder", office: list[ToolDefinition], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -483,6 +502,23 @@ def test_answers_are_bounded_sorted_never_empty_and_repeatable(
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert first.tools == second.tools
+
+
+@pytest.mark.parametrize(("share", "exhaustive", "expected"), [(1, False, 1), (0, False, 0), (1, True, 0)])
+async def test_a_share_of_answers_shows_a_tool_from_further_down(
+    share: float, exhaustive: bool, expected: int, make_tool: "MakeTool"
+) -> None:
+    selector = Selector(
+        load_encoder=absent_model, open_vectors=None, usage=no_usage, explore=share, random=Random(1)
+    )
+    selector.update(many(make_tool, 20))
+
+    # Pins, because an answer of a single tool is left as it is.
+    selection = await selector.select(
+        "the thing number 7", max_tools=4, pinned=["tool_1", "tool_2"], exhaustive=exhaustive
+    )
+
+    assert sum(tool.explored for tool in selection.tools) == expected
 
 
 async def test_as_many_tools_as_are_asked_for_come_if_all_are_wanted(office: list[ToolDefinition]) -> None:

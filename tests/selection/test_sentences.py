@@ -85,9 +85,9 @@ def test_a_piece_too_short_to_say_something_goes_with_its_neighbour() -> None:
 
 
 def test_sentences_end_without_spaces_where_the_script_has_none() -> None:
-    text = "请帮我查一下明天奥斯陆的天气预报。然后把结果用电子邮件发给我的老板!"  # noqa: RUF001
+    text = "请帮我查一下明天奥斯陆的天气预报。然后把结果用电子邮件发给我的老板!"
 
-    assert sentences(text) == ["请帮我查一下明天奥斯陆的天气预报。", "然后把结果用电子邮件发给我的老板!"]  # noqa: RUF001
+    assert sentences(text) == ["请帮我查一下明天奥斯陆的天气预报。", "然后把结果用电子邮件发给我的老板!"]
 
 
 def test_neighbours_are_grouped_when_there_are_too_many() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from toolhone.exceptions import InvalidRequestError, ModelUnavailableError, ToolhoneError
+from toolhone.exceptions import InvalidRequestError, ModelUnavailableError, TrainingFailedError
 from toolhone.selection.bundle import load_bundle
 from toolhone.training.export import CHECKED, Exported, check_export, export_bundle
 from toolhone.training.sources import EncoderParts, read_parts
@@ -107,7 +107,7 @@ def test_an_export_that_is_not_like_its_original_is_not_written(world: "World", 
             layer.intermediate.dense.weight[:, ::64] = 3e3
             layer.output.dense.weight[:, ::64] = 3e3
 
-    with pytest.raises(ToolhoneError, match="differs too much"):
+    with pytest.raises(TrainingFailedError, match="differs too much"):
         export_bundle(parts, tmp_path / "bundles" / "bad", name="bad", base="tiny")
 
     assert list((tmp_path / "bundles").iterdir()) == []

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 folder_of_model = click.Path(exists=True, file_okay=False, path_type=Path)
 
-RESTART = "Servers that run already use the one they started with."
+RESTART = (
+    "Servers that run already use the one they started with. What was learned from use belongs to an "
+    "encoder; teach this one with: toolhone selector learn."
+)
 
 
 @click.command(short_help="Train the encoder on recorded use.")

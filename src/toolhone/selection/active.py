@@ -163,10 +163,10 @@ def known_encoders(data: Path) -> list[KnownEncoder]:
     for manifest in sorted((data / FOLDER).glob(f"*/{MANIFEST}")):
         if not NAME.fullmatch(manifest.parent.name):
             continue
-        raw = manifest.read_bytes()
         try:
+            raw = manifest.read_bytes()
             about: Json = json.loads(raw)
-        except ValueError:
+        except (OSError, ValueError):
             continue
         if not isinstance(about, dict):
             continue

@@ -230,16 +230,24 @@ def _quality(ranker: LearnedRanker, requests: Sequence[LoggedRequest]) -> tuple[
     """First of all tools without use shall not lose, then the right tools come early."""
     with_use = figures(requests, ranker)
     cold, without_use = cold_figures(requests, ranker)
-    losses = [
-        max(_mean(before, cold.weights) - _mean(after, cold.weights), 0.0)
-        for before, after in ((without_use.recall, cold.recall), (without_use.ndcg, cold.ndcg))
-    ]
     gained = _mean(with_use.recall, with_use.weights) + _mean(with_use.ndcg, with_use.weights)
-    return -round(max(losses), 3), gained
+    loss = max(
+        _possible_loss(cold.recall, without_use.recall, cold.weights),
+        _possible_loss(cold.ndcg, without_use.ndcg, cold.weights),
+    )
+    return -round(loss, 3), gained
 
 
-def _mean(values: Sequence[float], weights: Sequence[float]) -> float:
-    return float(np.average(values, weights=weights)) if values else 0.0
+def _possible_loss(after: Sequence[float], before: Sequence[float], weights: Sequence[float]) -> float:
+    """What the mean may have lost if chance made it look better by one standard error."""
+    gained = np.array(after) - np.array(before)
+    mean = _mean(gained, weights)
+    spread = _mean((gained - mean) ** 2, weights) / max(len(gained), 1)
+    return max(float(np.sqrt(spread)) - mean, 0.0)
+
+
+def _mean(values: Sequence[float] | NDArray[np.float64], weights: Sequence[float]) -> float:
+    return float(np.average(values, weights=weights)) if len(values) else 0.0
 
 
 def _plays_new(request: str, tool: str) -> bool:

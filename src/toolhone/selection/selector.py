@@ -272,6 +272,7 @@ class Selector:
         unhealthy: frozenset[str],
     ) -> "Ranking":
         """Blocking: encode the task and rank the tools."""
+        from toolhone.selection.matrix import believable
         from toolhone.selection.ranking import candidates, explored, rank
         from toolhone.selection.scoring import Weights
 
@@ -289,8 +290,11 @@ class Selector:
         if len(among) and self._encode and self._problem is None and 2 * with_vector >= len(among):
             try:
                 encoded = self._encode(question.task)
+                if not believable(encoded.parts).all():
+                    raise ModelUnavailableError("Its vectors of the task are not of length 1.")
             except Exception:
                 # The request's model half ends here: words can answer what the model cannot read.
+                encoded = None
                 logger.exception("The task could not be encoded")
                 notices.append("Chosen by words alone: the encoder failed on this task.")
             else:

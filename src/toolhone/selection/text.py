@@ -36,6 +36,8 @@ _UNSPACED = (
 _PICTURES = "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff"
 _TERM = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<picture>[{_PICTURES}])|[^\W_{_UNSPACED}]+")
 
+_ASCII_WORD = re.compile(r"[0-9a-z]+")
+
 # Function words, and the words with which people ask for something whatever it is.
 _STOP_WORDS = frozenset(
     """
@@ -101,7 +103,12 @@ def term_counts(text: str) -> Mapping[str, int]:
 
 
 def _terms(text: str) -> Iterator[str]:
-    for match in _TERM.finditer(_folded(_HUMP.sub(" ", text))):
+    folded = _folded(_HUMP.sub(" ", text))
+    if folded.isascii():
+        # Nothing but words, which most texts are: a third of the time.
+        yield from (_stem(word) for word in _ASCII_WORD.findall(folded) if word not in _STOP_WORDS)
+        return
+    for match in _TERM.finditer(folded):
         word = match.group()
         if match.lastgroup == "unspaced":
             yield from word

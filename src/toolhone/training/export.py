@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from toolhone.exceptions import InvalidRequestError, ToolhoneError
+from toolhone.exceptions import InvalidRequestError, TrainingFailedError
 from toolhone.models import JsonObject
 from toolhone.training.int8 import with_int8_weights
 from toolhone.training.sources import EQUAL, TRANSPOSED, EncoderParts, required
@@ -28,6 +28,9 @@ LEAST_TOKEN_COSINE = 0.95
 LEAST_AGREEMENT = 0.9
 
 NEIGHBOURS = 5
+
+PRIVATE = 0o700
+"""An encoder that was trained on a log may have learned it by heart."""
 
 CHECKED = (
     "List the open pull requests of a repository.",
@@ -114,12 +117,12 @@ def export_bundle(
 
     Raises:
         InvalidRequestError: The folder exists.
-        ToolhoneError: The export differs too much from the original, or a library is missing.
+        TrainingFailedError: The export differs too much from the original, or a library is missing.
     """
     if folder.exists():
         raise InvalidRequestError(f"{str(folder)!r} exists. Choose another name, or remove it first.")
     onnx = required("onnx")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as scratch:
         made = Path(scratch) / "bundle"
         made.mkdir()
@@ -129,7 +132,7 @@ def export_bundle(
         (made / "tokenizer.json").write_text(_tokenizer_json(parts), encoding="utf-8")
         check = check_export(parts, made, check_texts)
         if not check.passed:
-            raise ToolhoneError(
+            raise TrainingFailedError(
                 f"The export of {name!r} differs too much from the original: {check.described()}. "
                 f"At least {LEAST_COSINE}, {LEAST_TOKEN_COSINE} and {LEAST_AGREEMENT:.0%} are asked for. Its "
                 "weights do not bear int8; nothing was written.",

@@ -54,7 +54,7 @@ def retrain(
 
     Raises:
         InvalidRequestError: The folder exists, or the model to start from cannot be trained.
-        ToolhoneError: The export is not like the original, or a library is missing.
+        TrainingFailedError: The export is not like the original, or a library is missing.
         ModelUnavailableError: A bundle cannot be loaded.
     """
     parent = manifest_of(current)

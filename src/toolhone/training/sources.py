@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolhone.exceptions import InvalidRequestError, ToolhoneError
+from toolhone.exceptions import InvalidRequestError, TrainingFailedError
 from toolhone.models import JsonObject
 from toolhone.selection.bundle import MANIFEST, TOKENIZER, WEIGHTS
 from toolhone.training.int8 import stored_weights
@@ -49,7 +49,7 @@ def read_parts(folder: Path) -> EncoderParts:
 
     Raises:
         InvalidRequestError: The folder has no such model, or one that pools in another way.
-        ToolhoneError: What training needs is not installed.
+        TrainingFailedError: What training needs is not installed.
     """
     if (folder / MANIFEST).is_file():
         return _from_bundle(folder)
@@ -152,12 +152,12 @@ def required(module: str) -> Any:
     """Import a part of `toolhone[train]`.
 
     Raises:
-        ToolhoneError: It is not installed; the message has the commands.
+        TrainingFailedError: It is not installed; the message has the commands.
     """
     try:
         return importlib.import_module(module)
     except ImportError as exc:
-        raise ToolhoneError(
+        raise TrainingFailedError(
             f"Training and export need {module!r}, which cannot be imported ({exc}). Install what they need "
             "with: pip install torch==2.13.0, then: pip install 'toolhone[train]'."
         ) from exc
@@ -178,10 +178,8 @@ def _longest(folder: Path, transformer: Any, tokenizer: Any) -> int:
     limits = [LONGEST, int(tokenizer.model_max_length)]
     positions = getattr(transformer.config, "max_position_embeddings", None)
     if positions:
-        # RoBERTa counts positions from behind the padding token.
-        limits.append(
-            int(positions) - 2 if int(positions) % 2 == 0 and int(positions) % 16 == 2 else int(positions)
-        )
+        # RoBERTa and MPNet count positions from behind the padding token, the second of their vocabulary.
+        limits.append(int(positions) - 2)
     settings = folder / "sentence_bert_config.json"
     if settings.is_file():
         limits.append(int(_read(settings).get("max_seq_length") or LONGEST))
