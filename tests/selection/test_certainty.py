@@ -32,7 +32,7 @@ def evidence(scores: list[float], late: list[float] | None = None) -> Evidence:
         cosine=values,
         best_cosine=values,
         lexical=10 * values,
-        coverage=values / 2,
+        coverage=np.float32(0.5) * values,
         late=np.full(len(scores), np.nan, np.float32) if late is None else np.array(late, np.float32),
         embedded=np.ones(len(scores), np.bool_),
     )

@@ -72,7 +72,8 @@ def test_documents_are_found_by_their_text(documents: list[bytes], asked: list[b
     found = Lookup(np.array(documents, DIGEST)).rows(np.array(asked, DIGEST))
 
     pairs = [[a, d] for a, wanted in enumerate(asked) for d, text in enumerate(documents) if text == wanted]
-    assert sorted(np.stack(found, axis=1).tolist()) == pairs
+    listed: list[list[int]] = np.stack(found, axis=1).tolist()
+    assert sorted(listed) == pairs
 
 
 def test_a_hash_that_ends_in_zeros_stays_whole() -> None:

@@ -63,11 +63,13 @@ def scored(index: ToolIndex, task: str, encoded: EncodedTask | None, weights: We
 
 
 def by_name(index: ToolIndex, evidence: Evidence) -> dict[str, float]:
-    return dict(zip((tool.name for tool in index.definitions), evidence.scores.tolist(), strict=True))
+    scores: list[float] = evidence.scores.tolist()
+    return dict(zip((tool.name for tool in index.definitions), scores, strict=True))
 
 
 def first(index: ToolIndex, evidence: Evidence, count: int) -> set[str]:
-    return {index.definitions[place].name for place in best_places(evidence.scores, count).tolist()}
+    places: list[int] = best_places(evidence.scores, count).tolist()
+    return {index.definitions[place].name for place in places}
 
 
 # Steps

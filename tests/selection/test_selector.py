@@ -302,7 +302,9 @@ async def test_a_large_catalog_starts_from_its_index_file_and_a_damaged_one_is_t
     monkeypatch.setattr("toolhone.selection.stored.STORED_FROM", 50)
     tools = many(make_tool, 60)
 
-    async def answered() -> Selection:
+    answers: list[Selection] = []
+
+    async def ask() -> None:
         selector = Selector(
             load_encoder=lambda: encoder,
             open_vectors=lambda: SqliteVectorStore(tmp_path),
@@ -314,18 +316,18 @@ async def test_a_large_catalog_starts_from_its_index_file_and_a_damaged_one_is_t
             async with anyio.create_task_group() as group:
                 await group.start(selector.run)
                 await selector.wait_indexed()
-                selection = await selector.select("number 7")
+                answers.append(await selector.select("number 7"))
                 group.cancel_scope.cancel()
-        return selection
 
-    first = await answered()
+    await ask()
     with monkeypatch.context() as patch:
         patch.setattr("toolhone.selection.index.tool_text", None)  # no tool is read again
-        second = await answered()
+        await ask()
     (path,) = (tmp_path / "index").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
-    third = await answered()
+    await ask()
 
+    first, second, third = answers
     assert names(first) == names(second) == names(third)
     assert len(encoder.encoded) == 60
     assert [first.notices, second.notices] == [(), ()]

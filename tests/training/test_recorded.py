@@ -8,7 +8,7 @@ import pytest
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.selection.evidence import Lesson, Outcome, RememberedTask
-from toolhone.training.recorded import Recorded, divided
+from toolhone.training.recorded import MOST_TOOLS, Recorded, divided
 
 if TYPE_CHECKING:
     from training.conftest import World
@@ -84,6 +84,16 @@ def test_tasks_without_words_and_tools_that_are_gone_teach_nothing(world: "World
         divided(wordless, world.tools)
     with pytest.raises(InvalidRequestError, match="0 have the words"):
         divided(world.log, [])
+
+
+def test_of_a_large_catalog_the_tools_that_were_used_and_some_others_are_searched(world: "World") -> None:
+    others = [replace(world.tools[0], name=f"other_{number}") for number in range(MOST_TOOLS)]
+
+    recorded = divided(world.log, [*others, *world.tools])
+
+    assert len(recorded.catalog) == MOST_TOOLS
+    assert {tool.name for tool in world.tools} <= {tool.name for tool in recorded.catalog}
+    assert len(recorded.training.tools) == MOST_TOOLS - len(recorded.kept)
 
 
 def test_tools_that_were_passed_over_or_failed_are_known_to_be_wrong(world: "World") -> None:

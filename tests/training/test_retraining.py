@@ -37,7 +37,6 @@ def retrained(
     said: list[tuple[str, int, int]] = []
     made = retrain(
         recorded,
-        world.tools,
         tmp_path_factory.mktemp("encoders") / "better",
         name="better",
         current=tiny_bundle,
@@ -74,12 +73,12 @@ def test_what_was_judged_is_what_is_pinned(
 
 
 def test_the_gate_refuses_an_encoder_that_finds_less(
-    world: "World", recorded: Recorded, retrained: Retrained, tiny_bundle: Path
+    recorded: Recorded, retrained: Retrained, tiny_bundle: Path
 ) -> None:
     trained, untrained = load_bundle(retrained.exported.folder), load_bundle(tiny_bundle)
 
-    worse = compare(untrained, trained, recorded, world.tools, WEIGHTS)
-    same = compare(trained, trained, recorded, world.tools, WEIGHTS)
+    worse = compare(untrained, trained, recorded, WEIGHTS)
+    same = compare(trained, trained, recorded, WEIGHTS)
 
     assert worse.verdict.decision is Decision.REJECTED
     assert same.verdict.decision is not Decision.PROMOTED
@@ -94,7 +93,7 @@ def test_a_calibration_is_kept_only_while_it_holds() -> None:
 
 
 def test_the_certainty_of_both_is_measured_with_the_calibration_in_use(
-    world: "World", recorded: Recorded, tiny_bundle: Path, tmp_path: Path
+    recorded: Recorded, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     for path in tiny_bundle.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -104,7 +103,7 @@ def test_the_certainty_of_both_is_measured_with_the_calibration_in_use(
     calibrated = load_bundle(tmp_path)
     few = replace(recorded, later=recorded.later[:10], unseen=recorded.unseen[:5])
 
-    comparison = compare(load_bundle(tiny_bundle), calibrated, few, world.tools, WEIGHTS)
+    comparison = compare(load_bundle(tiny_bundle), calibrated, few, WEIGHTS)
 
     assert comparison.certainty == comparison.current_certainty
     assert comparison.calibration_holds

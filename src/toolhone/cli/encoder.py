@@ -243,7 +243,6 @@ def _retrained(
     with _progress() as say:
         return retrain(
             recorded,
-            definitions,
             encoder_folder(settings.data, name),
             name=name,
             current=current,

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from toolhone.models import ToolDefinition
 from toolhone.selection.evidence import Lesson, Outcome
-from toolhone.selection.learned import Learned, tool_hash
+from toolhone.selection.learned import Learned, from_middle, tool_hash
 
 COHERENT = 0.5
-"""The tasks of a tool are about one thing if they are at least half as much alike as those of other tools,
-counted from what any two tasks of the log are. A tool that is called for everything gains nothing by that."""
+"""The tasks of a tool are about one thing if they are at least half as much alike as those of other tools. A
+tool that is called for everything gains nothing by that: seen from the middle, its tasks are not alike."""
 
 ALIKE = 0.25
-"""By how much the tasks of one tool are more alike than any two, where the log is too short to say."""
+"""How much alike the tasks of one tool are, where the log is too short to say."""
 
 FEWEST_TOOLS = 5
 
@@ -36,6 +36,7 @@ class Centroids:
     """Sums over lessons, one row a tool, in the order of their names."""
 
     definitions: Sequence[ToolDefinition]
+    middle: NDArray[np.float32]
     served: NDArray[np.float64]
     amount: NDArray[np.float64]
     refused: NDArray[np.float64]
@@ -60,6 +61,7 @@ class Centroids:
             names=tuple(definition.name for definition in self.definitions),
             hashes=tuple(tool_hash(definition) for definition in self.definitions),
             changed=dict(sorted(changed.items())),
+            middle=self.middle,
             served=_directions(self.served),
             reliability=reliability.astype(np.float32),
             refused=_directions(self.refused),
@@ -71,13 +73,16 @@ class Centroids:
 
 def add_up(tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition]) -> Centroids:
     """Add up what was seen of the tools that are in `definitions`."""
+    width = len(tasks[0].vector) if tasks else 0
+    vectors = np.array([task.vector for task in tasks], np.float32).reshape(len(tasks), width)
+    middle = vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if tasks else np.zeros(0, np.float32)
     seen: dict[str, list[tuple[Outcome, NDArray[np.float32]]]] = {}
     for task in tasks:
+        away = from_middle(task.vector, middle)
         for outcome in task.lesson.outcomes:
             if outcome.tool in definitions:
-                seen.setdefault(outcome.tool, []).append((outcome, task.vector))
+                seen.setdefault(outcome.tool, []).append((outcome, away))
     names = sorted(seen)
-    width = len(tasks[0].vector) if tasks else 0
     served, refused = np.zeros((len(names), width)), np.zeros((len(names), width))
     amount, refusals = np.zeros(len(names)), np.zeros(len(names))
     squares = np.zeros(len(names))
@@ -92,11 +97,12 @@ def add_up(tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition
                 refusals[row] -= outcome.credit
     return Centroids(
         definitions=[definitions[name] for name in names],
+        middle=middle,
         served=served,
         amount=amount,
         refused=refused,
         refusals=refusals,
-        coherence=_coherence(tasks, served, amount, squares),
+        coherence=_coherence(served, amount, squares),
         until=max((task.lesson.asked_at for task in tasks), default=""),
     )
 
@@ -108,21 +114,15 @@ def _directions(sums: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _coherence(
-    tasks: Sequence[TaughtTask],
-    served: NDArray[np.float64],
-    amount: NDArray[np.float64],
-    squares: NDArray[np.float64],
+    served: NDArray[np.float64], amount: NDArray[np.float64], squares: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """How alike the tasks of each tool are, between any two of the log (0) and those of other tools (1)."""
+    """How alike the tasks of each tool are: 0 as any two of the log, 1 from half as much as usual on."""
+    coherence = np.ones(len(amount))
     pairs = amount**2 - squares
     several = pairs > 1e-9
-    if not several.any() or len(tasks) < 2:
-        return np.ones(len(amount))
-    # The mean cosine of two different tasks: the squared length of a sum less what each has with itself.
-    alike = ((served**2).sum(axis=1) - squares)[several] / pairs[several]
-    total = np.sum([task.vector for task in tasks], axis=0, dtype=np.float64)
-    any_two = float((total @ total - len(tasks)) / (len(tasks) * (len(tasks) - 1)))
-    usual = float(np.median(alike)) if several.sum() >= FEWEST_TOOLS else any_two + ALIKE
-    coherence = np.ones(len(amount))
-    coherence[several] = np.clip((alike - any_two) / max(COHERENT * (usual - any_two), 0.05), 0.0, 1.0)
+    if several.any():
+        # The mean cosine of two different tasks: the squared length of a sum less what each has with itself.
+        alike = ((served**2).sum(axis=1) - squares)[several] / pairs[several]
+        usual = float(np.median(alike)) if several.sum() >= FEWEST_TOOLS else ALIKE
+        coherence[several] = np.clip(alike / max(COHERENT * usual, 0.05), 0.0, 1.0)
     return coherence

@@ -9,6 +9,8 @@ segments are left that would have to be merged later (`python benchmarks/scale.p
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
+from operator import attrgetter, is_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,16 +71,15 @@ class ToolIndex:
         Args:
             previous: The index before, or what finds parts of one that knows tools of these identities.
         """
-        self.definitions: tuple[ToolDefinition, ...] = tuple(
-            sorted(definitions, key=lambda definition: definition.name)
-        )
-        self.positions = {definition.name: row for row, definition in enumerate(self.definitions)}
-        self.servers: tuple[str, ...] = tuple(
-            sorted({tool.server for tool in self.definitions if tool.server is not None})
-        )
+        # Without a step of Python for each tool where it can be helped: there may be 100,000 of them.
+        self.definitions: tuple[ToolDefinition, ...] = tuple(sorted(definitions, key=attrgetter("name")))
+        names = map(attrgetter("name"), self.definitions)
+        self.positions: dict[str, int] = dict(zip(names, range(len(self.definitions)), strict=True))
+        servers: list[str | None] = list(map(attrgetter("server"), self.definitions))
+        self.servers: tuple[str, ...] = tuple(sorted(server for server in set(servers) if server is not None))
         numbers: dict[str | None, int] = {server: number for number, server in enumerate(self.servers)}
         self.server_of: NDArray[np.int32] = np.fromiter(
-            (numbers.get(tool.server, -1) for tool in self.definitions), np.int32, len(self.definitions)
+            map(numbers.get, servers, repeat(-1)), np.int32, len(servers)
         )
         self.notices: tuple[str, ...] = ()
         """What an answer should say of how this index came to be."""
@@ -97,21 +98,20 @@ class ToolIndex:
         def text_of_server(row: int) -> str:
             return server_text(self.servers[row], listed[row])
 
-        tools = parts.tools.updated(identities, sources, text_of_tool)
-        names = ToolNames.updated(self.definitions, parts.names, sources)
+        tool_texts = parts.tools.updated(identities, sources, text_of_tool)
+        self.names = ToolNames.updated(self.definitions, parts.names, sources)
         listed = self._names_by_server()
         of_servers = _hashes([server_identity(*server) for server in zip(self.servers, listed, strict=True)])
         server_sources = parts.servers.find(of_servers)
-        servers = parts.servers.updated(of_servers, server_sources, text_of_server)
-        self.names = names
-        self.lexical = tools.lexical
-        self.server_lexical = servers.lexical
+        server_texts = parts.servers.updated(of_servers, server_sources, text_of_server)
+        self.lexical = tool_texts.lexical
+        self.server_lexical = server_texts.lexical
         self._parts = IndexParts(
-            tools,
-            servers,
-            names,
-            parts.tool_vectors.moved(tools.digests, sources),
-            parts.server_vectors.moved(servers.digests, server_sources),
+            tool_texts,
+            server_texts,
+            self.names,
+            parts.tool_vectors.moved(tool_texts.digests, sources),
+            parts.server_vectors.moved(server_texts.digests, server_sources),
             parts.encoder,
             parts.stored_as,
         )
@@ -245,22 +245,22 @@ class ToolIndex:
     def _compared(self, previous: "ToolIndex") -> tuple[Hashes, NDArray[np.int64]]:
         """The identity of each tool, and its number in the previous index if it is the same."""
         before = previous._parts.tools.identities
-        sources = np.full(len(self.definitions), -1, np.int64)
+        unknown = len(previous.definitions)
+        sources: NDArray[np.int64] = np.fromiter(
+            map(previous.positions.get, map(attrgetter("name"), self.definitions), repeat(unknown)),
+            np.int64,
+            len(self.definitions),
+        )
+        # Nearly always it is the same object, which is known without a look at its schema.
+        candidates = map((*previous.definitions, None).__getitem__, sources.tolist())
+        same = np.fromiter(map(is_, self.definitions, candidates), np.bool_, len(self.definitions))
         identities = np.zeros(len(self.definitions), IDENTITY)
-        same: list[int] = []
-        numbers: list[int] = []
-        for row, tool in enumerate(self.definitions):
-            number = previous.positions.get(tool.name)
-            # Nearly always it is the same object, which is known without a look at its schema.
-            if number is not None and previous.definitions[number] is tool:
-                same.append(row)
-                numbers.append(number)
-                continue
-            identities[row] = identity = tool_identity(tool)
-            if number is not None and _hashes([identity])[0] == before[number]:
-                sources[row] = number
-        sources[same] = numbers
-        identities[same] = before[numbers]
+        identities[same] = before[sources[same]]
+        others: list[int] = np.flatnonzero(~same).tolist()
+        identities[others] = _hashes([tool_identity(self.definitions[row]) for row in others])
+        sources[sources == unknown] = -1
+        known = np.flatnonzero(~same & (sources >= 0))
+        sources[known[identities[known] != before[sources[known]]]] = -1
         return identities, sources
 
     def _names_by_server(self) -> list[list[str]]:

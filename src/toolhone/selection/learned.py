@@ -59,6 +59,12 @@ def tool_hash(definition: ToolDefinition) -> str:
     return content_hash(tool_text(definition))[len("sha256:") :][:16]
 
 
+def from_middle(vector: NDArray[np.float32], middle: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The direction in which a task differs from the mean of all."""
+    away = vector - middle
+    return away / np.float32(max(float(np.linalg.norm(away)), 1e-6))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Learned:
     """What was learned: the content of a version. Arrays have one row a tool."""
@@ -69,8 +75,11 @@ class Learned:
     """The time of the newest request it learned from."""
     names: tuple[str, ...]
     hashes: tuple[str, ...]
+    middle: NDArray[np.float32]
+    """The mean vector of all tasks of the log. Tasks are compared by how they differ from it: what all of them
+    have in common speaks for no tool."""
     served: NDArray[np.float32]
-    """The direction of the mean vector of the tasks it served; unit rows or 0."""
+    """The direction of the mean of the tasks it served, from the middle; unit rows or 0."""
     reliability: NDArray[np.float32]
     """0..1, how much that rests on."""
     refused: NDArray[np.float32]
@@ -98,6 +107,7 @@ class Learned:
         text = json.dumps(about, sort_keys=True, separators=(",", ":")).encode()
         arrays: dict[str, NDArray[Any]] = {
             "about": np.frombuffer(text, np.uint8),
+            "middle": self.middle.astype("<f4"),
             "served": self.served.astype("<f2"),
             "reliability": self.reliability.astype("<f4"),
             "refused": self.refused.astype("<f2"),
@@ -133,6 +143,7 @@ class Learned:
                 names=tuple(about["names"]),
                 hashes=tuple(about["hashes"]),
                 changed={name: (hashed, since) for name, (hashed, since) in about["changed"].items()},
+                middle=arrays["middle"].astype(np.float32),
                 served=arrays["served"].astype(np.float32),
                 reliability=arrays["reliability"].astype(np.float32),
                 refused=arrays["refused"].astype(np.float32),
@@ -154,6 +165,9 @@ def _check(learned: Learned) -> None:
     if (
         len(learned.hashes) != rows
         or any(len(array) != rows or not np.isfinite(array).all() for array in numbers)
+        or learned.served.shape != (rows, len(learned.middle))
+        or learned.refused.shape != learned.served.shape
+        or not np.isfinite(learned.middle).all()
         or learned.weights.shape != (len(FEATURES),)
         or not np.isfinite(learned.weights).all()
         or learned.weights[0] <= 0
@@ -262,14 +276,15 @@ class LearnedRanker:
         rows = self._align(index).row_of[among]
         known = np.flatnonzero(rows >= 0)
         rows = rows[known]
+        task = from_middle(task_vector, learned.middle)
         best = max(float(lexical.max(initial=0.0)), 1e-9)
         reliability = learned.reliability[rows]
         use = np.stack(
             [
-                reliability * (learned.served @ task_vector)[rows],
+                reliability * (learned.served @ task)[rows],
                 reliability * cosine[known],
                 reliability,
-                learned.refusals[rows] * np.maximum((learned.refused @ task_vector)[rows], 0.0),
+                learned.refusals[rows] * np.maximum((learned.refused @ task)[rows], 0.0),
             ],
             axis=1,
         )

@@ -130,17 +130,14 @@ class LexicalIndex:
         place[sources[sources >= 0]] = np.flatnonzero(sources >= 0)
         documents_kept = place[old._documents]
         stays = documents_kept >= 0
+        # Where the postings of each old term begin among those that stay.
+        begins = old._starts - np.searchsorted(np.flatnonzero(~stays), old._starts)
         documents_kept, frequencies_kept = documents_kept[stays], old._frequencies[stays]
         containing = np.bincount(terms, minlength=len(self._vocabulary))
-        # How many postings of each old term stay.
-        before = np.concatenate([[0], np.cumsum(stays)])[old._starts]
-        kept = np.diff(before)
-        containing[: len(kept)] += kept
+        containing[: len(begins) - 1] += np.diff(begins)
         self._starts = np.concatenate([[0], np.cumsum(containing)]).astype(np.int64)
-
         if len(terms):
-            key = np.repeat(np.arange(len(kept)), kept) * self.size + documents_kept
-            where = np.searchsorted(key, terms.astype(np.int64) * self.size + owners)
+            where = _places(documents_kept, begins, terms, owners)
             documents_kept = np.insert(documents_kept, where, owners)
             frequencies_kept = np.insert(frequencies_kept, where, frequencies)
         self._documents, self._frequencies = documents_kept, frequencies_kept
@@ -180,3 +177,27 @@ class LexicalIndex:
         length_norm = (K1 * (1.0 - B + B * self._lengths / mean)).astype(np.float32)
         frequencies = self._frequencies.astype(np.float32)
         self._weights = (frequencies / (frequencies + length_norm[self._documents])).astype(np.float32)
+
+
+def _places(
+    documents: NDArray[np.int32],
+    begins: NDArray[np.int64],
+    terms: NDArray[np.int32],
+    owners: NDArray[np.int32],
+) -> NDArray[np.int64]:
+    """Where new postings belong among the old ones: a binary search for all of them at once.
+
+    Args:
+        documents: Of the old postings, term by term.
+        begins: Where those of each term begin, and the end; terms beyond have none.
+        terms: Of the new postings.
+        owners: Their documents.
+    """
+    low = begins[np.minimum(terms, len(begins) - 1)]
+    high = begins[np.minimum(terms + 1, len(begins) - 1)]
+    while (searching := low < high).any():
+        middle = (low + high) // 2
+        behind = searching & (documents[np.minimum(middle, len(documents) - 1)] < owners)
+        low = np.where(behind, middle + 1, low)
+        high = np.where(searching & ~behind, middle, high)
+    return low

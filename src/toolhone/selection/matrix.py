@@ -60,7 +60,7 @@ class VectorMatrix:
             self.used += count
         return first
 
-    def rows(self, numbers: NDArray[np.int32]) -> NDArray[np.float32]:
+    def rows(self, numbers: NDArray[np.integer]) -> NDArray[np.float32]:
         """A copy of these rows."""
         result = np.empty((len(numbers), self.dimensions), np.float32)
         first = 0

@@ -131,10 +131,11 @@ class ToolNames:
             for key in {_key(name) for name in _names(self._definitions[row])}:
                 new_hashes.append(_hash(key))
                 new_rows.append(row)
-        hashes = np.concatenate([hashes, np.array(new_hashes, np.uint64)])
-        rows = np.concatenate([rows, np.array(new_rows, np.int32)])
-        order = np.lexsort((rows, hashes))
-        self._hashes, self._rows = hashes[order], rows[order]
+        fresh_hashes = np.array(new_hashes, np.uint64)
+        order = np.argsort(fresh_hashes, kind="stable")
+        where = np.searchsorted(hashes, fresh_hashes[order])
+        self._hashes = np.insert(hashes, where, fresh_hashes[order])
+        self._rows = np.insert(rows, where, np.array(new_rows, np.int32)[order])
 
 
 def _names(definition: ToolDefinition) -> set[str]:

@@ -66,11 +66,12 @@ class TextVectors:
             lacking[fresh[asked]] = self._lacking[rows]
         matrix = self._matrix
         if matrix is not None:
-            used, place = np.unique(slots[slots >= 0], return_inverse=True)
-            if matrix.used > 2 * len(used) + WASTE:
+            in_use = np.flatnonzero(np.bincount(slots[slots >= 0], minlength=1))
+            if matrix.used > 2 * len(in_use) + WASTE:
                 packed = VectorMatrix(matrix.dimensions)
-                packed.add(matrix.rows(used))
-                matrix, slots[slots >= 0] = packed, place
+                packed.add(matrix.rows(in_use))
+                slots[slots >= 0] = np.searchsorted(in_use, slots[slots >= 0])
+                matrix = packed
         moved = TextVectors(digests, matrix, slots)
         moved._lacking = lacking
         return moved

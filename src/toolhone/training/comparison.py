@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from toolhone.evaluation.gate import Figures, Verdict, judge
 from toolhone.evaluation.retrieval import ndcg_at, recall_at
-from toolhone.models import ToolDefinition
 from toolhone.selection.calibration import Calibration
 from toolhone.selection.certainty import task_features, task_probability
 from toolhone.selection.encoder import Encoder
@@ -70,14 +69,13 @@ def compare(
     candidate: Encoder,
     current: Encoder,
     recorded: Recorded,
-    definitions: Sequence[ToolDefinition],
     weights: Weights,
     progress: Progress = lambda what, done, of: None,
 ) -> Comparison:
     """Let both find the tools as the selector does, without anything that was learned from use."""
     calibration = current.calibration
     seen = [
-        _look(encoder, recorded, definitions, weights, calibration, partial(progress, f"Judging {what}"))
+        _look(encoder, recorded, weights, calibration, partial(progress, f"Judging {what}"))
         for what, encoder in (("the new encoder", candidate), ("the encoder in use", current))
     ]
     verdict = judge(seen[0].later, seen[1].later, cold_candidate=seen[0].unseen, cold_current=seen[1].unseen)
@@ -94,12 +92,11 @@ class _Seen:
 def _look(
     encoder: Encoder,
     recorded: Recorded,
-    definitions: Sequence[ToolDefinition],
     weights: Weights,
     calibration: Calibration | None,
     report: Callable[[int, int], None],
 ) -> _Seen:
-    index = ToolIndex(definitions)
+    index = ToolIndex(recorded.catalog)
     index.use_encoder(encoder.name, encoder.dimensions)
     missing = index.missing()
     steps = len(missing) + len(recorded.later) + len(recorded.unseen)

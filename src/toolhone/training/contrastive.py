@@ -118,15 +118,18 @@ def finetune(
     frozen = recipe.frozen_layers if recipe.frozen_layers is not None else len(layers) // 2
     read = [_read(torch, transformer, tokenizer, one, frozen, recipe) for one in sets]
     trained = [parameter for layer in layers[frozen:] for parameter in layer.parameters()]
-    before = [parameter.detach().clone() for parameter in trained]
     projection = start.projection or _projection(torch, layers[frozen:], read, recipe)
+    # A new projection has everything to learn.
+    haste = 1 if start.projection else 10
     optimizer = torch.optim.AdamW(
         [
             {"params": trained, "lr": recipe.learning_rate},
-            {"params": projection.parameters(), "lr": recipe.learning_rate * 10},
+            {"params": projection.parameters(), "lr": recipe.learning_rate * haste},
         ],
         weight_decay=0.01,
     )
+    averaged = [*trained, *(projection.parameters() if start.projection else ())]
+    before = [parameter.detach().clone() for parameter in averaged]
     warmup = max(1, steps // 10)
 
     def share(step: int) -> float:
@@ -153,7 +156,7 @@ def finetune(
             report(len(losses), steps, smooth)
     transformer.eval()
     with torch.no_grad():
-        for parameter, old in zip(trained, before, strict=True):
+        for parameter, old in zip(averaged, before, strict=True):
             parameter.lerp_(old, recipe.kept)
     return Trained(replace(start, projection=projection.eval()), losses)
 

@@ -31,6 +31,9 @@ FEWEST = 100
 
 MOST_JUDGED = 500
 
+MOST_TOOLS = 5_000
+"""Of a larger catalog the tools that were used and so many in all: the others would only take time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedRequest:
@@ -45,6 +48,8 @@ class Recorded:
     """A log, divided."""
 
     training: TrainingSet
+    catalog: tuple[ToolDefinition, ...]
+    """What is searched when the encoders are judged."""
     later: tuple[JudgedRequest, ...]
     """Requests after those of the training, for tools of the training."""
     unseen: tuple[JudgedRequest, ...]
@@ -84,12 +89,14 @@ def divided(
     split = int(len(usable) * (1 - JUDGED_SHARE))
     while split < len(usable) and usable[split].asked_at <= since:
         split += 1
-    places = {name: place for place, name in enumerate(sorted(known.keys() - kept))}
+    used = {name for lesson in usable for name in lesson.called} & known.keys()
+    catalog = sorted(sorted(known, key=lambda name: (name not in used, _order(name)))[:MOST_TOOLS])
+    places = {name: place for place, name in enumerate(name for name in catalog if name not in kept)}
     learned = [lesson for lesson in usable[:split] if any(name in places for name in lesson.called)]
     seen = {_wording(lesson) for lesson in learned}
     fresh = [lesson for lesson in usable if _wording(lesson) not in seen]
     later = _judged([lesson for lesson in fresh if lesson.asked_at > _until(learned)], places.keys())
-    unseen = _judged(fresh, kept & known.keys())
+    unseen = _judged(fresh, kept.intersection(catalog))
     if len(learned) < FEWEST or len(later) < rules.fewest or len(unseen) < rules.fewest_cold:
         raise InvalidRequestError(
             f"There is too little in the log to train an encoder and to judge it: {len(learned):,} requests "
@@ -102,6 +109,7 @@ def divided(
         )
     return Recorded(
         training=_training_set(learned, known, places),
+        catalog=tuple(known[name] for name in catalog),
         later=later,
         unseen=unseen,
         kept=tuple(sorted(kept)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from toolhone.evaluation.gate import Verdict
-from toolhone.models import JsonObject, ToolDefinition
+from toolhone.models import JsonObject
 from toolhone.selection.bundle import MANIFEST, load_bundle
 from toolhone.selection.scoring import Weights
 from toolhone.training.comparison import Comparison, Progress, compare
@@ -35,7 +35,6 @@ class Retrained:
 
 def retrain(
     recorded: Recorded,
-    definitions: Sequence[ToolDefinition],
     folder: Path,
     *,
     name: str,
@@ -82,7 +81,7 @@ def retrain(
         },
         check_texts=[*CHECKED, *recorded.training.tools[:: max(1, len(recorded.training.tools) // 50)]],
     )
-    comparison = compare(load_bundle(folder), load_bundle(current), recorded, definitions, weights, progress)
+    comparison = compare(load_bundle(folder), load_bundle(current), recorded, weights, progress)
     calibration = cast("JsonObject | None", parent.get("calibration"))
     return Retrained(
         exported=exported,
