@@ -82,10 +82,10 @@ UNUSED = {
     "convert_currency": "Convert an amount of money from one currency into another.",
 }
 
-# Asked before and after, in words that nobody used on that day.
+# Asked before and after. Nobody put it like this on that day.
 NEW_TASKS = {
-    "heron": "a customer is unhappy and wants to be reimbursed",
-    "kestrel": "nobody can sign in at the reception",
+    "heron": "the client got a damaged chair and wants a refund",
+    "kestrel": "my account is locked",
     "osprey": "I would like a free day",
 }
 OTHER_TASKS = {

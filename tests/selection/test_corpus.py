@@ -93,7 +93,7 @@ def test_documents_are_found_again_in_an_order_that_rises(before: list[int], aft
 
     empty = Corpus.empty()
     corpus = empty.updated(identities(before), empty.find(identities(before)), str)
-    sources = corpus.find(identities(after)).tolist()
+    sources: list[int] = corpus.find(identities(after)).tolist()
 
     known = [(number, source) for number, source in zip(after, sources, strict=True) if source >= 0]
     assert all(before[source] == number for number, source in known)

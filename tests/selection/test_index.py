@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from toolhone.models import ToolDefinition
 from toolhone.selection.encoder import EncodedText
 from toolhone.selection.index import ToolIndex
@@ -108,3 +109,25 @@ def test_token_vectors_of_a_few_tools_are_given_in_order(office: list[ToolDefini
 
     assert all(rows is not None and rows.shape == (3, 4) for rows in found)
     assert ToolIndex(office).token_vectors([0]) == [None]
+
+
+def test_a_vector_that_is_not_of_length_1_is_left_out(office: list[ToolDefinition]) -> None:
+    index = ToolIndex(office)
+    bad, good = list(index.missing())[:2]
+
+    index.add(
+        {bad: EncodedText(np.array([np.nan, 0], np.float32), np.ones((3, 4), np.int8)), good: encoded(1)}
+    )
+
+    assert int(index.embedded.sum()) + int(index.server_embedded.sum()) == 1
+    assert bad in index.missing()
+    assert np.isfinite(index.cosine(AXES)).all()
+
+
+def test_a_catalog_of_empty_and_of_identical_tools_is_searched(make_tool: "MakeTool") -> None:
+    twins = [make_tool(name, "Fetch a page.", original_name="fetch") for name in ("a", "b", "c")]
+    index = filled([*twins, make_tool("_"), make_tool("__")])
+
+    scores = index.lexical.scores({"page": 1})
+    assert len({float(scores[index.positions[name]]) for name in "abc"}) == 1
+    assert index.embedded.all()

@@ -45,6 +45,7 @@ def learned(*names: str, evidence: float = 3.0) -> Learned:
         names=names,
         hashes=tuple(tool_hash(tool) for tool in shelf(*names).definitions),
         changed={"gone": ("0123", "2026-01-01")},
+        middle=np.zeros(len(NAMES), np.float32),
         served=np.eye(len(NAMES), dtype=np.float32)[:count],
         reliability=np.full(count, 0.5, np.float32),
         refused=np.zeros((count, len(NAMES)), np.float32),

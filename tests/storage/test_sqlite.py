@@ -40,7 +40,7 @@ def use_everything(folder: Path) -> list[Callable[[], None]]:
     catalogs = SqliteCatalogStore(folder)
     catalogs.save(CATALOG)
     vectors = SqliteVectorStore(folder)
-    vectors.put("model", {"hash": b"1234"})
+    vectors.put("model", {"hash": b"1234"}, {})
     results = SqliteResultStore(folder, max_bytes=100)
     results.prune()
     return [audit.close, catalogs.close, vectors.close, results.close]
@@ -201,7 +201,7 @@ def test_a_damaged_cache_is_kept_aside_and_started_fresh(
 
 def test_a_cache_found_damaged_in_the_middle_is_started_fresh(tmp_path: Path) -> None:
     vectors = SqliteVectorStore(tmp_path)
-    vectors.put("model", {str(number): bytes(1536) for number in range(500)})
+    vectors.put("model", {str(number): bytes(1536) for number in range(500)}, {})
     vectors.close()
     with (tmp_path / "cache.db").open("r+b") as file:
         # All pages but the first, which is all that opening reads.
@@ -210,7 +210,7 @@ def test_a_cache_found_damaged_in_the_middle_is_started_fresh(tmp_path: Path) ->
 
     vectors = SqliteVectorStore(tmp_path)
     assert vectors.get("model", ["1"]) == {}
-    vectors.put("model", {"1": b"1234"})
+    vectors.put("model", {"1": b"1234"}, {})
     assert vectors.get("model", ["1"]) == {"1": b"1234"}
     vectors.close()
     assert list(tmp_path.glob("cache.db.damaged-*"))

@@ -192,15 +192,18 @@ class ToolIndex:
             # They came with a file, and nobody said that they are of the same encoder.
             self._start_over(None)
             self._usable = True
-        good = {key: text for key, text in encoded.items() if believable(np.atleast_2d(text.vector)).all()}
-        if len(good) < len(encoded):
-            logger.warning("%s vectors are not of length 1 and are left out.", len(encoded) - len(good))
-        if good:
-            digests = digests_of(list(good))
-            vectors = np.stack([text.vector for text in good.values()])
-            for kind in (self._parts.tool_vectors, self._parts.server_vectors):
-                self._news += kind.add(digests, vectors)
-            self._tokens.keep(good)
+        if not encoded:
+            return
+        vectors = np.stack([text.vector for text in encoded.values()])
+        believed = believable(vectors)
+        if not believed.all():
+            logger.warning("%s vectors are not of length 1 and are left out.", int((~believed).sum()))
+        digests = digests_of(list(encoded))[believed]
+        for kind in (self._parts.tool_vectors, self._parts.server_vectors):
+            self._news += kind.add(digests, vectors[believed])
+        self._tokens.keep(
+            {key: text for (key, text), ok in zip(encoded.items(), believed, strict=True) if ok}
+        )
 
     def lack(self, hashes: Sequence[str]) -> None:
         """Say that these texts should be encoded again although they have a vector."""

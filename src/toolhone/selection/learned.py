@@ -30,7 +30,8 @@ cosine          of the task with the tool's text
 words           BM25 as a share of the best
 use             of the task with the tasks that the tool served, by how reliable that is
 use_for_cosine  the cosine, by how reliable the use is: with much use the text matters less
-evidence        how reliable the use is: below 0, as tasks resemble tasks more than they resemble texts
+evidence        how reliable the use is: below 0, or the best of many tools with use would push aside those
+                without by chance
 against         of the task with those for which it failed or was passed over, likewise
 """
 
@@ -76,8 +77,8 @@ class Learned:
     names: tuple[str, ...]
     hashes: tuple[str, ...]
     middle: NDArray[np.float32]
-    """The mean vector of all tasks of the log. Tasks are compared by how they differ from it: what all of them
-    have in common speaks for no tool."""
+    """The mean vector of all tasks of the log. Tasks are compared by how they differ from it: what all have in
+    common speaks for no tool."""
     served: NDArray[np.float32]
     """The direction of the mean of the tasks it served, from the middle; unit rows or 0."""
     reliability: NDArray[np.float32]

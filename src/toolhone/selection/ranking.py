@@ -130,7 +130,10 @@ def rank(
     if learned is not None and encoded is not None:
         base = _first(evidence.scores, named, pinned, wanted)
         names = {place: index.definitions[int(open_[place])].name for place in base}
-        order = learned.guard(order, base, names, question.max_tools)
+        # What the task names or a pin wants is in the same places in both, and nothing may move it.
+        first = min(int((named | pinned).sum()), wanted)
+        free = max(question.max_tools - first, 0)
+        order[first:] = learned.guard(order[first:], base[first:], names, free)
 
     features = tool_features(evidence, scores, order)
     fits = dict(zip(order, tool_probabilities(calibration, features).tolist(), strict=True))
@@ -142,7 +145,7 @@ def rank(
     if encoded is None and not evidence.lexical.any() and not named.any():
         notices.append("No word of the task occurs in any tool, so these are not matches. Use other words.")
 
-    fixed = int((named | pinned)[order].sum())
+    fixed = min(int((named | pinned).sum()), len(order))
     if question.prefer_fast or question.prefer_cheap or unhealthy:
         records: Mapping[str, ToolUsage] = usage()
         of_place = {place: index.definitions[int(open_[place])].name for place in order}

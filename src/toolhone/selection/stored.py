@@ -6,15 +6,13 @@ import logging
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib import metadata
-from pathlib import Path
+from importlib import metadata, resources
 from sys import version
 
 import numpy as np
 
 from toolhone.exceptions import DamagedStorageError, StorageError
 from toolhone.models import ToolDefinition
-from toolhone.selection import blocks, corpus, lexical, matrix, naming, text, text_vectors
 from toolhone.selection.blocks import Blocks, joined, of_part
 from toolhone.selection.corpus import IDENTITY, Corpus, Hashes
 from toolhone.selection.index import IndexParts, ToolIndex
@@ -159,7 +157,8 @@ def _reading() -> str:
     up, and nobody has to think of raising a number when the code changes.
     """
     read = hashlib.sha256()
-    for module in (blocks, corpus, lexical, matrix, naming, text, text_vectors):
-        read.update(Path(str(module.__file__)).read_bytes())
+    package = resources.files("toolhone.selection")
+    for module in ("blocks", "corpus", "lexical", "matrix", "naming", "text", "text_vectors"):
+        read.update((package / f"{module}.py").read_bytes())
     read.update(f"{version} {metadata.version('PyStemmer')} {unicodedata.unidata_version}".encode())
     return read.hexdigest()[:12]

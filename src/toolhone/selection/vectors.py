@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from toolhone.exceptions import StorageError
+from toolhone.exceptions import NotRunningError, StorageError
 from toolhone.selection.encoder import EncodedText, Encoder
 from toolhone.selection.index import ToolIndex
 from toolhone.selection.matrix import believable
@@ -97,7 +97,7 @@ class VectorSource:
             return {}
         try:
             found = store.tokens(self._encoder.name, text_hashes)
-        except StorageError as error:
+        except (StorageError, NotRunningError) as error:  # it may be closed while a question is answered
             logger.warning("Token vectors could not be read, so tools are compared without them: %s", error)
             return {}
         damaged = [text_hash for text_hash, raw in found.items() if len(raw) % width]
