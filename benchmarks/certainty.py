@@ -2,9 +2,9 @@
 
 python benchmarks/certainty.py --data FOLDER [--split dev] [--queries N]
 
-For every set with `queries-none.jsonl` ({id, query, offered: [names]}). Twice: over the whole registry, where
-another tool than the offered ones may well fit, and as an agent with few tools would ask: over the offered
-tools, or the right ones, with as many others at random as make five. AUROC is the chance that a request with a
+For each set with `queries-none.jsonl` ({id, query, offered: [names]}). Twice: over the whole registry, where
+another tool than the offered ones may fit, and as an agent with few tools would ask: over the offered
+tools, or the right ones, with as many others as make five. AUROC is the chance that a request with a
 fitting tool gets the higher certainty (Mann and Whitney, 1947); brackets hold its 95 % bootstrap interval.
 """
 

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,15 +24,12 @@ WIDTH = 32
 NAMES = tuple(f"tool_{number:02}" for number in range(40))
 
 
-@dataclass(frozen=True)
 class Shelf:
     """What is asked of an index."""
 
-    definitions: Sequence[ToolDefinition]
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        return {definition.name: place for place, definition in enumerate(self.definitions)}
+    def __init__(self, definitions: Sequence[ToolDefinition]) -> None:
+        self.definitions = definitions
+        self.positions = {definition.name: place for place, definition in enumerate(definitions)}
 
 
 @cache

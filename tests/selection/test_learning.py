@@ -71,9 +71,10 @@ def log_of_use(requests: int) -> list[AuditEvent]:
             "shown": 5,
             "roster": [name for name in names if name not in shown],
         }
+        done: JsonObject = {"arguments": {}, "result": "done"}
         for kind, tool, after, details in (
             (EventKind.SELECTION, None, 0, payload),
-            (EventKind.CALL, right, 1, {"arguments": {}, "result": "done"}),
+            (EventKind.CALL, right, 1, done),
         ):
             events.append(
                 AuditEvent(
@@ -92,17 +93,11 @@ def log_of_use(requests: int) -> list[AuditEvent]:
 class WatchedSelector(Selector):
     """Tells when it was handed something learned."""
 
-    handed = anyio.Event()
-    _learned: Learned | None = None
+    handed: anyio.Event
 
-    @property
-    def learned(self) -> Learned | None:  # type: ignore[override]
-        return self._learned
-
-    @learned.setter
-    def learned(self, learned: Learned | None) -> None:
-        self._learned = learned
-        if learned is not None:
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name == "learned" and value is not None:
             self.handed.set()
 
 

@@ -77,8 +77,8 @@ class Learned:
     names: tuple[str, ...]
     hashes: tuple[str, ...]
     middle: NDArray[np.float32]
-    """The mean vector of all tasks of the log. Tasks are compared by how they differ from it: what all have in
-    common speaks for no tool."""
+    """The mean vector of all tasks of the log. Tasks are compared by how they differ from it: what all have
+    in common speaks for no tool."""
     served: NDArray[np.float32]
     """The direction of the mean of the tasks it served, from the middle; unit rows or 0."""
     reliability: NDArray[np.float32]
