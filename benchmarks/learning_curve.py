@@ -229,10 +229,8 @@ def plot(points: Mapping[str, Sequence[Point]], path: Path, otherwise: float) ->
         axes.set(title=name, xlabel="recorded calls", ylabel="nDCG@5 on dev")
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small", loc="lower right")
-    figure.suptitle(
-        f"What use teaches; {otherwise:.0%} of the right tools that were not shown are called all the same",
-        fontsize="medium",
-    )
+    title = f"{otherwise:.0%} of the right tools that were not shown are called all the same"
+    figure.suptitle(title, fontsize="medium")  # pyright: ignore[reportUnknownMemberType]
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)  # pyright: ignore[reportUnknownMemberType]
 

@@ -28,9 +28,10 @@ def recorded(run: Run, registry: Path, home: Path) -> Path:
             "selected": [["list_rows", 0.6], ["add", 0.5], ["draw", 0.4], ["repeat", 0.3]],
             "shown": 4,
         }
+        done: JsonObject = {"arguments": {}, "result": 3}
         for kind, name, minutes, details in (
             (EventKind.SELECTION, None, 0, payload),
-            (EventKind.CALL, tool, 1, {"arguments": {}, "result": 3}),
+            (EventKind.CALL, tool, 1, done),
         ):
             moment = START + timedelta(minutes=10 * number + minutes)
             events.append(

@@ -39,9 +39,10 @@ def test_nothing_is_served_at_first(learning_store: LearningStore) -> None:
     assert learning_store.promotions() == []
     assert learning_store.active() is None
     assert learning_store.task_vectors("small", ["one"]) == {}
-    for ask in (learning_store.artifact, lambda name: promote(learning_store, name)):
-        with pytest.raises(InvalidRequestError, match="no learned version 'none'"):
-            ask("none")
+    with pytest.raises(InvalidRequestError, match="no learned version 'none'"):
+        learning_store.artifact("none")
+    with pytest.raises(InvalidRequestError, match="no learned version 'none'"):
+        promote(learning_store, "none")
     with pytest.raises(InvalidRequestError, match="nothing to roll back"):
         learning_store.rollback(at=AT)
 

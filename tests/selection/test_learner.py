@@ -40,8 +40,8 @@ def direction(words: str) -> NDArray[np.float32]:
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vector / np.float32(np.linalg.norm(vector))
+def unit(vector: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 class World:

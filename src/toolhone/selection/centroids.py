@@ -71,11 +71,12 @@ class Centroids:
         )
 
 
-def add_up(tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition]) -> Centroids:
+def add_up(
+    tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition], dimensions: int
+) -> Centroids:
     """Add up what was seen of the tools that are in `definitions`."""
-    width = len(tasks[0].vector) if tasks else 0
-    vectors = np.array([task.vector for task in tasks], np.float32).reshape(len(tasks), width)
-    middle = vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if tasks else np.zeros(0, np.float32)
+    vectors = np.array([task.vector for task in tasks], np.float32).reshape(len(tasks), dimensions)
+    middle = vectors.sum(axis=0, dtype=np.float64).astype(np.float32) / np.float32(max(len(tasks), 1))
     seen: dict[str, list[tuple[Outcome, NDArray[np.float32]]]] = {}
     for task in tasks:
         away = from_middle(task.vector, middle)
@@ -83,7 +84,7 @@ def add_up(tasks: Sequence[TaughtTask], definitions: Mapping[str, ToolDefinition
             if outcome.tool in definitions:
                 seen.setdefault(outcome.tool, []).append((outcome, away))
     names = sorted(seen)
-    served, refused = np.zeros((len(names), width)), np.zeros((len(names), width))
+    served, refused = np.zeros((len(names), dimensions)), np.zeros((len(names), dimensions))
     amount, refusals = np.zeros(len(names)), np.zeros(len(names))
     squares = np.zeros(len(names))
     for row, name in enumerate(names):

@@ -118,7 +118,8 @@ def learn(
             encoder=scorer.encoder, changed=changed, shrinkage=shrinkage, weights=weights
         )
 
-    everything = add_up(earlier, tools)
+    dimensions = len(earlier[0].vector)
+    everything = add_up(earlier, tools, dimensions)
     wide = LearnedRanker("wide", content(everything, rules.shrinkages[0], PRIOR))
     tuned_from = called[-max(len(called) // 5, 1)].lesson.asked_at
     before = [task for task in earlier if task.lesson.asked_at < tuned_from]
@@ -126,9 +127,9 @@ def learn(
     tuning = [task for task in called if task.lesson.asked_at >= tuned_from][-rules.tuned :]
     fit_requests = logged_requests(fitting, scorer, [wide], candidates=rules.candidates)
     tune_requests = logged_requests(tuning, scorer, [wide], candidates=rules.candidates)
-    halves = [add_up(before[start::2], tools) for start in (0, 1)]
+    halves = [add_up(before[start::2], tools, dimensions) for start in (0, 1)]
     half_of = {task.lesson.id: number % 2 for number, task in enumerate(before)}
-    to_tune = add_up(before, tools)
+    to_tune = add_up(before, tools, dimensions)
 
     best: tuple[tuple[float, float], float, float, NDArray[np.float64]] | None = None
     for shrinkage in rules.shrinkages:
