@@ -20,7 +20,7 @@ import hashlib
 import json
 import random
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -59,6 +59,7 @@ class Point:
     requests: int
     decision: str
     """Of the gate on what was learned then."""
+    why: str
     seen: Interval
     unseen: Interval
     seconds: float
@@ -142,7 +143,9 @@ def unseen(name: str) -> bool:
     return hashlib.sha256(f"unseen {name}".encode()).digest()[0] % 5 == 0
 
 
-async def replay(folder: Path, encoder: RememberingEncoder, options: argparse.Namespace) -> list[Point]:
+async def replay(
+    folder: Path, encoder: RememberingEncoder, options: argparse.Namespace, save: Callable[[Point], None]
+) -> None:
     with (folder / "tools.jsonl").open() as file:
         tools = read_tools(file, "tools.jsonl")
     with (folder / "queries-train.jsonl").open() as file:
@@ -155,7 +158,6 @@ async def replay(folder: Path, encoder: RememberingEncoder, options: argparse.Na
     with_use = [query for query in dev if not any(map(unseen, query.gold))]
     without = [query for query in dev if any(map(unseen, query.gold))]
     asked = [*chance.sample(train, len(train)), *chance.sample(train, len(train))]
-    points: list[Point] = []
     with tempfile.TemporaryDirectory() as data:
         place = Replay(encoder, Path(data))
         place.selector.update(tools)
@@ -163,20 +165,23 @@ async def replay(folder: Path, encoder: RememberingEncoder, options: argparse.Na
             await tasks.start(place.selector.run)
             await place.selector.wait_indexed()
 
-            async def note(calls: int, requests: int, decision: str, seconds: float) -> None:
+            async def note(
+                calls: int, requests: int, decision: str = "", why: str = "", seconds: float = 0.0
+            ) -> None:
                 point = Point(
                     folder.name,
                     calls,
                     requests,
                     decision,
+                    why,
                     await place.ndcg(with_use),
                     await place.ndcg(without),
                     seconds,
                 )
-                points.append(point)
                 console.print(row_text(point))
+                save(point)
 
-            await note(0, 0, "", 0.0)
+            await note(0, 0)
             calls, due = 0, [count for count in LEARNED_AFTER if count <= options.calls]
             for number, query in enumerate(asked, 1):
                 may_call = [name for name in query.gold if not unseen(name)]
@@ -185,12 +190,13 @@ async def replay(folder: Path, encoder: RememberingEncoder, options: argparse.Na
                     due = due[1:]
                     began = perf_counter()
                     outcome = await place.learning.learn()
-                    await note(calls, number, outcome.verdict.decision.value, perf_counter() - began)
+                    took = perf_counter() - began
+                    verdict = outcome.verdict
+                    await note(calls, number, verdict.decision.value, verdict.why, took)
                     if not due:
                         break
             tasks.cancel_scope.cancel()
         await place.audit.aclose()
-    return points
 
 
 def figure_text(interval: Interval) -> str:
@@ -200,7 +206,7 @@ def figure_text(interval: Interval) -> str:
 def row_text(point: Point) -> str:
     return (
         f"{point.data} {point.calls:,} calls: seen {figure_text(point.seen)}, "
-        f"unseen {figure_text(point.unseen)} {point.decision} {point.seconds:.1f} s"
+        f"unseen {figure_text(point.unseen)} {point.seconds:.1f} s {point.decision} {point.why}"
     )
 
 
@@ -254,13 +260,18 @@ def main() -> None:
         parser.error(f"no set with queries-train.jsonl in {options.data}")
 
     points: dict[str, list[Point]] = {}
-    for folder in folders:
-        points[folder.name] = anyio.run(replay, folder, RememberingEncoder(load_default()), options)
+
+    def save(point: Point) -> None:
+        """Show what there is so far: a whole run takes many minutes."""
+        points.setdefault(point.data, []).append(point)
         if options.json is not None:
             every = [asdict(point) for measured in points.values() for point in measured]
             options.json.write_text(json.dumps(every, indent=2))
         if options.plot is not None:
             plot(points, options.plot, options.otherwise)
+
+    for folder in folders:
+        anyio.run(replay, folder, RememberingEncoder(load_default()), options, save)
     table = Table("set", "calls", "requests", "gate", "seen: nDCG@5", "unseen: nDCG@5", "learning, s")
     for measured in points.values():
         for point in measured:

@@ -254,6 +254,19 @@ async def test_the_vector_is_that_of_the_redacted_task(at_work: Open) -> None:
     assert kept["task"]["omitted"] is True
 
 
+async def test_a_task_that_cannot_be_encoded_is_recorded_without_its_vector(
+    at_work: Open, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_work(remember="vector") as place:
+        await place.order()
+
+        def fail(task: str) -> None:
+            raise ValueError(task)
+
+        monkeypatch.setattr(encoder, "encode_task", fail)
+        assert await place.learning.remembered("hello") == {"task": {"omitted": True, "bytes": 5}}
+
+
 async def test_enough_new_calls_start_learning_by_themselves(at_work: Open) -> None:
     async with at_work(REQUESTS, learn_after=100) as place:
         await place.order()

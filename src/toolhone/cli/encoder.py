@@ -194,7 +194,7 @@ def encoders(data: Path | None, json_output: bool) -> None:
 
 def _recorded(settings: "Settings") -> tuple[list["Lesson"], Sequence[ToolDefinition]]:
     """What the log teaches, and the tools there are."""
-    from toolhone.selection.learning import read_lessons
+    from toolhone.selection.lessons import read_lessons
 
     if not (settings.data / "audit.db").exists():
         raise InvalidRequestError(

@@ -26,7 +26,8 @@ from toolhone.settings import Settings
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from toolhone.selection.learning import Learning, Outcome, Status
+    from toolhone.selection.learning import Learning
+    from toolhone.selection.learning_reports import Outcome, Status
 
 ELSEWHERE = {
     "train": "encoder",
@@ -189,7 +190,7 @@ def _learning(settings: Settings) -> "Learning":
 
 
 def _show(found: "Status") -> None:
-    from toolhone.selection.learning import status_of
+    from toolhone.selection.learning_reports import status_of
 
     served = f"version {found.active}" if found.active else "the ranking without use"
     click.echo(f"served     {served}")

@@ -1,7 +1,7 @@
 """The texts of a catalog, of its tools or of its servers, as arrays: identities, hashes and postings.
 
-Reading a tool, its text, its terms, is the slow part of an index: half a millisecond. So each document has an
-identity, a hash over all that its text can depend on, which takes 9 us; what was read of a document with the
+To read a tool, its text and its terms, is the slow part of an index. So each document has an identity, a hash
+over all that its text can depend on, which takes a twentieth of that; what was read of a document with the
 same identity, in this process or by the one that wrote the index file, is taken over.
 """
 

@@ -2,8 +2,8 @@
 
 An index is built anew when the catalog changes and takes over what is still right from the one before, or
 from the one that was stored: all that was read of tools that did not change, and their vectors. What is left
-are a few passes over arrays, so at 100,000 tools a changed one is searchable in a third of a second, and no
-segments are left that would have to be merged later (`python benchmarks/scale.py`).
+are a few passes over arrays. So no segments are left that would have to be merged later, and at 100,000 tools
+a changed one is still searchable within a second (`python benchmarks/scale.py`).
 """
 
 import logging

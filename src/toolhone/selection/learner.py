@@ -42,6 +42,11 @@ STEADINESS = 30.0
 BELOW = 0.5
 """How surely a tool was looked at that was shown below the last one called."""
 
+COLD_LOSS = 2.0
+COLD_GAIN = 0.25
+"""What a loss and a gain of tools without use weigh against a gain of those with use: a loss would starve
+them, but if they were favoured, one new tool would be shown for everything."""
+
 FEWEST_LESSONS = 10
 
 
@@ -62,7 +67,7 @@ class LearnerRules:
     shrinkages: tuple[float, ...] = (1.0, 2.0, 5.0)
     """The evidence at which a centroid counts half."""
     cautions: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
-    """What is taken off tools with use so that those without do not lose: the least that is enough."""
+    """What is taken off tools with use, so that the best of many does not by chance push aside the others."""
 
 
 DEFAULT_RULES = LearnerRules()
@@ -131,20 +136,18 @@ def learn(
     half_of = {task.lesson.id: number % 2 for number, task in enumerate(before)}
     to_tune = add_up(before, tools, dimensions)
 
-    best: tuple[tuple[float, float], float, float, NDArray[np.float64]] | None = None
+    best: tuple[float, float, float, NDArray[np.float64]] | None = None
     for shrinkage in rules.shrinkages:
         rankers = [LearnedRanker("half", content(half, shrinkage, PRIOR)) for half in halves]
         # A request of one half is seen with what the other half taught.
         rows = _rows([(request, rankers[1 - half_of[request.lesson.id]]) for request in fit_requests])
         fitted = np.clip(rows.weights(), LOWEST, HIGHEST)
-        for caution in sorted(rules.cautions):
+        for caution in rules.cautions:
             weights = fitted.copy()
             weights[EVIDENCE] = -caution
             quality = _quality(LearnedRanker("tuned", content(to_tune, shrinkage, weights)), tune_requests)
             if best is None or quality > best[0]:
                 best = (quality, shrinkage, caution, weights)
-            if quality[0] >= 0:
-                break  # more caution would favour tools for having no use
     assert best is not None
     _, shrinkage, caution, weights = best
     learned = content(everything, shrinkage, weights)
@@ -227,24 +230,17 @@ def _rows(requests: Sequence[tuple[LoggedRequest, LearnedRanker]]) -> _Rows:
     )
 
 
-def _quality(ranker: LearnedRanker, requests: Sequence[LoggedRequest]) -> tuple[float, float]:
-    """First of all tools without use shall not lose, then the right tools come early."""
+def _quality(ranker: LearnedRanker, requests: Sequence[LoggedRequest]) -> float:
+    """How early the right tools come; what those without use lose weighs more, what they gain weighs less."""
     with_use = figures(requests, ranker)
     cold, without_use = cold_figures(requests, ranker)
-    gained = _mean(with_use.recall, with_use.weights) + _mean(with_use.ndcg, with_use.weights)
-    loss = max(
-        _possible_loss(cold.recall, without_use.recall, cold.weights),
-        _possible_loss(cold.ndcg, without_use.ndcg, cold.weights),
-    )
-    return -round(loss, 3), gained
-
-
-def _possible_loss(after: Sequence[float], before: Sequence[float], weights: Sequence[float]) -> float:
-    """What the mean may have lost if chance made it look better by one standard error."""
-    gained = np.array(after) - np.array(before)
-    mean = _mean(gained, weights)
-    spread = _mean((gained - mean) ** 2, weights) / max(len(gained), 1)
-    return max(float(np.sqrt(spread)) - mean, 0.0)
+    weights = with_use.weights
+    gained = _mean(with_use.recall, weights) + _mean(with_use.ndcg, weights)
+    changes = np.array(cold.recall) + cold.ndcg - without_use.recall - without_use.ndcg
+    change = _mean(changes, weights)
+    chance = np.sqrt(_mean((changes - change) ** 2, weights) / max(len(changes), 1))
+    change -= 0.5 * float(chance)
+    return round(gained + COLD_GAIN * max(change, 0.0) + COLD_LOSS * min(change, 0.0), 6)
 
 
 def _mean(values: Sequence[float] | NDArray[np.float64], weights: Sequence[float]) -> float:

@@ -7,8 +7,6 @@ time whether another process promoted something else, and learns anew when enoug
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 import anyio
@@ -16,11 +14,12 @@ from anyio import CapacityLimiter, to_thread
 
 from toolhone.exceptions import InvalidRequestError, NotRunningError, StorageError, ToolhoneError
 from toolhone.models import Json, JsonObject, content_hash
-from toolhone.selection.evidence import KINDS, Lesson, gather, relevant
-from toolhone.stores import AuditQuery, LearnedVersion, LearningStore, Promotion
+from toolhone.selection.evidence import Lesson
+from toolhone.selection.learning_reports import Outcome, Status
+from toolhone.selection.lessons import read_lessons
+from toolhone.stores import AuditQuery, LearnedVersion, LearningStore
 
 if TYPE_CHECKING:
-    from toolhone.evaluation.gate import Verdict
     from toolhone.selection.learned import LearnedRanker
     from toolhone.selection.ranking import Learned as Applied
     from toolhone.selection.task_scores import IndexScorer, RememberingScorer
@@ -32,12 +31,6 @@ T = TypeVar("T")
 LOOK_SECONDS = 20.0
 """How often is looked whether another process promoted something."""
 
-PAGE = 1_000
-"""Audit rows read at a time: their payloads are large, and only a little of each is kept."""
-
-READ_BACK = timedelta(days=180)
-"""How far back the log is read."""
-
 AFTER_FAILURE = 5
 """Learning that failed is tried again after so many times as many new calls."""
 
@@ -48,72 +41,6 @@ class Selecting(Protocol):
     learned: "Applied | None"
 
     async def task_scorer(self, *, patient: bool) -> "IndexScorer | None": ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """What is served and what was learned."""
-
-    active: str | None
-    versions: Sequence[LearnedVersion]
-    promotions: Sequence[Promotion]
-    new_calls: int
-    """Calls recorded since the last version was learned."""
-    learn_after: int
-
-    def as_json(self) -> JsonObject:
-        return {
-            "active": self.active,
-            "new_calls": self.new_calls,
-            "learn_after": self.learn_after,
-            "versions": [version_json(version, self.active) for version in self.versions],
-            "promotions": [
-                {"version": promotion.version, "at": promotion.at, "why": promotion.why}
-                for promotion in self.promotions
-            ],
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What learning or judging came to."""
-
-    version: str | None
-    """`None` if there was too little to learn from."""
-    verdict: "Verdict"
-    figures: JsonObject
-    promoted: bool
-
-    def as_json(self) -> JsonObject:
-        return {
-            "version": self.version,
-            "promoted": self.promoted,
-            "verdict": self.verdict.as_json(),
-            "figures": self.figures,
-        }
-
-
-def version_json(version: LearnedVersion, active: str | None) -> JsonObject:
-    return {
-        "version": version.version,
-        "status": status_of(version, active),
-        "created_at": version.created_at,
-        "encoder": version.encoder,
-        "artifact_hash": version.artifact_hash,
-        "data_hash": version.data_hash,
-        "until": version.until,
-        "parent": version.parent,
-        "expired": version.expired,
-        "figures": version.figures,
-    }
-
-
-def status_of(version: LearnedVersion, active: str | None) -> str:
-    if version.expired is not None:
-        return "expired"
-    if version.version == active:
-        return "active"
-    return str(version.figures.get("verdict", {}).get("decision", "kept"))
 
 
 class Learning:
@@ -275,8 +202,13 @@ class Learning:
         scorer = await self._selector.task_scorer(patient=False) if self._selector else None
         if scorer is None:
             return kept  # without an encoder nothing could be learned from it
-        redacted: Json = await to_thread.run_sync(self._redact, task)
-        vector, candidates = await to_thread.run_sync(scorer.remembered, redacted)
+        try:
+            redacted: Json = await to_thread.run_sync(self._redact, task)
+            vector, candidates = await to_thread.run_sync(scorer.remembered, redacted)
+        except Exception:
+            # The request was answered; that nothing can be learned from it must not undo that.
+            logger.exception("The vector of a task could not be computed, so it is not remembered")
+            return kept
         return {
             **kept,
             "encoder": scorer.encoder,
@@ -397,23 +329,6 @@ class Learning:
     def _close(self) -> None:
         if self._store is not None:
             self._store.close()
-
-
-async def read_lessons(rows_of: Callable[[AuditQuery], Awaitable[list[JsonObject]]]) -> list[Lesson]:
-    """What the log teaches, read page by page."""
-    newest = await rows_of(AuditQuery(kinds=KINDS, limit=1))
-    if not newest:
-        return []
-    since = (datetime.fromisoformat(newest[0]["timestamp"]) - READ_BACK).isoformat()
-    rows: list[JsonObject] = []
-    seen = 0
-    while True:
-        query = AuditQuery(kinds=KINDS, since=since, limit=PAGE, newest_first=False)
-        page = [row for row in await rows_of(query) if row["seq"] > seen]
-        if not page:
-            return await to_thread.run_sync(gather, rows)
-        seen, since = page[-1]["seq"], page[-1]["timestamp"]
-        rows += [relevant(row) for row in page]
 
 
 def _served(store: LearningStore, encoder: str) -> "LearnedRanker | None":

@@ -1,9 +1,9 @@
 """The vectors of a catalog's texts as rows of one large matrix, which grows without being copied.
 
-Exact search over all rows is what wins here. An approximate index (faiss, hnswlib, usearch) answers in 0.2 ms
-where the product takes 10 to 20 ms at 100,000 tools and 0.3 ms at 10,000. But it gives only the nearest rows
-of each part, while the score mixes every tool's cosine with its words; and it takes 11 to 39 s to build, and
-memory on top. `python benchmarks/scale.py` prints the time of the product at each size.
+Exact search over all rows is what wins here. An approximate index (faiss, hnswlib, usearch) answers in a
+fraction of a millisecond where the product takes some at 100,000 tools. But it gives only the nearest rows of
+each part, while the score mixes every tool's cosine with its words; it takes 11 to 39 s to build, and memory
+on top; and encoding the task takes as long as the product. `python benchmarks/scale.py` prints both times.
 """
 
 from collections.abc import Sequence
