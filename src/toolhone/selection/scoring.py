@@ -70,14 +70,16 @@ def score(
 ) -> Evidence:
     """Judge the candidates by their texts; `encoded` is `None` to go by words alone."""
     words = _Words(index, task)
-    lexical = words.of_tools[:, among]
+    # Most questions are about every tool: 100,000 of them are not copied to be left as they are.
+    wanted = slice(None) if len(among) == len(index.definitions) else among
+    lexical = words.of_tools[:, wanted]
     if encoded is None:
         none = np.zeros(len(among), np.float32)
         scores = _blend(None, np.zeros(len(among), np.bool_), lexical, weights)
         cosine, embedded = none[None], np.zeros(len(among), np.bool_)
     else:
-        embedded = index.embedded[among]
-        cosine = index.cosine(encoded.parts)[:, among]
+        embedded = index.embedded[wanted]
+        cosine = index.cosine(encoded.parts)[:, wanted]
         scores = _blend(cosine, embedded, lexical, weights)
     if len(index.servers) and weights.server:
         scores = _with_servers(index, among, encoded, words, scores, weights)
@@ -90,7 +92,7 @@ def score(
         cosine=cosine[0],
         best_cosine=cosine.max(axis=0),
         lexical=lexical[0],
-        coverage=words.coverage(among),
+        coverage=words.coverage(lexical),
         late=late,
         embedded=embedded,
     )
@@ -111,9 +113,10 @@ class _Words:
             else np.zeros((len(parts), 0), np.float32)
         )
 
-    def coverage(self, among: NDArray[np.int64]) -> NDArray[np.float32]:
+    def coverage(self, lexical: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of each tool the best share that it reaches of what it could, over the parts of the task."""
         best = np.array([max(self._lexical.bound(counts), 1e-6) for counts in self._counts], np.float32)
-        return (self.of_tools[:, among] / best[:, None]).max(axis=0)
+        return (lexical / best[:, None]).max(axis=0)
 
 
 def _with_servers(
@@ -191,16 +194,19 @@ def _blend(
     """
     words = _whole_and_best([_share_of_best(part) for part in lexical], weights)
     if cosine is None or not embedded.any():
-        return words
+        return words.astype(np.float64)
+    if embedded.all():
+        meaning = _whole_and_best([_stretched(part, LEAST_SPREAD) for part in cosine], weights)
+        return np.clip(weights.dense * meaning + (1.0 - weights.dense) * words, 0.0, 1.0, dtype=np.float64)
     meaning = np.empty_like(words)
     meaning[embedded] = _whole_and_best(
         [_stretched(part, LEAST_SPREAD) for part in cosine[:, embedded]], weights
     )
     meaning[~embedded] = np.maximum(words[~embedded], np.median(meaning[embedded]))
-    return np.clip(weights.dense * meaning + (1.0 - weights.dense) * words, 0.0, 1.0)
+    return np.clip(weights.dense * meaning + (1.0 - weights.dense) * words, 0.0, 1.0, dtype=np.float64)
 
 
-def _whole_and_best(parts: Sequence[NDArray[np.float64]], weights: Weights) -> NDArray[np.float64]:
+def _whole_and_best(parts: Sequence[NDArray[np.float32]], weights: Weights) -> NDArray[np.float32]:
     """The whole task and its sentences, each on its own scale, so that every step has a best tool."""
     whole, *sentences = parts
     if not sentences:
@@ -208,15 +214,14 @@ def _whole_and_best(parts: Sequence[NDArray[np.float64]], weights: Weights) -> N
     return (1.0 - weights.sentence) * whole + weights.sentence * np.maximum.reduce(sentences)
 
 
-def _share_of_best(lexical: NDArray[np.float32]) -> NDArray[np.float64]:
+def _share_of_best(lexical: NDArray[np.float32]) -> NDArray[np.float32]:
     """BM25 as a share of the best; 0 stays 0."""
-    values = lexical.astype(np.float64)
-    best = float(values.max()) if values.size else 0.0
-    return values / best if best > 0 else values
+    best = float(lexical.max()) if lexical.size else 0.0
+    return lexical / np.float32(best) if best > 0 else lexical
 
 
-def _stretched(cosine: NDArray[np.float32], least: float) -> NDArray[np.float64]:
+def _stretched(cosine: NDArray[np.float32], least: float) -> NDArray[np.float32]:
     """Cosines stretched so that the best is 1 and the worst 0, unless they differ by less than `least`."""
-    values = cosine.astype(np.float64)
-    best, worst = float(values.max()), float(values.min())
-    return 1.0 - (best - values) / max(best - worst, least)
+    best, worst = float(cosine.max()), float(cosine.min())
+    spread = max(best - worst, least)
+    return (cosine - np.float32(best - spread)) / np.float32(spread)
