@@ -47,6 +47,7 @@ def learned(*names: str, evidence: float = 3.0) -> Learned:
         changed={"gone": ("0123", "2026-01-01")},
         middle=np.zeros(len(NAMES), np.float32),
         served=np.eye(len(NAMES), dtype=np.float32)[:count],
+        certainty=np.full(count, 0.5, np.float32),
         reliability=np.full(count, 0.5, np.float32),
         refused=np.zeros((count, len(NAMES)), np.float32),
         refusals=np.zeros(count, np.float32),

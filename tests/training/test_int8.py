@@ -77,6 +77,22 @@ def test_a_table_that_is_used_otherwise_too_stays_as_it_is() -> None:
     assert "table.int8" not in {one.name for one in after.graph.initializer}
 
 
+def test_training_moves_survive_the_next_export_though_they_are_smaller_than_a_step() -> None:
+    first = with_int8_weights(graph())
+    step = np.abs(MATRIX).max() / 127
+    kept: list[float] = []
+    for to_train in (False, True):
+        before = stored_weights(first, to_train=to_train)["matrix"]
+        again = graph()
+        again.graph.initializer[1].CopyFrom(numpy_helper.from_array(before + 0.2 * step, "matrix"))
+        after = stored_weights(with_int8_weights(again))["matrix"]
+        kept.append(float((after - before).mean() / (0.2 * step)))
+
+    lost, survived = kept
+    assert lost < 0.5
+    assert 0.9 < survived < 1.1
+
+
 def test_a_weight_of_zeros_stays_zero() -> None:
     model = graph()
     model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.zeros_like(MATRIX), "matrix"))

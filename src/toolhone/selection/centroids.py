@@ -54,7 +54,7 @@ class Centroids:
         weights: NDArray[np.float64],
     ) -> Learned:
         """The content of a version: centroids shrunk by their evidence, n / (n + `shrinkage`)."""
-        reliability = self.amount / (self.amount + shrinkage) * self.coherence
+        certainty = self.amount / (self.amount + shrinkage)
         return Learned(
             encoder=encoder,
             until=self.until,
@@ -63,7 +63,8 @@ class Centroids:
             changed=dict(sorted(changed.items())),
             middle=self.middle,
             served=_directions(self.served),
-            reliability=reliability.astype(np.float32),
+            certainty=certainty.astype(np.float32),
+            reliability=(certainty * self.coherence).astype(np.float32),
             refused=_directions(self.refused),
             refusals=(self.refusals / (self.refusals + AGAINST_K)).astype(np.float32),
             evidence=(self.amount + self.refusals).astype(np.float32),

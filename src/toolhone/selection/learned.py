@@ -30,7 +30,7 @@ cosine          of the task with the tool's text
 words           BM25 as a share of the best
 use             of the task with the tasks that the tool served, by how reliable that is
 use_for_cosine  the cosine, by how reliable the use is: with much use the text matters less
-evidence        how reliable the use is: below 0, or the best of many tools with use would push aside those
+evidence        how much use there is: below 0, or the best of many tools with use would push aside those
                 without by chance
 against         of the task with those for which it failed or was passed over, likewise
 """
@@ -81,8 +81,10 @@ class Learned:
     in common speaks for no tool."""
     served: NDArray[np.float32]
     """The direction of the mean of the tasks it served, from the middle; unit rows or 0."""
+    certainty: NDArray[np.float32]
+    """0..1, how much use that rests on."""
     reliability: NDArray[np.float32]
-    """0..1, how much that rests on."""
+    """The same, less for a tool whose tasks are not about one thing."""
     refused: NDArray[np.float32]
     """The same of the tasks for which it failed or was passed over."""
     refusals: NDArray[np.float32]
@@ -110,6 +112,7 @@ class Learned:
             "about": np.frombuffer(text, np.uint8),
             "middle": self.middle.astype("<f4"),
             "served": self.served.astype("<f2"),
+            "certainty": self.certainty.astype("<f4"),
             "reliability": self.reliability.astype("<f4"),
             "refused": self.refused.astype("<f2"),
             "refusals": self.refusals.astype("<f4"),
@@ -146,6 +149,7 @@ class Learned:
                 changed={name: (hashed, since) for name, (hashed, since) in about["changed"].items()},
                 middle=arrays["middle"].astype(np.float32),
                 served=arrays["served"].astype(np.float32),
+                certainty=arrays["certainty"].astype(np.float32),
                 reliability=arrays["reliability"].astype(np.float32),
                 refused=arrays["refused"].astype(np.float32),
                 refusals=arrays["refusals"].astype(np.float32),
@@ -162,7 +166,10 @@ class Learned:
 
 def _check(learned: Learned) -> None:
     rows = len(learned.names)
-    numbers = (learned.served, learned.reliability, learned.refused, learned.refusals, learned.evidence)
+    numbers = (
+        *(learned.served, learned.certainty, learned.reliability),
+        *(learned.refused, learned.refusals, learned.evidence),
+    )
     if (
         len(learned.hashes) != rows
         or any(len(array) != rows or not np.isfinite(array).all() for array in numbers)
@@ -284,7 +291,7 @@ class LearnedRanker:
             [
                 reliability * (learned.served @ task)[rows],
                 reliability * cosine[known],
-                reliability,
+                learned.certainty[rows],
                 learned.refusals[rows] * np.maximum((learned.refused @ task)[rows], 0.0),
             ],
             axis=1,

@@ -129,18 +129,28 @@ def _restored_rows(onnx: Any, gather: Any) -> list[Any]:
     ]
 
 
-def stored_weights(model: Any) -> dict[str, Any]:
-    """The weights of such a graph by name, float32 again: what `with_int8_weights` was given, rounded."""
+def stored_weights(model: Any, *, to_train: bool = False) -> dict[str, Any]:
+    """The weights of such a graph by name, float32 again: what `with_int8_weights` was given, rounded.
+
+    Args:
+        to_train: Put each matrix weight at random somewhere in its step of int8, as far as that is known at
+            all. Left at the middle of its step, it would be rounded back to it at the next export, and all
+            that training moved by less than half a step would be lost.
+    """
     import numpy as np
 
     numpy_helper = importlib.import_module("onnx").numpy_helper
-    arrays = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    arrays: dict[str, Any] = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     weights: dict[str, Any] = {}
+    random: Any = np.random.default_rng(0)
     for name, values in arrays.items():
         whole, _, part = name.rpartition(".")
         if part == "int8":
-            wide = values.astype(np.float32) * arrays[f"{whole}.scale"].astype(np.float32)
             shape = arrays.get(f"{whole}.shape")
+            wide: Any = values.astype(np.float32)
+            if to_train and shape is not None:
+                wide = wide + random.uniform(-0.5, 0.5, wide.shape).astype(np.float32)
+            wide = wide * arrays[f"{whole}.scale"].astype(np.float32)
             weights[whole] = wide if shape is None else wide.reshape(shape)
         elif not (part in ("scale", "shape") and f"{whole}.int8" in arrays):
             weights[name] = values

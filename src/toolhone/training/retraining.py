@@ -57,7 +57,7 @@ def retrain(
         ModelUnavailableError: A bundle cannot be loaded.
     """
     parent = manifest_of(current)
-    parts = read_parts(start or current)
+    parts = read_parts(start or current, to_train=True)
     trained = finetune(
         parts,
         [recorded.training],

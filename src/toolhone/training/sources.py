@@ -44,15 +44,18 @@ class EncoderParts:
         return 0 if self.projection is None else int(self.projection.out_features) - 1
 
 
-def read_parts(folder: Path) -> EncoderParts:
+def read_parts(folder: Path, *, to_train: bool = False) -> EncoderParts:
     """Load what `export_bundle` and training start from.
+
+    Args:
+        to_train: Make the weights of a bundle fit to be trained (`stored_weights` says how and why).
 
     Raises:
         InvalidRequestError: The folder has no such model, or one that pools in another way.
         TrainingFailedError: What training needs is not installed.
     """
     if (folder / MANIFEST).is_file():
-        return _from_bundle(folder)
+        return _from_bundle(folder, to_train=to_train)
     if not (folder / "config.json").is_file():
         raise InvalidRequestError(
             f"{str(folder)!r} is not the folder of a sentence-transformers model: it has no config.json. "
@@ -95,7 +98,7 @@ def save_parts(parts: EncoderParts, folder: Path) -> None:
         required("torch").save(parts.projection.state_dict(), str(folder / PROJECTION))
 
 
-def _from_bundle(folder: Path) -> EncoderParts:
+def _from_bundle(folder: Path, *, to_train: bool) -> EncoderParts:
     """The encoder that the server loads, made trainable again; its weights are as exact as int8 is."""
     torch, transformers, onnx = required("torch"), required("transformers"), required("onnx")
     manifest = _read(folder / MANIFEST)
@@ -109,7 +112,7 @@ def _from_bundle(folder: Path) -> EncoderParts:
         transformers.AutoConfig.for_model(config.pop("model_type"), **config), attn_implementation="eager"
     )
     graph = onnx.load(str(folder / WEIGHTS))
-    arrays = stored_weights(graph)
+    arrays = stored_weights(graph, to_train=to_train)
     arrays |= {
         note.key.removeprefix(EQUAL): arrays[note.value]
         for note in graph.metadata_props
