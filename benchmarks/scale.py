@@ -24,15 +24,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import cast
 
 import anyio
 import numpy as np
 from figures import percentile
+from find_tools import catalog as recorded_tools
 from rich.console import Console
 from rich.table import Table
 
-from toolhone.models import JsonObject, ToolDefinition
+from toolhone.models import ToolDefinition
 from toolhone.selection.bundle import load_default
 from toolhone.selection.encoder import EncodedText, Encoder
 from toolhone.selection.index import ToolIndex
@@ -87,25 +87,9 @@ are random numbers in place of encodings (see the top of this script).
 """
 
 
-def recorded(folder: Path) -> list[ToolDefinition]:
-    tools: dict[str, ToolDefinition] = {}
-    for path in sorted(folder.glob("*.json")):
-        answer = cast("JsonObject", json.loads(path.read_text()))
-        for tool in cast("list[JsonObject]", answer["tools"]):
-            name = re.sub(r"[^a-z0-9_]+", "_", f"{path.stem}__{tool['name']}".lower())
-            tools[name] = ToolDefinition(
-                name=name,
-                description=tool.get("description") or "",
-                input_schema=tool["inputSchema"],
-                server=path.stem,
-                original_name=tool["name"],
-            )
-    return list(tools.values())
-
-
 def catalog(folder: Path, size: int) -> list[ToolDefinition]:
     """So many tools; of each the schema is an object of its own, as if it had been listed."""
-    base = recorded(folder)
+    base = recorded_tools(folder)
     schemas = [json.dumps(tool.input_schema) for tool in base]
     words = sorted({word for tool in base for word in tool.description.split()})
     chance = random.Random(0)
@@ -316,7 +300,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("build", "serve", "parts"), help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if not recorded(options.tools):
+    if not recorded_tools(options.tools):
         parser.error(f"no listing with tools in {options.tools}")
     if options.part == "build":
         print(json.dumps(build(options.tools, options.data, options.sizes[0])))

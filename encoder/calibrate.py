@@ -30,7 +30,7 @@ from toolhone.selection.certainty import (
     tool_probabilities,
 )
 from toolhone.selection.index import ToolIndex
-from toolhone.selection.scoring import Weights, score
+from toolhone.selection.scoring import Weights, best_places, score
 from toolhone.selection.text import embedded_text, tool_text
 
 TASKS_A_SET = 400
@@ -71,7 +71,7 @@ def collect(one: LabelledSet, encoder: BundleEncoder, *, by_words: bool, into: E
         gold = [index.positions[name] for name in request.gold]
         encoded = None if by_words else encoder.encode_task(request.query)
         evidence = score(index, request.query, everything, encoded, Weights())
-        order = np.lexsort((everything, -evidence.scores))[:PLACES]
+        order = best_places(evidence.scores, PLACES)
         into.tools.append(tool_features(evidence, evidence.scores, order.tolist()))
         into.right.append(np.isin(order, gold))
         into.gold.append(len(gold))

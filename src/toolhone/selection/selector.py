@@ -168,7 +168,6 @@ class Selector:
             ModelUnavailableError: There is no encoder, and one was waited for.
             NotRunningError: `run` is not running, and it was waited for.
         """
-        from toolhone.selection.scoring import Weights
         from toolhone.selection.task_scores import IndexScorer
 
         if patient:
@@ -178,12 +177,8 @@ class Selector:
                 raise ModelUnavailableError(self._problem or "There is no encoder.")
         if self._encoder is None or self._index is None or self._problem is not None:
             return None
-        if self._weights is None:
-            weights = self._load_weights
-            self._weights = await to_thread.run_sync(weights) if weights is not None else Weights()
-        return IndexScorer(
-            self._index, self._encoder, self._weights, checkpoint=anyio.from_thread.check_cancelled
-        )
+        weights = await to_thread.run_sync(self._current_weights)
+        return IndexScorer(self._index, self._encoder, weights, checkpoint=anyio.from_thread.check_cancelled)
 
     async def select(
         self,
@@ -264,6 +259,14 @@ class Selector:
                 self._stale = self._tools is not tools
             return self._index
 
+    def _current_weights(self) -> "Weights":
+        """Blocking the first time: numpy is imported for them."""
+        from toolhone.selection.scoring import Weights
+
+        if self._weights is None:
+            self._weights = self._load_weights() if self._load_weights is not None else Weights()
+        return self._weights
+
     def _answer(
         self,
         index: "ToolIndex",
@@ -274,10 +277,7 @@ class Selector:
         """Blocking: encode the task and rank the tools."""
         from toolhone.selection.matrix import believable
         from toolhone.selection.ranking import candidates, explored, rank
-        from toolhone.selection.scoring import Weights
 
-        if self._weights is None:
-            self._weights = self._load_weights() if self._load_weights is not None else Weights()
         among, notices = candidates(index, question)
         if question.task_characters > TASK_CHARACTERS:
             notices.append(
@@ -308,7 +308,7 @@ class Selector:
             question,
             among,
             encoded=encoded,
-            weights=self._weights,
+            weights=self._current_weights(),
             calibration=calibration or by_words(),
             usage=self._usage,
             learned=learned,
