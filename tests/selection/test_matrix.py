@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolhone.selection.matrix import MOST_ROWS, VectorMatrix, believable
+from toolhone.selection.matrix import MOST_ROWS, ROWS_OF_A_THREAD, VectorMatrix, believable
 
 PARTS = np.eye(3, dtype=np.float32)
 
@@ -37,6 +37,15 @@ def test_more_rows_than_are_added_at_once_are_added_in_steps() -> None:
     matrix.add(rows)
 
     assert (matrix.times(PARTS) == rows.T).all()
+
+
+def test_a_product_that_is_shared_among_threads_is_the_same() -> None:
+    rows = np.arange(3 * (4 * ROWS_OF_A_THREAD + 1), dtype=np.float32).reshape(-1, 3)
+    matrix = VectorMatrix(3, rows[:1000])
+    matrix.add(rows[1000:])
+
+    assert (matrix.times(PARTS) == rows.T).all()
+    assert (matrix.times(np.tile(PARTS, (2, 1))) == np.tile(rows.T, (2, 1))).all()
 
 
 @pytest.mark.parametrize(

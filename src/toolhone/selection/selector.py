@@ -24,6 +24,7 @@ from toolhone.selection.calibration import by_words
 from toolhone.selection.encoder import EncodedTask, Encoder
 from toolhone.selection.question import Question, Selection, checked_question
 from toolhone.selection.text import TASK_CHARACTERS
+from toolhone.selection.threads import products_in_one_thread
 from toolhone.stores import IndexStore, ToolUsage, VectorStore
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class Selector:
                 self.learned = await self._load_learned(encoder.name)
             self._encode = lru_cache(maxsize=REMEMBERED_TASKS)(encoder.encode_task)
             self._encoder = encoder
-            await self._keep_vectors(encoder)
+            with await to_thread.run_sync(products_in_one_thread):
+                await self._keep_vectors(encoder)
         except ModelUnavailableError as error:
             logger.warning("%s Tools are chosen by words alone.", error.message)
             self._problem = error.message
