@@ -13,7 +13,6 @@ from toolhone.exceptions import StorageError
 from toolhone.models import ToolDefinition
 from toolhone.selection.learned import (
     FEATURES,
-    MOST_FALL,
     RESERVED_PLACES,
     Learned,
     LearnedRanker,
@@ -155,13 +154,13 @@ def test_numbers_that_cannot_be_are_refused(damage: dict[str, object]) -> None:
         Learned.from_bytes(replace(learned(*NAMES), **damage).to_bytes())  # type: ignore[arg-type]
 
 
-def test_a_new_tool_keeps_its_place_nearly() -> None:
+def test_a_new_tool_keeps_its_place() -> None:
     ranker = LearnedRanker("v", learned("saw", "drill", "brush", "file"))
     names = dict(enumerate(["hammer", "saw", "drill", "brush", "file"]))
 
     order = ranker.guard([1, 2, 3, 4, 0], [0, 1, 2, 3, 4], names, 4)
 
-    assert order == [1, 2, 0, 3, 4]
+    assert order == [0, 1, 2, 3, 4]
 
 
 def test_a_new_tool_is_shown_though_the_learned_order_forgot_it() -> None:
@@ -175,13 +174,13 @@ def test_a_tool_with_little_evidence_is_still_new() -> None:
     names = dict(enumerate(NAMES))
     order, base = [1, 2, 3, 0], [0, 1, 2, 3]
 
-    assert LearnedRanker("v", learned(*NAMES, evidence=0.9)).guard(order, base, names, 3)[1] == 0
+    assert LearnedRanker("v", learned(*NAMES, evidence=0.9)).guard(order, base, names, 3)[0] == 0
     assert LearnedRanker("v", learned(*NAMES, evidence=1.0)).guard(order, base, names, 3) == order
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.data())
-def test_reserved_tools_stay_among_the_shown_and_nothing_is_lost(data: st.DataObject) -> None:
+def test_reserved_tools_keep_their_place_and_nothing_is_lost(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 12))
     count = data.draw(st.integers(1, size))
     base = data.draw(st.permutations(range(size)))
@@ -196,8 +195,6 @@ def test_reserved_tools_stay_among_the_shown_and_nothing_is_lost(data: st.DataOb
     assert sorted(result) == sorted(order)
     new = [tool for tool in base[:count] if tool not in warm][:RESERVED_PLACES]
     for tool in new:
-        assert result.index(tool) < count
-    if len(new) == 1:
-        assert result.index(new[0]) <= base.index(new[0]) + MOST_FALL
+        assert result.index(tool) <= base.index(tool)
     kept = [tool for tool in result if tool not in new]
     assert kept == [tool for tool in order if tool not in new]

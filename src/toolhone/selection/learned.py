@@ -38,11 +38,10 @@ against         of the task with those for which it failed or was passed over, l
 WARM = 1.0
 """Evidence from which on a tool is no longer new."""
 
-MOST_FALL = 2
-"""How many places the learned order may put a reserved tool behind where its text puts it."""
-
 RESERVED_PLACES = 2
-"""How many of the tools without use are reserved a place among those shown."""
+"""How many of the tools without use keep the place that their text gives them. May they fall by one place
+only, use gains more (nDCG@5 +5.9 points instead of +3.1 on 1,853 tools, +6.4 instead of +5.2 on 199), but
+tools without use lose 1.2 and 4.0 of them."""
 
 
 class Tools(Protocol):
@@ -304,7 +303,7 @@ class LearnedRanker:
         """The learned order, with places reserved for tools that had no chance to be used yet.
 
         The first `RESERVED_PLACES` tools without use among the first `count` of the order without use come
-        at most `MOST_FALL` places later than there, and stay among the first `count`.
+        no later than there.
 
         Args:
             order: The first places of the learned order; a reserved tool that is not in it is added.
@@ -315,8 +314,8 @@ class LearnedRanker:
         warm = self._warm_names()
         new = [tool for tool in base_order[:count] if names[tool] not in warm][:RESERVED_PLACES]
         result = list(order)
-        for number, tool in enumerate(new):
-            latest = min(base_order.index(tool) + MOST_FALL, count - len(new) + number)
+        for tool in new:
+            latest = base_order.index(tool)
             place = result.index(tool) if tool in result else len(result)
             if place > latest:
                 result = [other for other in result if other != tool]
