@@ -1,4 +1,4 @@
-"""Usage starts from the audit log and follows what happens; receipts add up what selections saved."""
+"""Usage starts from the audit log and follows what happens."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from toolhone.exceptions import StorageError
-from toolhone.statistics import Receipts, Usage
+from toolhone.statistics import Usage
 from toolhone.stores import RECENT_CALLS, RECENT_SECONDS, ToolUsage
 
 RECORDED = {"a": ToolUsage(calls=3, failures=1, mean_ms=10.0, mean_tokens=100.0)}
@@ -125,25 +125,3 @@ async def test_recorded_calls_are_continued_by_observed_ones() -> None:
     usage.observe("a", False, 1.0, 1)
 
     assert usage.failing() == {"a": "3 of its last 3 calls failed"}
-
-
-def test_receipts_add_up_by_principal_and_together() -> None:
-    receipts = Receipts()
-    receipts.selected("anna", sent=100, of_all=1000)
-    receipts.selected("anna", sent=300, of_all=1000)
-    receipts.selected("ben", sent=50, of_all=20)
-
-    assert receipts.totals("anna") == {
-        "selections": 2,
-        "tokens_sent": 400,
-        "tokens_of_all_schemas": 2000,
-        "tokens_saved": 1600,
-    }
-    assert receipts.totals("ben")["tokens_saved"] == -30
-    assert receipts.totals("nobody")["selections"] == 0
-    assert receipts.totals() == {
-        "selections": 3,
-        "tokens_sent": 450,
-        "tokens_of_all_schemas": 2020,
-        "tokens_saved": 1570,
-    }

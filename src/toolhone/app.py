@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from toolhone import tokens
 from toolhone.assembly import (
     audit_log,
     learning_from_use,
@@ -29,6 +30,7 @@ from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder
 from toolhone.gateway import Gateway
 from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits
+from toolhone.receipts import Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
 from toolhone.registry.downstream import DownstreamServers
@@ -40,7 +42,7 @@ from toolhone.selection.learning import Learning
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
 from toolhone.standing import Standing
-from toolhone.statistics import Receipts, Usage
+from toolhone.statistics import Usage
 
 if TYPE_CHECKING:
     from toolhone.selection.learned import LearnedRanker
@@ -160,7 +162,9 @@ class App:
         self._learning = learning = learning_from_use(self.settings, self.audit, selector)
         results = ResultKeeper(
             partial(open_results, self.settings),
-            new_handle=lambda: secrets.token_urlsafe(18),
+            # Good for its own caller only, so 72 bits that nobody guesses are enough; each costs tokens.
+            new_handle=lambda: secrets.token_urlsafe(9),
+            count_tokens=tokens.count_tokens,
             max_bytes=self.settings.result_limit,
             preview_bytes=self.settings.preview_size,
             lifetime_seconds=self.settings.result_lifetime,
@@ -184,6 +188,7 @@ class App:
             standing=standing,
             receipts=receipts,
             default_budget=self.settings.token_budget,
+            margin=self.settings.token_margin,
             settle=self._settle,
             remember=learning.remembered,
         )
@@ -199,6 +204,7 @@ class App:
             receipts=receipts,
             finder=finder,
             settle=self._settle,
+            native_mode=self.settings.mode == "native",
         )
         selector.update(standing.ranked())
         unsubscribe = catalog.subscribe(lambda: selector.update(standing.ranked()))

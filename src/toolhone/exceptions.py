@@ -6,6 +6,7 @@
     │   └── RegistryFileError             invalid_registry_file
     ├── InvalidRequestError               invalid_request
     │   ├── InvalidPlanError              invalid_plan
+    │   ├── SignatureError                invalid_signature
     │   └── UnusableSchemaError           unusable_schema
     ├── UnknownToolError                  unknown_tool
     ├── InvalidArgumentsError             invalid_arguments
@@ -74,6 +75,12 @@ class InvalidPlanError(InvalidRequestError):
     """The calls of this batch do not make a plan."""
 
     code = "invalid_plan"
+
+
+class SignatureError(InvalidRequestError):
+    """The text is not a lossless signature of tools, or a tool cannot be written as one."""
+
+    code = "invalid_signature"
 
 
 class UnusableSchemaError(InvalidRequestError):

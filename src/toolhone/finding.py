@@ -8,15 +8,17 @@ from types import MappingProxyType
 import anyio.to_thread
 
 from toolhone import tokens
-from toolhone.answers import Finding, FoundTool, LeftOut, fit
 from toolhone.audit import AuditLog, new_event
+from toolhone.compression.levels import Level
+from toolhone.found_text import Finding, FoundTool, LeftOut, Told, tell
 from toolhone.identifiers import new_id
 from toolhone.models import Caller, Category, EventKind, JsonObject, ToolDefinition
+from toolhone.receipts import Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.selection.question import Selection
 from toolhone.selection.selector import Selector
 from toolhone.standing import Standing
-from toolhone.statistics import Receipts, Usage
+from toolhone.statistics import Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,12 @@ class Found:
 
     request_id: str
     tools: tuple[FoundTool, ...]
+    levels: tuple[Level, ...]
+    """How much of each tool is told."""
+    preamble: str
+    """What the signatures share, and what their marks mean."""
+    signatures: tuple[str, ...]
+    """One a tool: its name, purpose and parameters."""
     fits: float
     """How likely any tool serves the task, 0 to 1."""
     nothing_fits: bool
@@ -37,6 +45,8 @@ class Found:
     text: str
     tokens_sent: int
     """Tokens of `text`."""
+    tokens_of_legend: int
+    """Of these, what explains the form of the signatures, and what they share."""
     tokens_of_all: int
     """Tokens of every tool's name, description and input schema as minified JSON."""
     elapsed_ms: float
@@ -50,17 +60,23 @@ class Found:
         structured: JsonObject = {
             "fits": round(self.fits, 3),
             "nothing_fits": self.nothing_fits,
-            "tools": [tool.as_json() for tool in self.tools],
+            "tools": [
+                {**tool.as_json(), "level": level.value, "signature": signature}
+                for tool, level, signature in zip(self.tools, self.levels, self.signatures, strict=True)
+            ],
             "considered": self.considered,
             "method": self.method,
             "request_id": self.request_id,
             "elapsed_ms": round(self.elapsed_ms, 2),
             "tokens": {
                 "sent": self.tokens_sent,
+                "legend": self.tokens_of_legend,
                 "all_schemas": self.tokens_of_all,
                 "saved": self.tokens_saved,
             },
         }
+        if self.preamble:
+            structured["preamble"] = self.preamble
         if self.roster:
             structured["roster"] = list(self.roster)
         if self.left_out:
@@ -83,6 +99,7 @@ class Finder:
         standing: Standing,
         receipts: Receipts,
         default_budget: int | None,
+        margin: float,
         settle: Callable[[], Awaitable[Sequence[str]]],
         remember: Callable[[str], Awaitable[JsonObject]],
     ) -> None:
@@ -90,6 +107,7 @@ class Finder:
 
         Args:
             default_budget: Tokens of an answer when the caller names none.
+            margin: By what share the model's tokenizer may count more than ours; budgets are kept for it.
             settle: Waits a moment for servers that were never listed; what the user should know then.
             remember: What the audit is to keep of a task.
         """
@@ -100,6 +118,7 @@ class Finder:
         self._standing = standing
         self._receipts = receipts
         self._default_budget = default_budget
+        self._margin = margin
         self._settle = settle
         self._remember = remember
         self._counted: tuple[ToolDefinition, ...] | None = None
@@ -153,33 +172,37 @@ class Finder:
             unhealthy=cautions.keys(),
         )
         notices = (*notices, *(self._pin_missing(name) for name in missing), *selection.notices)
-        told = finding(selection, notices, cautions, {n: blocked[n] for n in pinned if n in blocked})
+        to_tell = finding(selection, notices, cautions, {n: blocked[n] for n in pinned if n in blocked})
         budget = token_budget if token_budget is not None else self._default_budget
 
-        def describe() -> tuple[Finding, str, int, int]:
-            said, text = fit(told, budget, tokens.count_tokens)
-            return said, text, tokens.count_tokens(text), self._tokens_of_all()
+        def describe() -> tuple[Told, int, int]:
+            said = tell(to_tell, _with_margin(budget, self._margin), tokens.count_tokens)
+            return said, tokens.count_tokens(said.preamble), self._tokens_of_all()
 
         if tokens.is_loaded() and self._counted is self._catalog.tools():
-            said, text, sent, of_all = describe()  # less than a hop to a thread would cost
+            told, legend, of_all = describe()  # less than a hop to a thread would cost
         else:  # the vocabulary is to be loaded, or a large catalog to be counted
-            said, text, sent, of_all = await anyio.to_thread.run_sync(describe)
+            told, legend, of_all = await anyio.to_thread.run_sync(describe)
         found = Found(
             request_id=request_id,
-            tools=tuple(said.tools),
-            fits=said.fits,
-            nothing_fits=said.nothing_fits,
-            roster=tuple(said.roster),
-            left_out=tuple(said.left_out),
+            tools=told.tools,
+            levels=told.levels,
+            preamble=told.preamble,
+            signatures=told.signatures,
+            fits=selection.fits,
+            nothing_fits=selection.nothing_fits,
+            roster=told.roster,
+            left_out=told.left_out,
             considered=selection.considered,
             method=selection.method,
             notices=notices,
-            text=text,
-            tokens_sent=sent,
+            text=told.text,
+            tokens_sent=told.tokens,
+            tokens_of_legend=legend,
             tokens_of_all=of_all,
             elapsed_ms=(perf_counter() - began) * 1000,
         )
-        self._receipts.selected(caller.principal, sent=sent, of_all=of_all)
+        self._receipts.compared(caller.principal, of_all)
         await self._audit.record(
             new_event(
                 EventKind.SELECTION,
@@ -187,7 +210,7 @@ class Finder:
                 request_id=request_id,
                 success=bool(found.tools),
                 execution_time_ms=found.elapsed_ms,
-                tokens_used=sent,
+                tokens_used=told.tokens,
                 payload={
                     **await self._remember(task),
                     "max_tools": max_tools,
@@ -199,6 +222,7 @@ class Finder:
                     # In the order shown, so that a tool's place is known: only shown tools can be called.
                     "selected": [[tool.definition.name, round(tool.score, 4)] for tool in selection.tools],
                     "shown": len(found.tools),
+                    "levels": [level.value for level in found.levels],
                     "pinned": [tool.definition.name for tool in found.tools if tool.pinned],
                     "explored": [tool.definition.name for tool in found.tools if tool.explored],
                     "roster": list(found.roster),
@@ -221,6 +245,10 @@ class Finder:
             self._tokens_of_counted = tokens.count_tokens(tokens.tool_listing(tools))
             self._counted = tools
         return self._tokens_of_counted
+
+
+def _with_margin(budget: int | None, margin: float) -> int | None:
+    return None if budget is None else int(budget / (1.0 + margin))
 
 
 def finding(

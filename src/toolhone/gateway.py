@@ -7,6 +7,8 @@ counted once, in the same way.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
+import anyio.to_thread
+
 from toolhone import tokens
 from toolhone.answers import definition_json
 from toolhone.audit import AuditLog, new_event
@@ -16,6 +18,7 @@ from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder
+from toolhone.found_text import catalog_text
 from toolhone.identifiers import new_id
 from toolhone.models import (
     Caller,
@@ -24,11 +27,13 @@ from toolhone.models import (
     Json,
     JsonObject,
     ProgressReporter,
+    ToolDefinition,
 )
+from toolhone.receipts import OPERATIONS, Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.selection.selector import Selector
 from toolhone.standing import Standing
-from toolhone.statistics import Receipts, Usage
+from toolhone.statistics import Usage
 
 
 class Gateway:
@@ -48,10 +53,12 @@ class Gateway:
         receipts: Receipts,
         finder: Finder,
         settle: Callable[[], Awaitable[Sequence[str]]],
+        native_mode: bool,
     ) -> None:
         """Take the services.
 
         Args:
+            native_mode: Whether the tools that are pinned for everyone are listed as tools of our own.
             settle: Waits a moment for servers that were never listed; what the user should know then.
         """
         self.catalog = catalog
@@ -63,6 +70,8 @@ class Gateway:
         self._usage = usage
         self._standing = standing
         self._receipts = receipts
+        self._native_mode = native_mode
+        self._told: tuple[tuple[ToolDefinition, ...], int, str] | None = None
         self.find = finder.find
         self.settle = settle
 
@@ -124,6 +133,14 @@ class Gateway:
         )
         return definitions, missing
 
+    async def catalog_text(self, budget: int) -> str:
+        """Every tool in at most so many o200k tokens; the same for every caller as long as the catalog is."""
+        tools = self.catalog.tools()
+        if self._told is None or self._told[:2] != (tools, budget):
+            text = await anyio.to_thread.run_sync(catalog_text, tools, budget, tokens.count_tokens)
+            self._told = tools, budget, text
+        return self._told[2]
+
     async def call(
         self,
         calls: Json,
@@ -155,6 +172,8 @@ class Gateway:
         path: str | None = None,
         offset: int = 0,
         limit: int | None = None,
+        fields: Sequence[str] = (),
+        grep: str | None = None,
     ) -> JsonObject:
         """A page of a stored result.
 
@@ -162,7 +181,9 @@ class Gateway:
             UnknownHandleError: There is no such result for this caller, or it has expired.
             InvalidRequestError: The path or the offset leads nowhere.
         """
-        page = await self._results.read(handle, caller.principal, path=path, offset=offset, limit=limit)
+        page = await self._results.read(
+            handle, caller.principal, path=path, offset=offset, limit=limit, fields=fields, grep=grep
+        )
         await self.audit.record(
             new_event(
                 EventKind.RESULT_READ,
@@ -175,10 +196,16 @@ class Gateway:
                     "path": path,
                     "offset": offset,
                     "count": page["count"],
+                    **({"fields": list(fields)} if fields else {}),
+                    **({"grep": grep} if grep is not None else {}),
                 },
             )
         )
         return page
+
+    async def shown(self, value: Json) -> str | None:
+        """The text that says the same as the JSON of a value in fewer tokens, if there is one."""
+        return await self._results.shown(value)
 
     async def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:
         """In what way a value does not match a schema, or the schema of that name; empty if it does.
@@ -189,14 +216,35 @@ class Gateway:
         problems = await off_loop_if_large(lambda: self.output_schemas.validate(schema, output), output)
         return [str(problem) for problem in problems]
 
-    async def statistics(self) -> JsonObject:
-        """Calls, savings and state, in numbers."""
+    def native(self) -> tuple[ToolDefinition, ...]:
+        """The tools that every client is shown beside ours, in a stable order."""
+        return self._standing.pinned_for_everyone() if self._native_mode else ()
+
+    def listed(self, caller: Caller, listing: str) -> None:
+        """Note on the caller's receipt what our own tools/list costs, given as JSON."""
+        self._receipts.listed(caller.principal, tokens.count_tokens(listing))
+
+    def exchanged(self, caller: Caller, tool: str, arguments: JsonObject, answer: str, legend: int) -> None:
+        """Note on the caller's receipt what one of our tools was asked and answered; calls are not on it."""
+        for operation in OPERATIONS:
+            if tool == operation:
+                self._receipts.exchanged(
+                    caller.principal,
+                    operation,
+                    request=tokens.count_json(arguments),
+                    answer=tokens.count_tokens(answer),
+                    legend=legend,
+                )
+
+    async def statistics(self, *, caller: Caller) -> JsonObject:
+        """Calls, receipts and state, in numbers."""
         usage = await self._usage.snapshot()
         return {
             "tools": len(self.catalog.tools()),
             "calls": sum(tool.calls for tool in usage.values()),
             "failures": sum(tool.failures for tool in usage.values()),
-            "selections": self._receipts.totals(),
+            "receipt": self._receipts.of(caller.principal).as_json(),
+            "receipts_of_all": self._receipts.total().as_json(),
             "tokenizer": tokens.TOKENIZER,
             "most_called": {
                 name: {

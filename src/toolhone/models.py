@@ -120,6 +120,18 @@ class CallTrace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """What of a result its caller wants to see; the whole is kept."""
+
+    fields: tuple[str, ...] = ()
+    """Dotted names or JSON Pointers."""
+    limit: int | None = None
+    """Rows at most."""
+    grep: str | None = None
+    """Only rows or lines that contain this, in whatever case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One call on its way through the chain."""
 
@@ -135,6 +147,7 @@ class ToolCall:
     """The arguments in the caller's words, if references or a malformed call make them differ."""
     caller: Caller
     resolved: ToolDefinition | None = None
+    excerpt: Excerpt | None = None
     read_only_asked: bool = False
     """The caller used the entrance for read-only tools, so nothing else may run."""
     report_progress: ProgressReporter | None = None
@@ -156,6 +169,8 @@ class ToolOutput:
     """Set if this is a preview: where the whole result can be read."""
     whole: "ToolOutput | None" = field(default=None, repr=False)
     """Set if this is a preview: the answer it was made from, for references between calls."""
+    shown: str | None = field(default=None, repr=False)
+    """What a model reads in place of the JSON of the value, where that takes fewer tokens."""
 
     @property
     def text(self) -> str:
@@ -190,6 +205,8 @@ class CallResult:
     notices: tuple[str, ...] = ()
     content: tuple[JsonObject, ...] = field(default=(), repr=False)
     """Blocks that are not text (images, say), which cannot stand in `result`."""
+    shown: str | None = field(default=None, repr=False)
+    """What a model reads in place of the JSON of `result`, where that takes fewer tokens."""
 
 
 class EventKind(StrEnum):

@@ -47,7 +47,7 @@ from toolhone.selection.bundle import load_default
 from toolhone.selection.encoder import Encoder
 from toolhone.selection.selector import Selection, Selector
 from toolhone.settings import Settings
-from toolhone.statistics import Receipts, Usage
+from toolhone.statistics import Usage
 from toolhone.storage.memory import MemoryAuditStore
 from toolhone.stores import ResultStore, ToolUsage
 
@@ -93,7 +93,8 @@ class OptimizationManager:
         self._catalog = Catalog([self._functions])
         self._usage = Usage(_nothing_recorded)
         self._limits = CallLimits()
-        self._receipts = Receipts()
+        self._selections = 0
+        self._saved = 0
         self._selector = Selector(load_encoder=_encoder, open_vectors=None, usage=self._usage.known)
         self._selecting = anyio.Lock()
         self._catalog.subscribe(lambda: self._selector.update(self._catalog.tools()))
@@ -182,7 +183,8 @@ class OptimizationManager:
 
         # Nothing chosen is nothing saved: the task may have needed a tool.
         sent, of_all = await anyio.to_thread.run_sync(count) if chosen else (0, 0)
-        self._receipts.selected(LOCAL_CALLER.principal, sent=sent, of_all=of_all)
+        self._selections += 1
+        self._saved += of_all - sent
         return {
             "selected_tools": [tool.name for tool in chosen],
             "schemas": [
@@ -220,13 +222,10 @@ class OptimizationManager:
 
     def get_optimization_statistics(self) -> JsonObject:
         """Selections so far, what they saved in tokens, and the number of registered tools."""
-        totals = self._receipts.totals()
-        executions = totals["selections"]
-        saved = totals["tokens_saved"]
         return {
-            "total_executions": executions,
-            "total_tokens_saved": saved,
-            "avg_tokens_saved_per_execution": saved / executions if executions else 0.0,
+            "total_executions": self._selections,
+            "total_tokens_saved": self._saved,
+            "avg_tokens_saved_per_execution": self._saved / self._selections if self._selections else 0.0,
             "registered_tools": len(self._functions.tools()),
         }
 

@@ -58,9 +58,9 @@ class Settings(BaseModel):
     max_calls: int = Field(default=64, ge=1, le=1024)
     """Calls in one batch."""
 
-    result_limit: int = Field(default=16_384, ge=1_024, le=16_777_216)
+    result_limit: int = Field(default=8_192, ge=1_024, le=16_777_216)
     """A larger result is kept behind a handle and shown as a preview."""
-    preview_size: int = Field(default=2_048, ge=256, le=16_777_216)
+    preview_size: int = Field(default=224, ge=128, le=16_777_216)
     result_lifetime: Seconds = 3_600
     results_size: int = Field(default=268_435_456, ge=1_048_576)
     """Cap of the store of whole results; the oldest go first."""
@@ -75,6 +75,11 @@ class Settings(BaseModel):
     """Share of the comparison token by token, among the first candidates; 0 leaves it out."""
     token_budget: int | None = Field(default=None, ge=50)
     """Budget of a find_tools answer when the caller names none."""
+    token_margin: float = Field(default=0, ge=0, le=1)
+    """By what share the model's tokenizer may count more than o200k_base, with which budgets are counted."""
+
+    mode: Literal["meta", "native"] = "meta"
+    """What a client is listed: toolhone's own tools, or beside them those that are pinned for "*"."""
 
     pins: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_object_of)] = {}
     """Tools that a client is always shown, after those that the task names: their names by patterns on the

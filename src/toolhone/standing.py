@@ -77,6 +77,11 @@ class Standing:
             )
         )
 
+    def pinned_for_everyone(self) -> tuple[ToolDefinition, ...]:
+        """The tools that the settings pin for "*" and that are there, in the order of the settings."""
+        pinned = [self._catalog.get(name) for name in dict.fromkeys(self._pins.get("*", ()))]
+        return tuple(tool for tool in pinned if tool is not None)
+
     def _denied(self) -> dict[str, ToolDefinition]:
         """Without those whose name another tool has, which is not denied."""
         return {

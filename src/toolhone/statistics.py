@@ -1,4 +1,4 @@
-"""Figures of use: what each tool's calls took, and what selections saved. In memory, fed from outside."""
+"""Figures of use: what each tool's calls took. In memory, fed from outside."""
 
 import time
 from collections import deque
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from toolhone.models import JsonObject
 from toolhone.stores import RECENT_CALLS, RECENT_SECONDS, ToolUsage
 
 TELLING_CALLS = 3
@@ -127,46 +126,3 @@ class Usage:
         """
         await self.load()
         return self.known()
-
-
-@dataclass(slots=True)
-class _Receipt:
-    selections: int = 0
-    sent: int = 0
-    of_all: int = 0
-
-    def json(self) -> JsonObject:
-        return {
-            "selections": self.selections,
-            "tokens_sent": self.sent,
-            "tokens_of_all_schemas": self.of_all,
-            "tokens_saved": self.of_all - self.sent,
-        }
-
-
-class Receipts:
-    """What selections of this process sent, against sending every schema each time. In tokens.
-
-    `tokens_saved` is negative where the answers were longer than all schemas together.
-    """
-
-    def __init__(self) -> None:
-        self._by_principal: dict[str, _Receipt] = {}
-
-    def selected(self, principal: str, *, sent: int, of_all: int) -> None:
-        """Count one answer."""
-        receipt = self._by_principal.setdefault(principal, _Receipt())
-        receipt.selections += 1
-        receipt.sent += sent
-        receipt.of_all += of_all
-
-    def totals(self, principal: str | None = None) -> JsonObject:
-        """Of one principal, or of all together."""
-        if principal is not None:
-            return self._by_principal.get(principal, _Receipt()).json()
-        total = _Receipt()
-        for receipt in self._by_principal.values():
-            total.selections += receipt.selections
-            total.sent += receipt.sent
-            total.of_all += receipt.of_all
-        return total.json()

@@ -35,6 +35,7 @@ from toolhone.models import (
     ToolOutput,
 )
 from toolhone.stores import StoredResult
+from toolhone.tokens import count_tokens
 
 Handler = Callable[[JsonObject], Awaitable[Json]]
 ANYTHING: JsonObject = {"type": "object"}
@@ -91,8 +92,9 @@ class Workbench:
         self.keeper = ResultKeeper(
             lambda: self.store,
             new_handle=lambda: f"r{next(self._ids):05}-nobody-can-guess",
+            count_tokens=count_tokens,
             max_bytes=self.max_bytes,
-            clock=lambda: 0.0,
+            clock=lambda: self.store.now,
         )
         record = recording(
             record=self._record,

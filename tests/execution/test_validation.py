@@ -41,7 +41,7 @@ def test_a_problem_says_where_and_what(schema: JsonObject, value: Json, path: st
     (problem,) = find_problems(schema, value)
     assert problem.path == path
     assert says in problem.message
-    assert problem.schema
+    assert problem.signature
 
 
 def test_the_draft_that_a_schema_names_is_respected() -> None:

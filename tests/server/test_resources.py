@@ -35,7 +35,21 @@ async def test_resources_and_templates_are_listed(session: Session) -> None:
     resources = (await session.client.list_resources()).resources
     assert [str(resource.uri) for resource in resources] == ["toolhone://catalog", "toolhone://statistics"]
     templates = (await session.client.list_resource_templates()).resource_templates
-    assert {template.name for template in templates} == {"catalog_page", "tool", "result"}
+    assert {template.name for template in templates} == {
+        *("catalog_page", "catalog_within"),
+        *("tool", "result"),
+    }
+
+
+async def test_the_catalog_within_a_budget_is_text_that_keeps_to_it(session: Session) -> None:
+    for budget in (50, 120, 10_000):
+        read = await session.client.read_resource(f"toolhone://catalog?token_budget={budget}")
+        text = read.contents[0].text
+        assert count_tokens(text) <= budget
+        assert all(name in text for name in ("add", "fail", "list_rows", "write_note"))
+    for wrong in ("", "7", "-50", "many"):
+        with pytest.raises(MCPError, match="token budget"):
+            await session.client.read_resource(f"toolhone://catalog?token_budget={wrong}")
 
 
 async def test_a_large_catalog_is_read_page_by_page(

@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from mcp import MCPError, types
 
 from toolhone import tokens
+from toolhone.compression.signatures import decompress
 from toolhone.models import Caller, Json, JsonObject, ToolDefinition
 from toolhone.server.definitions import listing
 
@@ -100,20 +101,21 @@ async def test_an_unknown_tool_is_a_protocol_error_that_says_how_to_run_it(sessi
 # --- find_tools
 
 
-async def test_find_tools_answers_with_the_few_that_fit_and_their_schemas(session: Session) -> None:
+async def test_find_tools_answers_with_the_few_that_fit_and_their_signatures(session: Session) -> None:
     answer = await session.answer("find_tools", {"task": "add two numbers and write the sum into a note"})
     found = await session.tell("find_tools", {"task": "add two numbers", "max_tools": 2})
 
     assert found["tools"][0]["name"] == "add"
     assert len(found["tools"]) <= 2
-    assert found["tools"][0]["inputSchema"]["required"] == ["a", "b"]
+    assert found["tools"][0]["level"] == "full"
+    assert decompress(found["tools"][0]["signature"])[0]["inputSchema"]["required"] == ["a", "b"]
     assert found["tools"][0]["readOnly"] is True
     assert found["considered"] == 4
     assert found["tokens"]["saved"] == found["tokens"]["all_schemas"] - found["tokens"]["sent"]
     text = text_of(answer)
-    assert "## add (" in text and "call_read_tools)" in text
-    assert "## write_note (" in text and "call_tools)" in text
-    assert '"required":["a","b"]' in text
+    assert "## add (" in text and "%, read-only)" in text
+    assert "## write_note (" in text
+    assert found["tools"][0]["signature"].partition("\n")[2] in text
 
 
 async def test_a_tool_that_the_task_names_is_always_found(session: Session) -> None:
@@ -183,8 +185,8 @@ async def test_arguments_of_our_own_tools_are_repaired_like_those_of_others(sess
 
 async def test_describe_tools_gives_whole_definitions_and_names_what_is_missing(session: Session) -> None:
     told = await session.tell("describe_tools", {"names": ["add", "lst_rows"]})
-    (add,) = told["tools"]
-    assert add["name"] == "add"
+    assert [tool["name"] for tool in told["tools"]] == ["add"]
+    (add,) = decompress("\n".join([told.get("preamble", ""), told["tools"][0]["signature"]]).strip())
     assert add["inputSchema"]["additionalProperties"] is False
     assert add["outputSchema"]["required"] == ["sum"]
     assert add["annotations"] == {"readOnlyHint": True}
@@ -426,7 +428,9 @@ async def test_validate_output_refuses_bad_input_clearly(
     assert says in await session.refusal("validate_output", arguments)
 
 
-async def test_statistics_count_calls_failures_and_savings(fresh_session: Session) -> None:
+async def test_statistics_count_calls_failures_and_what_the_caller_was_sent(fresh_session: Session) -> None:
+    listed = await fresh_session.client.list_tools()
+    asked = await fresh_session.answer("describe_tools", {"names": ["add"]})
     await fresh_session.run(
         {"tool": "add", "arguments": {"a": 1, "b": 2}}, {"tool": "nonsense", "arguments": {}}
     )
@@ -440,12 +444,18 @@ async def test_statistics_count_calls_failures_and_savings(fresh_session: Sessio
     assert told["most_called"]["add"]["calls"] == 2
     assert told["most_called"]["fail"]["failures"] == 1
     assert told["tokenizer"] == "o200k_base"
-    assert told["selections"] == {
-        "selections": 1,
-        "tokens_sent": found["tokens"]["sent"],
-        "tokens_of_all_schemas": found["tokens"]["all_schemas"],
-        "tokens_saved": found["tokens"]["saved"],
-    }
+    receipt = told["receipt"]
+    assert receipt["listing"] == tokens.count_json(
+        [tool.model_dump(by_alias=True, include={"name", "description", "input_schema"}) for tool in listed.tools]
+    )
+    assert receipt["find_tools"]["count"] == 1
+    assert receipt["find_tools"]["answer_tokens"] == found["tokens"]["sent"]
+    assert receipt["find_tools"]["of_which_legend"] == found["tokens"]["legend"]
+    assert receipt["find_tools"]["request_tokens"] == tokens.count_json({"task": "add numbers"})
+    assert receipt["describe_tools"]["answer_tokens"] == tokens.count_tokens(text_of(asked))
+    assert receipt["tokens_of_all_schemas"] == found["tokens"]["all_schemas"]
+    assert receipt["tokens_saved"] == receipt["tokens_of_all_schemas"] - receipt["tokens_sent"]
+    assert told["receipts_of_all"] == receipt
 
 
 async def test_get_statistics_is_not_put_off_by_arguments_that_it_has_not(session: Session) -> None:

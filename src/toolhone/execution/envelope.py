@@ -15,7 +15,7 @@ from typing import TypeAlias
 from toolhone.exceptions import InvalidArgumentsError, InvalidRequestError, ToolhoneError
 from toolhone.execution.json_values import is_array, is_object, minified, parse_json
 from toolhone.execution.repair import NAME_KEYS, WRAPPERS
-from toolhone.models import Json, JsonObject
+from toolhone.models import Excerpt, Json, JsonObject
 
 SchemaOf: TypeAlias = Callable[[str], JsonObject | None]
 """The input schema of the tool of this name; `None` if there is no such tool."""
@@ -34,6 +34,8 @@ class Envelope:
     """The id that the caller gave, if any."""
     tool: str = ""
     arguments: JsonObject = field(default_factory=dict[str, Json])
+    excerpt: Excerpt | None = None
+    """What of the result is wanted, if not all."""
     given: Json = None
     """The item as it came, if `error` is set."""
     repairs: list[str] = field(default_factory=list[str])
@@ -99,6 +101,7 @@ def _fill(envelope: Envelope, item: Json, schema_of: SchemaOf) -> None:
     if not envelope.tool:
         arguments = _name_from_inside(arguments, envelope)
         schema = schema_of(envelope.tool)
+    envelope.excerpt = _excerpt(rest, arguments, _parameters(schema))
     for key in [key for key in rest if key not in _parameters(schema)]:
         if (key in NAME_KEYS and rest[key] == envelope.tool) or (key == "type" and rest[key] in _MARKERS):
             del rest[key]
@@ -192,6 +195,36 @@ def _name_from_inside(arguments: JsonObject | None, envelope: Envelope) -> JsonO
     if len(rest) == 1 and (container := _container(rest, ())):
         return _arguments(rest[container], container, envelope)
     return rest
+
+
+def _excerpt(rest: JsonObject, arguments: JsonObject | None, parameters: Collection[str]) -> Excerpt | None:
+    """`fields`, `limit` and `grep` beside the tool's name; what may be the tool's own parameter is left."""
+    asked = {
+        key: rest.pop(key)
+        for key in ("fields", "limit", "grep")
+        if key in rest and (key not in parameters or key in (arguments or {}))
+    }
+    asked = {key: value for key, value in asked.items() if value is not None}
+    if not asked:
+        return None
+    fields, limit, grep = asked.get("fields", []), asked.get("limit"), asked.get("grep")
+    if isinstance(fields, str):
+        fields = [name.strip() for name in fields.split(",") if name.strip()]
+    if isinstance(limit, str) and limit.isdecimal() and len(limit) < 10:
+        limit = int(limit)
+    if not is_array(fields) or not all(isinstance(name, str) and name for name in fields):
+        raise InvalidRequestError(
+            f"'fields' must be a list of names, not {_shown(fields)}; it was not called."
+        )
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise InvalidRequestError(
+            f"'limit' must be a number of rows, not {_shown(limit)}; it was not called."
+        )
+    if grep is not None and (not isinstance(grep, str) or not grep):
+        raise InvalidRequestError(
+            f"'grep' must be a text to look for, not {_shown(grep)}; it was not called."
+        )
+    return Excerpt(fields=tuple(fields), limit=limit, grep=grep)
 
 
 def _id_as_argument(envelope: Envelope, schema: JsonObject | None) -> JsonObject:

@@ -153,6 +153,7 @@ class Executor:
             asked=envelope.given if envelope.error else envelope.arguments,
             caller=caller,
             resolved=self._find(envelope.tool),
+            excerpt=envelope.excerpt,
             read_only_asked=read_only,
             report_progress=progress.of_call(slot.name) if progress else None,
             trace=CallTrace(repairs=list(envelope.repairs)),
@@ -235,4 +236,5 @@ def _answered(call: ToolCall, output: ToolOutput) -> CallResult:
         handle=output.handle,
         notices=(*call.trace.repairs, *output.notices),
         content=blocks,
+        shown=output.shown,
     )

@@ -1,17 +1,22 @@
 """A value cut to a size, as a value of the same shape, with every cut said. Pure.
 
-Long arrays show their first items and long strings their beginning; what is small stays. Only if a value
-is large in many small parts is it shown as the beginning of its JSON.
+Long arrays show their first items and long strings their beginning; what is small stays. Where not even
+three rows fit, they show only their short fields; an object of many parts shows its first keys. An array
+stays an array and an object an object; numbers are never cut.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+from toolhone.compression.excerpts import Fits, slim_rows
 from toolhone.execution.json_values import encoded, is_array, is_object, minified
 from toolhone.execution.pointers import pointer
-from toolhone.models import Json
+from toolhone.models import Json, JsonObject
 
 _DEEPEST = 8
+_ENOUGH_ROWS = 3
+"""Rows that show what an array is; with fewer, they rather show fewer fields."""
+
 _SMALLEST_PART = 64
 """Bytes. Parts below this are not worth a cut and a notice."""
 
@@ -66,21 +71,49 @@ def shrink(value: Json, most: int, *, prefix: str = "") -> tuple[Json, list[str]
         prefix: Where the value stands in what is kept; it is put before the paths in the phrases.
     """
     if isinstance(value, str):
-        count = fitting_characters(value, most)
-        return value[:count], [f"the first {count} of {len(value)} characters"]
+        return _cut(value, most)
     shares = _shares(value, most)
-    cuts = {path: _cut(part, share) for path, part, share in shares}
-    if not any(cuts.values()):
-        text = minified(value)
-        count = fitting_characters(text, most)
-        return text[:count], [f"the first {count} of {len(text)} characters of its JSON"]
+    if not shares:
+        return _first_keys(value, most, prefix) if is_object(value) else (value, [])
+    cuts: dict[tuple[str, ...], Json] = {}
     phrases: list[str] = []
-    for path, part, _ in shares:
-        unit = "characters" if isinstance(part, str) else "rows"
+    for path, part, share in shares:
+        cuts[path], said = _cut(part, share)
         where = prefix + pointer(path)
-        phrase = f"the first {len(cuts[path])} of {len(part)} {unit}"
-        phrases.append(f"{where}: {phrase}" if where else phrase)
+        phrases += [f"{where}: {phrase}" if where else phrase for phrase in said]
     return _replaced(value, (), cuts), phrases
+
+
+def _first_keys(value: JsonObject, most: int, prefix: str) -> tuple[Json, list[str]]:
+    """The first keys of an object that is large in many parts, a large part itself cut."""
+    shown: JsonObject = {}
+    phrases: list[str] = []
+    left = most - 2
+    for key, part in value.items():
+        room = left - size_of(key) - 2
+        if room < 2:
+            break
+        if exceeds(part, room):
+            if room < _SMALLEST_PART or not isinstance(part, (dict, list, str)):
+                continue
+            part, said = shrink(part, room // 2, prefix=f"{prefix}{pointer([key])}")
+            if exceeds(part, room):
+                continue
+            phrases += (
+                said
+                if said and said[0].startswith("/")
+                else [f"{prefix}{pointer([key])}: {one}" for one in said]
+            )
+        shown[key] = part
+        left = room - size_of(part)
+    if len(shown) < len(value):
+        phrases.insert(
+            0,
+            f"{prefix}: {len(shown)} of {len(value)} keys"
+            if prefix
+            else f"{len(shown)} of {len(value)} keys",
+        )
+    return shown, phrases
 
 
 def _shares(value: Json, most: int) -> list[tuple[tuple[str, ...], Json, int]]:
@@ -112,10 +145,20 @@ def _parts(value: Json, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield from _parts(part, (*path, key))
 
 
-def _cut(part: Json, most: int) -> Json:
+def _cut(part: Json, most: int) -> tuple[Json, list[str]]:
+    """An array or a string in at most so many bytes, and what of it that is."""
     if isinstance(part, str):
-        return part[: fitting_characters(part, most)]
-    return part[: fitting_rows(part, most)]
+        count = fitting_characters(part, most)
+        return part[:count], [f"first {count} of {len(part)} characters"]
+    count = fitting_rows(part, most)
+    total = len(part)
+    if count < min(_ENOUGH_ROWS, total) and (slim := slim_rows(part, Fits(most))) and len(slim[0]) > count:
+        return slim[0], [f"first {len(slim[0])} of {total} rows, {slim[1]}"]
+    if not count and most >= _SMALLEST_PART and isinstance(part[0], (dict, list, str)):
+        first, said = shrink(part[0], most - 2)
+        if not exceeds([first], most):
+            return [first], [f"first 1 of {total} rows, in it {'; '.join(said)}"]
+    return part[:count], [f"first {count} of {total} rows"]
 
 
 def _replaced(value: Json, path: tuple[str, ...], cuts: dict[tuple[str, ...], Json]) -> Json:

@@ -127,6 +127,8 @@ def _asked(call: ToolCall) -> Json:
 def _sent_text(error: ErrorInfo | None, output: ToolOutput | None) -> str:
     if error is not None:
         return error.message + (minified(dict(error.data)) if error.data else "")
+    if output is not None and output.shown is not None:
+        return output.shown
     value = present(output)[0] if output is not None else None
     return value if isinstance(value, str) else minified(value)
 

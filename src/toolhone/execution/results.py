@@ -7,27 +7,36 @@ lives for a limited time.
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 import anyio
 import anyio.to_thread
 
+from toolhone.compression.excerpts import Excerpted, excerpt
+from toolhone.execution.few_tokens import in_few_tokens, is_brief
 from toolhone.execution.json_values import encoded, is_array, is_object, minified, parse_json
+from toolhone.execution.last_answers import HANDLE_TOKENS, LastAnswers, digest_of, unchanged_since
 from toolhone.execution.pages import page_of
 from toolhone.execution.presentation import is_binary, present
-from toolhone.execution.preview import exceeds, shrink, size_of
-from toolhone.models import Json, JsonObject, ToolCall, ToolOutput
+from toolhone.execution.preview import exceeds, shrink
+from toolhone.models import Excerpt, Json, JsonObject, ToolCall, ToolOutput
 from toolhone.stores import ResultStore, StoredResult
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 16_384
-"""About 4,000 tokens."""
+MAX_BYTES = 8_192
+"""About 2,500 tokens of JSON, 500 to 1,500 as a table. A preview that is then read costs a request more."""
 
-PREVIEW_BYTES = 2_048
-"""About 500 tokens: enough to see what it is. Who needs more reads it by the handle."""
+PREVIEW_BYTES = 224
+"""About 60 tokens: enough to see what it is. Who needs more reads it by the handle."""
+
+ERROR_BYTES = 2_048
+"""What is shown of an error that is too large: its reader must understand it without another request."""
+
+RAW = "raw"
+"""The path that leads to the characters of a result as they are kept."""
 
 MAX_BINARY_BYTES = 1_048_576
 """Hosts show pictures as pictures, not as text, so they may be larger; in pages they would be useless."""
@@ -43,6 +52,7 @@ class ResultKeeper:
         open_store: Callable[[], ResultStore],
         *,
         new_handle: Callable[[], str],
+        count_tokens: Callable[[str], int],
         max_bytes: int = MAX_BYTES,
         preview_bytes: int = PREVIEW_BYTES,
         max_binary_bytes: int = MAX_BINARY_BYTES,
@@ -54,6 +64,7 @@ class ResultKeeper:
         Args:
             open_store: Opens the store; called in a worker thread, once.
             new_handle: A handle that nobody can guess.
+            count_tokens: Counts the tokens of a text; called in worker threads only.
             max_bytes: The largest result, as JSON, that is sent whole; a tool may set its own.
             preview_bytes: About the size of what is shown of a larger one.
             max_binary_bytes: The same for one picture, sound or blob, in base64.
@@ -70,21 +81,69 @@ class ResultKeeper:
         self._max_binary_bytes = max_binary_bytes
         self._lifetime = lifetime_seconds
         self._clock = clock
+        self._count = count_tokens
+        self._answers = LastAnswers(clock=clock, lifetime_seconds=lifetime_seconds)
 
     async def compact(self, call: ToolCall, output: ToolOutput) -> ToolOutput:
-        """The output itself if it is small, else a preview of it with a handle."""
+        """The output as its caller gets it: what was asked of it, or a preview if it is large; in few tokens.
+
+        Whenever something is left out, the whole is kept and the answer has its handle.
+        """
         most = self._max_bytes
         if call.resolved is not None and call.resolved.limits.max_result_bytes is not None:
             most = call.resolved.limits.max_result_bytes
         value, _ = present(output)
         large = {index for index, block in enumerate(output.content) if self._is_large(block)}
-        if not large and not exceeds(value, most):
-            return output
+        wanted = None
+        if call.excerpt is not None and not output.is_error:
+            wanted = await anyio.to_thread.run_sync(excerpted, value, call.excerpt)
+        if not large and wanted is None and not exceeds(value, most):
+            return await self._in_few_tokens(call, output, output)
         handle = await self._kept(call, output, with_content=bool(large))
         if handle is None:
             notice = "This result is over the size limit and is sent whole because it could not be kept."
+            if wanted is not None:
+                notice = "This result is sent whole because what you did not ask for could not be kept."
             return replace(output, notices=(*output.notices, notice))
-        return await anyio.to_thread.run_sync(self._preview, output, handle, most, large)
+        shown = output
+        if large or wanted is not None or exceeds(value, most):
+            shown = await anyio.to_thread.run_sync(self._preview, output, handle, most, large, wanted)
+        return await self._in_few_tokens(call, output, shown)
+
+    async def _in_few_tokens(self, call: ToolCall, whole: ToolOutput, shown: ToolOutput) -> ToolOutput:
+        """With the text that a model reads: a table, or that nothing has changed since the last time."""
+        value, blocks = present(shown)
+        if shown.is_error or is_brief(value):
+            return shown
+        text = await self.shown(value)
+        shown = replace(shown, shown=text)
+        if blocks:
+            return shown
+        last = self._answers.last(call, await anyio.to_thread.run_sync(digest_of, present(whole)[0]))
+        if last is None:
+            self._answers.remember(call, shown.handle)
+            return shown
+        ago = unchanged_since(last)
+        if not await self._is_worth(ago, value, text):
+            return shown
+        handle = last.handle or shown.handle or await self._kept(call, whole, with_content=False)
+        if handle is None:
+            return shown
+        self._answers.keeps(call, handle)
+        return replace(shown, shown=ago, handle=handle, whole=shown.whole or whole)
+
+    async def _is_worth(self, instead: str, value: Json, text: str | None) -> bool:
+        """Whether the shorter text with a handle is shorter than what it stands for."""
+        said = text if text is not None else value if isinstance(value, str) else minified(value)
+        return await anyio.to_thread.run_sync(
+            lambda: self._count(instead) + HANDLE_TOKENS < self._count(said)
+        )
+
+    async def shown(self, value: Json) -> str | None:
+        """The text that says the same in fewer tokens than the JSON of the value, if there is one."""
+        if is_brief(value):
+            return None
+        return await anyio.to_thread.run_sync(in_few_tokens, value, self._count)
 
     async def keep(self, call: ToolCall, output: ToolOutput) -> str | None:
         """Keep the whole output; its handle, or `None` if the store failed."""
@@ -98,13 +157,18 @@ class ResultKeeper:
         path: str | None = None,
         offset: int = 0,
         limit: int | None = None,
+        fields: Sequence[str] = (),
+        grep: str | None = None,
     ) -> JsonObject:
         """A page of a kept result: rows of an array, characters of anything else.
 
         Args:
             handle: As it stood beside the preview.
             principal: Who reads.
-            path: JSON Pointer to a part of the result.
+            path: JSON Pointer or plain JSONPath to a part of the result; `raw` for the characters of the
+                whole as they came (a text) or as they are kept (the minified JSON of structured content).
+            fields: What to keep of each row.
+            grep: Only rows or lines that contain this.
             offset: The first row or character.
             limit: How many at most; a page never gets larger than a result that is sent whole.
 
@@ -116,9 +180,17 @@ class ResultKeeper:
 
         def page() -> JsonObject:
             text = stored.body.decode("utf-8", "surrogatepass")
-            value: Json = json.loads(text) if stored.media == "json" else text
-            part = "" if path is None or (path == "/text" and stored.media == "text") else path
-            return page_of(value, path=part, offset=offset, limit=limit, most=self._max_bytes)
+            value: Json = json.loads(text) if stored.media == "json" and path != RAW else text
+            top = path is None or path == RAW or (path == "/text" and stored.media == "text")
+            return page_of(
+                value,
+                path="" if top else path or "",
+                offset=offset,
+                limit=limit,
+                most=self._max_bytes,
+                fields=fields,
+                grep=grep,
+            )
 
         # A large body takes a while to read.
         return {"handle": handle, "media": stored.media, **await anyio.to_thread.run_sync(page)}
@@ -175,22 +247,31 @@ class ResultKeeper:
             self._store = store
         return self._store
 
-    def _preview(self, output: ToolOutput, handle: str, most: int, large: AbstractSet[int]) -> ToolOutput:
+    def _preview(
+        self,
+        output: ToolOutput,
+        handle: str,
+        most: int,
+        large: AbstractSet[int],
+        wanted: Excerpted | None,
+    ) -> ToolOutput:
         value, _ = present(output)
         phrases: list[str] = []
+        if wanted is not None:
+            value = wanted.value
+            phrases.append(wanted.said)
         if exceeds(value, most):
             # Room for the notice, which is part of what the client gets.
-            room = min(max(most - 256, most // 2), self._preview_bytes)
+            wished = max(self._preview_bytes, ERROR_BYTES) if output.is_error else self._preview_bytes
+            room = min(max(most - 256, most // 2), wished)
             prefix = "/result" if large else ""
-            value, phrases = _shrunk(value, room, prefix)
+            value, cuts = _shrunk(value, room, prefix)
+            phrases.extend(cuts)
         phrases.extend(
             f"{_media_of(output.content[index])} is not shown, it is at '/content/{index}'"
             for index in sorted(large)
         )
-        notice = (
-            f"This is a preview: {'; '.join(phrases)}. "
-            f"The whole can be read for {self._lifetime / 60:.0f} min with the handle."
-        )
+        notice = f"Shown: {'; '.join(phrases)}."
         readable: list[JsonObject] = []
         if not output.has_structured:
             readable = value if is_array(value) else [{"type": "text", "text": value}]
@@ -210,20 +291,24 @@ class ResultKeeper:
         )
 
 
+def excerpted(value: Json, wanted: Excerpt) -> Excerpted | None:
+    """What was asked of the value, if that is not all of it. JSON in a text stays JSON in a text."""
+    parts = parsed_parts(value)
+    part = excerpt(
+        value if parts is None else parts, fields=wanted.fields, limit=wanted.limit, grep=wanted.grep
+    )
+    if not part.said:
+        return None
+    return part if parts is None else Excerpted(minified(part.value), part.said)
+
+
 def _shrunk(value: Json, room: int, prefix: str) -> tuple[Json, list[str]]:
     parts = parsed_parts(value)
     if parts is None:
         return shrink(value, room, prefix=prefix)
-    # JSON in a text stays JSON. As a string it grows by its escapes; how much is only known afterwards.
-    wanted = room
-    while wanted >= 64:
-        shrunk, phrases = shrink(parts, wanted, prefix=prefix)
-        text = shrunk if isinstance(shrunk, str) else minified(shrunk)
-        size = size_of(text)
-        if size <= room:
-            return text, phrases
-        wanted = wanted * room // size - 16
-    return shrink(value, room)
+    # JSON in a text stays JSON, whose escapes count only in structured content, as they do not for a model.
+    shrunk, phrases = shrink(parts, room, prefix=prefix)
+    return minified(shrunk), phrases
 
 
 def parsed_parts(value: Json) -> Json:

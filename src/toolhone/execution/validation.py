@@ -1,7 +1,7 @@
 """Checking values against JSON Schemas, with messages a model can act on. Pure.
 
-A message names the parameter, says what is wrong with it, and shows that parameter's part of the schema,
-so that the next call can be right without another look at the tool's description.
+A message names the parameter, says what is wrong with it, and shows that parameter's signature, so that the
+next call can be right without another look at the tool's description.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from toolhone.compression.parameters import CUT, parameter_line
 from toolhone.exceptions import InvalidArgumentsError, UnusableSchemaError
 from toolhone.execution.json_values import is_object, minified
 from toolhone.execution.parameters import names_none
@@ -40,16 +41,16 @@ class Problem:
     path: str
     """JSON Pointer to the value, or to where it is missing; empty for the whole."""
     message: str
-    schema: str | None
-    """That value's part of the schema as minified JSON, shortened if long."""
+    signature: str | None
+    """What is expected there, in few tokens; minified JSON Schema where there is no signature."""
 
     def as_json(self) -> JsonObject:
         shown: JsonObject = {"path": self.path, "message": self.message}
-        return shown if self.schema is None else {**shown, "schema": self.schema}
+        return shown if self.signature is None else {**shown, "signature": self.signature}
 
     def __str__(self) -> str:
         where = self.path or "(the whole)"
-        return f"{where}: {self.message}" + (f". Its schema: {self.schema}" if self.schema else "")
+        return f"{where}: {self.message}" + (f". Expected: {self.signature}" if self.signature else "")
 
 
 def find_problems(schema: Json, value: Json) -> list[Problem]:
@@ -58,7 +59,7 @@ def find_problems(schema: Json, value: Json) -> list[Problem]:
     Raises:
         UnusableSchemaError: The schema cannot be used.
     """
-    return [_problem(error) for error in _errors(schema, value)]
+    return [_problem(error, schema) for error in _errors(schema, value)]
 
 
 def matches(schema: Json, value: Json) -> bool:
@@ -123,7 +124,7 @@ def argument_problems(schema: JsonObject, arguments: JsonObject) -> list[Problem
         Problem(
             path="",
             message=f"none of {given} is a parameter of this tool; there are: {names}",
-            schema=None,
+            signature=None,
         )
     ]
 
@@ -202,13 +203,17 @@ def _types(value: Json) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def _problem(error: "ValidationError") -> Problem:
+def _problem(error: "ValidationError", root: Json) -> Problem:
     error = _telling(error)
     message, schema = _described(error)
+    path = tuple(error.absolute_path)
+    signature = None if schema is None else parameter_line({"inputSchema": root}, path)
+    if schema is not None and (signature is None or CUT in signature):
+        signature = minified(schema)
     return Problem(
-        path=pointer(tuple(error.absolute_path)),
+        path=pointer(path),
         message=message,
-        schema=None if schema is None else _shortened(minified(schema), _SCHEMA_SHOWN),
+        signature=None if signature is None else _shortened(signature, _SCHEMA_SHOWN),
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolhone.models import ToolDefinition
-from toolhone.selection.evidence import Lesson, Outcome
+from toolhone.selection.evidence import IGNORED, Lesson, Outcome
 from toolhone.selection.learned import Learned, from_middle, tool_hash
 
 COHERENT = 0.5
@@ -41,6 +41,8 @@ class Centroids:
     amount: NDArray[np.float64]
     refused: NDArray[np.float64]
     refusals: NDArray[np.float64]
+    tried: NDArray[np.float64]
+    """How much of what was seen are calls of it, successful or not."""
     coherence: NDArray[np.float64]
     """0..1, whether the tasks that it served are about one thing."""
     until: str
@@ -67,7 +69,7 @@ class Centroids:
             reliability=(certainty * self.coherence).astype(np.float32),
             refused=_directions(self.refused),
             refusals=(self.refusals / (self.refusals + AGAINST_K)).astype(np.float32),
-            evidence=(self.amount + self.refusals).astype(np.float32),
+            evidence=self.tried.astype(np.float32),
             weights=np.round(weights, 6),
         )
 
@@ -87,7 +89,7 @@ def add_up(
     names = sorted(seen)
     served, refused = np.zeros((len(names), dimensions)), np.zeros((len(names), dimensions))
     amount, refusals = np.zeros(len(names)), np.zeros(len(names))
-    squares = np.zeros(len(names))
+    squares, tried = np.zeros(len(names)), np.zeros(len(names))
     for row, name in enumerate(names):
         for outcome, vector in seen[name]:
             if outcome.credit > 0:
@@ -97,6 +99,8 @@ def add_up(
             else:
                 refused[row] -= outcome.credit * vector
                 refusals[row] -= outcome.credit
+            if outcome.credit != IGNORED:
+                tried[row] += abs(outcome.credit)
     return Centroids(
         definitions=[definitions[name] for name in names],
         middle=middle,
@@ -104,6 +108,7 @@ def add_up(
         amount=amount,
         refused=refused,
         refusals=refusals,
+        tried=tried,
         coherence=_coherence(served, amount, squares),
         until=max((task.lesson.asked_at for task in tasks), default=""),
     )

@@ -89,7 +89,7 @@ class Learned:
     refusals: NDArray[np.float32]
     """0..1."""
     evidence: NDArray[np.float32]
-    """How much was seen of the tool, for and against."""
+    """How much the tool was called, successfully or not. To be passed over is no use of it."""
     changed: Mapping[str, tuple[str, str]]
     """Of tools whose text changed at some time: its hash, and the time before which it was another."""
     weights: NDArray[np.float64]

@@ -26,7 +26,14 @@ CALLS: JsonObject = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"id": STRING, "tool": STRING, "arguments": {"type": "object"}},
+                "properties": {
+                    "id": STRING,
+                    "tool": STRING,
+                    "arguments": {"type": "object"},
+                    "fields": STRINGS,
+                    "limit": COUNT,
+                    "grep": STRING,
+                },
                 "required": ["tool", "arguments"],
             },
         }
@@ -59,9 +66,11 @@ INPUT_SCHEMAS: dict[str, JsonObject] = {
         "type": "object",
         "properties": {
             "handle": STRING,
-            "path": {"type": "string", "description": "JSON Pointer into the result"},
+            "path": {"type": "string", "description": "/items/0 or items[*].id; raw: as text"},
             "offset": COUNT,
             "limit": {"type": "integer", "minimum": 1, "description": "rows of a list, else characters"},
+            "fields": STRINGS,
+            "grep": STRING,
         },
         "required": ["handle"],
     },
@@ -117,8 +126,8 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
                         "name": STRING,
                         "score": SHARE,
                         "fits": SHARE,
-                        "description": STRING,
-                        "inputSchema": ANY_OBJECT,
+                        "level": STRING,
+                        "signature": STRING,
                         "readOnly": BOOLEAN,
                         "server": STRING,
                         "category": STRING,
@@ -126,11 +135,12 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
                         "explored": BOOLEAN,
                         "caution": STRING,
                     },
-                    "required": ["name", "score", "fits", "description", "inputSchema", "readOnly"],
+                    "required": ["name", "score", "fits", "level", "signature", "readOnly"],
                 },
             },
             "fits": SHARE,
             "nothing_fits": BOOLEAN,
+            "preamble": STRING,
             "roster": STRINGS,
             "left_out": {
                 "type": "array",
@@ -147,7 +157,12 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
             "elapsed_ms": {"type": "number", "minimum": 0},
             "tokens": {
                 "type": "object",
-                "properties": {"sent": COUNT, "all_schemas": COUNT, "saved": {"type": "integer"}},
+                "properties": {
+                    "sent": COUNT,
+                    "legend": COUNT,
+                    "all_schemas": COUNT,
+                    "saved": {"type": "integer"},
+                },
                 "required": ["sent", "all_schemas", "saved"],
             },
         },
@@ -155,7 +170,18 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
     },
     "describe_tools": {
         "type": "object",
-        "properties": {"tools": {"type": "array", "items": ANY_OBJECT}, "missing": STRINGS},
+        "properties": {
+            "tools": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"name": STRING, "signature": STRING},
+                    "required": ["name", "signature"],
+                },
+            },
+            "preamble": STRING,
+            "missing": STRINGS,
+        },
         "required": ["tools"],
     },
     "call_read_tools": RESULTS,
@@ -170,6 +196,7 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
             "offset": COUNT,
             "count": COUNT,
             "next_offset": COUNT,
+            "excerpt": STRING,
             "value": {},
         },
         "required": ["handle", "unit", "total", "offset", "count", "value"],
@@ -190,7 +217,7 @@ DESCRIPTIONS: dict[str, str] = {
     "call_tools": (
         "Run tools found by find_tools, one or many at once, in parallel. To use an earlier call's "
         'result as an argument value, write {"$from": "its id", "path": "/json/pointer"}. '
-        "Each call gets its own result or error."
+        "Each call gets its own result or error. fields, limit (rows) and grep show only a part of a result."
     ),
     "read_result": "More of a large result, by the handle that came with its preview.",
     "validate_output": "Check a value against a JSON Schema.",

@@ -1,6 +1,7 @@
 """The MCP server: its handlers, over the gateway of one running app."""
 
 import logging
+from functools import partial
 from typing import Any, TypeAlias
 
 import anyio
@@ -18,16 +19,18 @@ from mcp.server.subscriptions import (
 )
 
 from toolhone import __version__
+from toolhone.answers import minified
 from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
 from toolhone.gateway import Gateway
-from toolhone.models import JsonObject
+from toolhone.models import Caller, JsonObject
 from toolhone.server import resources
 from toolhone.server.callers import Context, caller_of, progress_of
 from toolhone.server.definitions import INPUT_SCHEMAS, listing
 from toolhone.server.errors import error_result, protocol_error
+from toolhone.server.native import native_listing
 from toolhone.server.sessions import LegacySessions
-from toolhone.server.tools import TOOLS
+from toolhone.server.tools import TOOLS, call_native
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,9 @@ INSTRUCTIONS = (
     "returns with call_tools (many calls in one request run in parallel). Use call_read_tools for tools "
     "marked read-only."
 )
+
+SHOWN = {"name", "description", "input_schema"}
+"""What hosts pass on of a listing to their model, and a receipt counts."""
 
 MINUTE_MS = 60_000
 
@@ -89,10 +95,16 @@ class Handlers:
         gateway = await self._app.gateway()
         await gateway.settle()  # the description of find_tools names what the servers have
         self._sessions.remember(ctx)
-        return types.ListToolsResult(tools=listing(gateway.catalog.tools()))
+        tools = await anyio.to_thread.run_sync(_listed, gateway)
+        text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
+        await anyio.to_thread.run_sync(gateway.listed, caller_of(ctx), text)
+        return types.ListToolsResult(tools=tools)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+        gateway = await self._app.gateway()
         handler = TOOLS.get(params.name)
+        if handler is None and any(tool.name == params.name for tool in gateway.native()):
+            handler = partial(call_native, params.name)
         if handler is None:
             raise MCPError(
                 code=types.INVALID_PARAMS,
@@ -102,11 +114,12 @@ class Handlers:
                 ),
             )
         self._sessions.remember(ctx)
-        gateway = await self._app.gateway()
         arguments, caller = params.arguments or {}, caller_of(ctx)
         try:
             try:
-                return await handler(gateway, arguments, caller, progress_of(ctx))
+                result = await handler(gateway, arguments, caller, progress_of(ctx))
+                _account(gateway, caller, params.name, arguments, result)
+                return result
             except ToolhoneError as error:
                 await gateway.refuse(params.name, arguments, caller=caller, error=error)
                 return error_result(error)
@@ -178,6 +191,21 @@ class Handlers:
     async def _state(self, gateway: Gateway) -> str:
         # Off the event loop: hashing ten thousand tools for the first time takes seconds.
         return await anyio.to_thread.run_sync(lambda: gateway.catalog.content_hash)
+
+
+def _listed(gateway: Gateway) -> list[types.Tool]:
+    ours = listing(gateway.catalog.tools())
+    return [*ours, *native_listing(gateway.native(), taken=frozenset(INPUT_SCHEMAS))]
+
+
+def _account(
+    gateway: Gateway, caller: Caller, tool: str, arguments: JsonObject, result: types.CallToolResult
+) -> None:
+    """Note on the caller's receipt what this answer costs its context."""
+    text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
+    told: JsonObject = result.structured_content or {}
+    legend = told["tokens"]["legend"] if tool == "find_tools" else 0
+    gateway.exchanged(caller, tool, arguments, text, legend)
 
 
 def build_server(app: App) -> tuple[MCPServer, Handlers]:

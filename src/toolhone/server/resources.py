@@ -10,12 +10,16 @@ from toolhone.gateway import Gateway
 from toolhone.models import Caller, Json
 
 CATALOG = "toolhone://catalog"
+WITHIN = f"{CATALOG}?token_budget="
 TOOL = "toolhone://tools/"
 RESULT = "toolhone://results/"
 STATISTICS = "toolhone://statistics"
 
 PAGE = 200
 """Tools on one page of the catalog."""
+
+SMALLEST_BUDGET = 50
+"""Tokens, as for find_tools."""
 
 LINE = 200
 """Characters of a description in the catalog: some servers write whole manuals in one line."""
@@ -51,6 +55,12 @@ def templates() -> list[types.ResourceTemplate]:
             mime_type="application/json",
         ),
         types.ResourceTemplate(
+            uri_template=f"{CATALOG}{{?token_budget}}",
+            name="catalog_within",
+            description="Every tool in at most so many tokens: names first, then detail.",
+            mime_type="text/plain",
+        ),
+        types.ResourceTemplate(
             uri_template=f"{TOOL}{{name}}",
             name="tool",
             description="One tool's full definition.",
@@ -74,7 +84,12 @@ async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResource
         UnknownHandleError: There is no such result for this caller.
     """
     if uri == STATISTICS:
-        return _json(uri, await gateway.statistics())
+        return _json(uri, await gateway.statistics(caller=caller))
+    if uri.startswith(WITHIN):
+        text = await gateway.catalog_text(_budget(uri))
+        return types.ReadResourceResult(
+            contents=[types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)]
+        )
     if uri == CATALOG or uri.startswith(f"{CATALOG}/"):
         return _json(uri, _catalog_page(gateway, uri))
     if uri.startswith(TOOL):
@@ -115,6 +130,13 @@ def _catalog_page(gateway: Gateway, uri: str) -> Json:
     if page < pages:
         content["next"] = f"{CATALOG}/{page + 1}"
     return content
+
+
+def _budget(uri: str) -> int:
+    text = uri.removeprefix(WITHIN)
+    if not text.isdecimal() or int(text[:9]) < SMALLEST_BUDGET:
+        raise InvalidRequestError(f"The token budget is a number from {SMALLEST_BUDGET} on; got {text!r}.")
+    return int(text[:9])
 
 
 def _first_line(description: str) -> str:

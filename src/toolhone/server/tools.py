@@ -1,15 +1,16 @@
 """What each MCP tool of toolhone does with its arguments."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from mcp import types
 
-from toolhone.answers import minified, result_json, results_text
+from toolhone.answers import minified, result_body, result_json, results_text
 from toolhone.exceptions import InvalidArgumentsError
 from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.repair import repair_arguments
 from toolhone.execution.validation import check_arguments
+from toolhone.found_text import described
 from toolhone.gateway import Gateway
 from toolhone.models import Caller, CallResult, Category, Json, JsonObject, ProgressReporter
 from toolhone.server.definitions import INPUT_SCHEMAS
@@ -68,10 +69,18 @@ async def describe_tools(
 ) -> types.CallToolResult:
     given = await understood(gateway, "describe_tools", arguments, caller)
     definitions, missing = await gateway.describe(given["names"], caller=caller)
-    structured: JsonObject = {"tools": definitions}
+    rendered, text = await off_loop_if_large(lambda: described(definitions), definitions)
+    structured: JsonObject = {
+        "tools": [
+            {"name": told["name"], "signature": block}
+            for told, block in zip(definitions, rendered.blocks, strict=True)
+        ]
+    }
+    if rendered.preamble:
+        structured["preamble"] = rendered.preamble
     if missing:
         structured["missing"] = missing
-    return answer(structured)
+    return answer(structured, "\n".join([text, *missing]))
 
 
 async def call_read_tools(
@@ -84,6 +93,21 @@ async def call_tools(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     return batch(await gateway.call(_calls(arguments), caller=caller, report_progress=report))
+
+
+async def call_native(
+    name: str, gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
+) -> types.CallToolResult:
+    """One call of a tool that is listed as one of ours: its answer stands alone, not in a batch."""
+    (result,) = await gateway.call(
+        [{"tool": name, "arguments": arguments}], caller=caller, report_progress=report
+    )
+    blocks: list[Json] = [{"type": "text", "text": result_body(result)}, *result.content]
+    value: Json = result.result
+    structured = cast("JsonObject", value) if result.success and isinstance(value, dict) else None
+    return types.CallToolResult.model_validate(
+        {"content": blocks, "structuredContent": structured, "isError": not result.success}
+    )
 
 
 def _calls(arguments: JsonObject) -> Json:
@@ -129,12 +153,16 @@ async def read_result(
         path=given.get("path"),
         offset=given.get("offset", 0),
         limit=given.get("limit"),
+        fields=given.get("fields", ()),
+        grep=given.get("grep"),
     )
     value = page["value"]
+    shown = await gateway.shown(value) if page["unit"] == "rows" else None
     end = page["offset"] + page["count"]
     more = f"; next offset {page['next_offset']}" if "next_offset" in page else ""
-    head = f"{page['unit']} {page['offset']} to {end} of {page['total']}{more}"
-    return answer(page, f"{head}\n{value if isinstance(value, str) else minified(value)}")
+    part = f"; {page['excerpt']}" if "excerpt" in page else ""
+    head = f"{page['unit']} {page['offset']} to {end} of {page['total']}{more}{part}"
+    return answer(page, f"{head}\n{shown or (value if isinstance(value, str) else minified(value))}")
 
 
 async def validate_output(
@@ -149,7 +177,7 @@ async def get_statistics(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     await understood(gateway, "get_statistics", arguments, caller)
-    return answer(await gateway.statistics())
+    return answer(await gateway.statistics(caller=caller))
 
 
 TOOLS: dict[str, Tool] = {

@@ -1,0 +1,145 @@
+"""A hard budget: every tool is at least named, and detail is raised where it is worth most per token. Pure.
+
+What a step of detail costs is taken from the tool's text alone. What the whole text costs is counted, and
+only that decides: parts that tools share make it shorter, the legend makes it longer.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from toolhone.compression.levels import Level
+from toolhone.compression.rendering import Rendered, render, render_each
+from toolhone.models import JsonObject
+
+STEPS = (Level.NAMES, Level.INDEX, Level.TYPES, Level.BRIEF, Level.FULL)
+"""From the least detail to the most."""
+
+EXACT_TRIES = 4
+"""How often the whole text is counted again to use what sharing has saved."""
+
+Compose = Callable[[Rendered, Sequence[Level]], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """Tools within a budget."""
+
+    rendered: Rendered
+    levels: tuple[Level, ...]
+    """How much of each tool is shown, in the order given."""
+    text: str
+    tokens: int
+    """Of `text`."""
+
+
+def within(
+    tools: Sequence[JsonObject],
+    budget: int | None,
+    *,
+    relevance: Sequence[float],
+    count: Callable[[str], int],
+    most: Sequence[Level] | None = None,
+    compose: Compose | None = None,
+) -> Fitted | None:
+    """The most useful text about all of the tools that fits.
+
+    Args:
+        tools: MCP tool definitions as on the wire.
+        budget: Tokens that the text must not exceed; `None` is without bound.
+        relevance: What each tool is worth, 0..1.
+        count: Counts tokens.
+        most: The most detail for each tool, one of `STEPS`; by default all of it.
+        compose: Makes the whole text; by default it is the rendered one.
+
+    Returns:
+        `None` if not even the names fit.
+    """
+    most = most or [Level.FULL] * len(tools)
+
+    def fitted(levels: Sequence[Level]) -> Fitted:
+        rendered = render_each(tools, levels)
+        text = compose(rendered, levels) if compose is not None else rendered.text
+        return Fitted(rendered=rendered, levels=tuple(levels), text=text, tokens=count(text))
+
+    whole = fitted(most)
+    if budget is None or whole.tokens <= budget:
+        return whole
+    best = fitted([Level.NAMES] * len(tools))
+    if best.tokens > budget:
+        return None
+    estimate = best.tokens
+    levels = list(best.levels)
+    plans: list[list[Level]] = []
+    for place, level, cost in _raises(tools, relevance, most, count):
+        if estimate + cost > budget:
+            continue
+        estimate += cost
+        levels[place] = level
+        plans.append(list(levels))
+    # The last plan that really fits; the plans grow, so it is searched for by halves.
+    low, high = 0, len(plans)
+    while low < high:
+        middle = (low + high + 1) // 2
+        tried = fitted(plans[middle - 1])
+        if tried.tokens <= budget:
+            low, best = middle, max(best, tried, key=lambda found: found.tokens)
+        else:
+            high = middle - 1
+    return _topped_up(best, tools, relevance, most, count, budget, fitted)
+
+
+def _topped_up(
+    best: Fitted,
+    tools: Sequence[JsonObject],
+    relevance: Sequence[float],
+    most: Sequence[Level],
+    count: Callable[[str], int],
+    budget: int,
+    fitted: Callable[[Sequence[Level]], Fitted],
+) -> Fitted:
+    """With single steps more, as long as the counted text allows: sharing made it shorter than estimated."""
+    tries = EXACT_TRIES
+    for place, level, _ in _raises(tools, relevance, most, count, best.levels):
+        if not tries or best.tokens == budget:
+            break
+        if STEPS.index(level) != STEPS.index(best.levels[place]) + 1:
+            continue
+        tries -= 1
+        levels = list(best.levels)
+        levels[place] = level
+        tried = fitted(levels)
+        if tried.tokens <= budget:
+            best = tried
+    return best
+
+
+def _raises(
+    tools: Sequence[JsonObject],
+    relevance: Sequence[float],
+    most: Sequence[Level],
+    count: Callable[[str], int],
+    start: Sequence[Level] | None = None,
+) -> Iterator[tuple[int, Level, int]]:
+    """Each step of each tool, best relevance per token first; a tool's steps come in order."""
+    alone: dict[tuple[int, Level], int] = {}
+
+    def cost_of(place: int, level: Level) -> int:
+        if (place, level) not in alone:
+            alone[place, level] = count(render([tools[place]], level, legend=False, share=False).text)
+        return alone[place, level]
+
+    waiting: list[tuple[float, int, int, int]] = []
+
+    def push(place: int, step: int) -> None:
+        if step < len(STEPS) and step <= STEPS.index(most[place]):
+            # Never for nothing: a step may well be shorter than the one before, and it says more.
+            cost = max(cost_of(place, STEPS[step]) - cost_of(place, STEPS[step - 1]), 1)
+            heapq.heappush(waiting, (-max(relevance[place], 1e-6) / cost, place, step, cost))
+
+    for place in range(len(tools)):
+        push(place, STEPS.index(start[place]) + 1 if start is not None else 1)
+    while waiting:
+        _, place, step, cost = heapq.heappop(waiting)
+        yield place, STEPS[step], cost
+        push(place, step + 1)

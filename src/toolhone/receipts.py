@@ -1,0 +1,131 @@
+"""Receipts: what toolhone put into each caller's context, against every schema in JSON. In o200k tokens.
+
+What a context holds stays in it, so the listing and all schemas count once a caller, and each request with
+its answer counts once. Results of tools are not in it: the caller wanted them, with or without toolhone.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+from toolhone.models import JsonObject
+
+Operation = Literal["find_tools", "describe_tools", "read_result"]
+
+OPERATIONS: tuple[Operation, ...] = ("find_tools", "describe_tools", "read_result")
+
+MOST_CALLERS = 1_000
+"""Callers with a receipt of their own, newest first; older ones are counted together."""
+
+
+@dataclass(slots=True)
+class Exchanges:
+    """Requests of one kind and their answers."""
+
+    count: int = 0
+    requests: int = 0
+    """Tokens of the arguments, which the model wrote."""
+    answers: int = 0
+    legends: int = 0
+    """Of the answers: what explains their form."""
+
+    def add(self, other: "Exchanges") -> None:
+        for name in (part.name for part in fields(self)):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def sent(self) -> int:
+        return self.requests + self.answers
+
+    def as_json(self) -> JsonObject:
+        return {
+            "count": self.count,
+            "request_tokens": self.requests,
+            "answer_tokens": self.answers,
+            "of_which_legend": self.legends,
+        }
+
+
+@dataclass(slots=True)
+class Receipt:
+    """Of one caller, or of several together."""
+
+    listing: int = 0
+    """Our own tools/list, as it was last asked for."""
+    all_schemas: int = 0
+    """Every tool's name, description and input schema as minified JSON, as of the last selection."""
+    exchanges: dict[Operation, Exchanges] = field(
+        default_factory=lambda: {operation: Exchanges() for operation in OPERATIONS}
+    )
+
+    @property
+    def sent(self) -> int:
+        return self.listing + sum(exchange.sent for exchange in self.exchanges.values())
+
+    @property
+    def break_even(self) -> int | None:
+        """With so many selections like these, toolhone would have cost as much as all schemas in JSON.
+
+        A selection is counted with what followed it. `None`: nothing was selected yet.
+        """
+        selections = self.exchanges["find_tools"].count
+        if not selections or self.sent <= self.listing:
+            return None
+        return max(0, int((self.all_schemas - self.listing) * selections / (self.sent - self.listing)))
+
+    def add(self, other: "Receipt") -> None:
+        self.listing += other.listing
+        self.all_schemas += other.all_schemas
+        for operation, exchanges in other.exchanges.items():
+            self.exchanges[operation].add(exchanges)
+
+    def as_json(self) -> JsonObject:
+        return {
+            "listing": self.listing,
+            **{operation: exchanges.as_json() for operation, exchanges in self.exchanges.items()},
+            "tokens_sent": self.sent,
+            "tokens_of_all_schemas": self.all_schemas,
+            "tokens_saved": self.all_schemas - self.sent,
+            "break_even_selections": self.break_even,
+        }
+
+
+class Receipts:
+    """By principal, since this process started. `tokens_saved` is negative where toolhone cost more."""
+
+    def __init__(self) -> None:
+        self._by_principal: OrderedDict[str, Receipt] = OrderedDict()
+        self._older = Receipt()
+
+    def listed(self, principal: str, tokens: int) -> None:
+        """The caller got our own listing of so many tokens."""
+        self._of(principal).listing = tokens
+
+    def exchanged(
+        self, principal: str, operation: Operation, *, request: int, answer: int, legend: int = 0
+    ) -> None:
+        """The caller asked something and was answered. All in tokens; the legend is part of the answer."""
+        self._of(principal).exchanges[operation].add(Exchanges(1, request, answer, legend))
+
+    def compared(self, principal: str, all_schemas: int) -> None:
+        """So many tokens would have told this caller about every tool there is now."""
+        self._of(principal).all_schemas = all_schemas
+
+    def of(self, principal: str) -> Receipt:
+        """What this caller got so far."""
+        return self._by_principal.get(principal) or Receipt()
+
+    def total(self) -> Receipt:
+        """Of all callers."""
+        total = Receipt()
+        for receipt in (self._older, *self._by_principal.values()):
+            total.add(receipt)
+        return total
+
+    def _of(self, principal: str) -> Receipt:
+        if principal not in self._by_principal:
+            self._by_principal[principal] = Receipt()
+            if len(self._by_principal) > MOST_CALLERS:
+                self._older.add(self._by_principal.popitem(last=False)[1])
+        self._by_principal.move_to_end(principal)
+        return self._by_principal[principal]

@@ -1,0 +1,55 @@
+"""Receipts add up what each caller got, and say when toolhone would have cost more than all schemas."""
+
+from toolhone.receipts import MOST_CALLERS, Receipts
+
+
+def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> None:
+    receipts = Receipts()
+    receipts.listed("anna", 400)
+    receipts.listed("anna", 500)
+    receipts.compared("anna", 10_500)
+    receipts.exchanged("anna", "find_tools", request=20, answer=880, legend=60)
+    receipts.exchanged("anna", "find_tools", request=20, answer=780, legend=60)
+    receipts.exchanged("anna", "describe_tools", request=10, answer=290)
+
+    told = receipts.of("anna").as_json()
+
+    assert told == {
+        "listing": 500,
+        "find_tools": {"count": 2, "request_tokens": 40, "answer_tokens": 1660, "of_which_legend": 120},
+        "describe_tools": {"count": 1, "request_tokens": 10, "answer_tokens": 290, "of_which_legend": 0},
+        "read_result": {"count": 0, "request_tokens": 0, "answer_tokens": 0, "of_which_legend": 0},
+        "tokens_sent": 2500,
+        "tokens_of_all_schemas": 10_500,
+        "tokens_saved": 8000,
+        "break_even_selections": 10,
+    }
+
+
+def test_few_small_tools_break_even_at_once() -> None:
+    receipts = Receipts()
+    receipts.listed("ben", 500)
+    receipts.compared("ben", 300)
+    receipts.exchanged("ben", "find_tools", request=10, answer=90)
+
+    assert receipts.of("ben").as_json()["tokens_saved"] == -300
+    assert receipts.of("ben").break_even == 0
+
+
+def test_who_selected_nothing_has_no_break_even() -> None:
+    receipts = Receipts()
+    receipts.listed("carl", 500)
+
+    assert receipts.of("carl").break_even is None
+    assert receipts.of("nobody").sent == 0
+
+
+def test_callers_are_apart_and_add_up() -> None:
+    receipts = Receipts()
+    for number in range(MOST_CALLERS + 5):
+        receipts.compared(f"caller {number}", 1000)
+        receipts.exchanged(f"caller {number}", "find_tools", request=1, answer=9)
+
+    assert receipts.of("caller 7").sent == 10
+    assert receipts.total().sent == 10 * (MOST_CALLERS + 5)
+    assert receipts.total().all_schemas == 1000 * (MOST_CALLERS + 5)
