@@ -1,7 +1,8 @@
 """In how few tokens toolhone says tools and results, and what it loses: nothing, where it says so.
 
-python benchmarks/compression.py --tools FOLDER [--results FOLDER] [--session FILE] [--draws 20] [--peers]
-                                 [--sections round-trip levels sessions budget results speed] [--json FILE]
+python benchmarks/compression.py --tools FOLDER [--results FOLDER] [--rows N] [--session FILE] [--draws 20]
+                                 [--peers] [--sections round-trip levels sessions budget results speed]
+                                 [--json FILE]
 
 The first folder holds tool listings, one server a JSON file: {"tools": [{"name", "description",
 "inputSchema"}]}; each is a catalog of its own. The second holds results: JSON values, or lists of recorded
@@ -134,7 +135,7 @@ def results(listings: Sequence[Listing], options: argparse.Namespace) -> JsonObj
     if options.results is None:
         console.print("results: left out without --results\n")
         return {}
-    payloads = read_payloads(options.results)
+    payloads = read_payloads(options.results, options.rows)
     figures = result_figures(payloads, anyio.run(called, payloads))
     toon: list[int | None] = []
     why = "without --peers"
@@ -190,6 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tools", type=Path, required=True, help="folder with tool listings")
     parser.add_argument("--results", type=Path, help="folder with recorded results")
+    parser.add_argument("--rows", type=int, help="only the first rows of a result that is a list")
     parser.add_argument("--session", type=Path, help=f"a listing for sessions (default: {GITHUB})")
     parser.add_argument("--draws", type=int, default=20, help="sessions a catalog (default: 20)")
     parser.add_argument("--generated", type=int, default=10_000, help="generated schemas (default: 10,000)")

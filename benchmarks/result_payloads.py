@@ -1,7 +1,7 @@
 """Recorded results: what the lossless encoder makes of them, and what a call of each costs through toolhone.
 
-A file holds a JSON value, which is one payload, or a list of recorded calls {"tool", "args", "result"}, each of
-which is one: its structured content or else its text, parsed if that is JSON. Text that is not is only called.
+A file holds a JSON value, which is one payload, or a list of recorded calls {"tool", "args", "result"}, each
+of which is one: its structured content or else its text, parsed if that is JSON. Other text is only called.
 """
 
 import json
@@ -48,7 +48,8 @@ class Payload:
         return count_tokens(minified(self.value) if self.is_json else self.value)
 
 
-def read_payloads(folder: Path) -> list[Payload]:
+def read_payloads(folder: Path, rows: int | None) -> list[Payload]:
+    """The payloads of a folder; of a file that is a list of rows, perhaps only the first."""
     payloads: list[Payload] = []
     for file in sorted(folder.glob("*.json")):
         recorded: Json = json.loads(file.read_text(encoding="utf-8"))
@@ -56,6 +57,8 @@ def read_payloads(folder: Path) -> list[Payload]:
             for number, call in enumerate(cast("list[JsonObject]", recorded)):
                 payloads.append(_of_call(f"{file.stem}_{number}_{call['tool']}", call["result"]))
         else:
+            if isinstance(recorded, list):
+                recorded = cast("list[Json]", recorded)[:rows]
             text = minified(recorded)
             payloads.append(Payload(file.stem, {"content": [{"type": "text", "text": text}]}, recorded))
     return payloads

@@ -13,7 +13,7 @@ from toolhone.compression.tables import decode_result
 from toolhone.tokens import count_json, count_tokens
 
 TRACKER = '''
-def list_issues(count: int) -> list[dict[str, object]]:
+def list_issues(count: int) -> dict[str, object]:
     """Issues as a tracker's interface gives them, addresses and all."""
     issues = []
     for number in range(1, count + 1):
@@ -29,7 +29,7 @@ def list_issues(count: int) -> list[dict[str, object]]:
                 "milestone": None,
             }
         )
-    return issues
+    return {"total": count, "issues": issues}
 '''
 
 TOOL = {
@@ -68,7 +68,7 @@ async def main() -> None:
             # The same value twice: JSON for programs, a table that says what repeats once for models.
             text, result = await call(20)
             _, table = text.split("\n", 1)
-            print(table.split("\n", 4)[:4])
+            print("\n".join(table.splitlines()[:6]))
             assert decode_result(table) == result["result"]
             print(f"20 issues: {count_json(result['result'])} tokens as JSON, {count_tokens(table)} as read")
             assert 2 * count_tokens(table) < count_json(result["result"])
@@ -88,7 +88,7 @@ async def main() -> None:
             print(f"{text}\n{count_tokens(text)} tokens")
             assert "of 500 rows" in text and count_tokens(text) < 150
 
-            read = {"handle": result["handle"], "path": "$[*].title", "grep": "Report 100 "}
+            read = {"handle": result["handle"], "path": "issues[*].title", "grep": "Report 100 "}
             found = await client.call_tool("read_result", read)
             print(text_of(found))
             assert found.structured_content is not None and found.structured_content["count"] == 5
@@ -102,7 +102,7 @@ async def main() -> None:
                 assert page is not None
                 pieces.append(page["value"])
                 offset = page.get("next_offset")
-            issues = json.loads("".join(pieces))
+            issues = json.loads("".join(pieces))["issues"]
             print(f"{len(issues)} issues in {len(pieces)} pages")
             assert len(issues) == 500 and issues[499]["number"] == 500
 

@@ -76,7 +76,7 @@ async def call(toolset: Needy) -> tuple[CallResult, list[JsonObject]]:
         Catalog([toolset]),
         audit,
         Usage(nothing_recorded),
-        ResultKeeper(no_store, new_handle=lambda: "h"),
+        ResultKeeper(no_store, new_handle=lambda: "h", count_tokens=len),
         lambda server: Limits(),
     )
     (result,) = await executor.run_batch([{"tool": "far"}], caller=LOCAL_CALLER, request_id="r")

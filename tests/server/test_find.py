@@ -43,7 +43,8 @@ async def test_an_answer_says_how_sure_it_is_and_text_and_data_agree(session: Se
     assert all(0 <= tool["fits"] <= 1 for tool in found["tools"])
     first = found["tools"][0]
     assert block.text.startswith("Fits: ")
-    assert f"## {first['name']} ({math.floor(first['fits'] * 100 + 1e-9)}%" in block.text
+    head = next(line for line in block.text.splitlines() if line.startswith(f"## {first['name']}"))
+    assert f"({math.floor(first['fits'] * 100 + 1e-9)}%" in head
     assert f"{len(found['tools'])} of 4 tools" in block.text
     for name in found.get("roster", []):
         assert name in block.text and name not in names(found)

@@ -9,6 +9,7 @@ import pytest
 from mcp import MCPError, types
 
 from toolhone.models import Caller, Json, JsonObject
+from toolhone.tokens import count_tokens
 
 Session: TypeAlias = Json
 Toolhone: TypeAlias = Json

@@ -19,6 +19,8 @@ COMMANDS = {
     "tools": "tools",
     "describe": "tools",
     "call": "call",
+    "compress": "compress",
+    "decompress": "compress",
     "rank": "rank",
     "servers": "servers",
     "audit": "audit",

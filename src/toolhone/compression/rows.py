@@ -71,53 +71,65 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def read_row(heads: list[Head], line: str) -> dict[Path, Json]:
-    """The values of a row by their paths.
+class RowReader:
+    """Reads the rows under one head line."""
 
-    Raises:
-        UnreadableTableError: It does not match the head line.
-    """
-    with_cells = [head for head in heads if head.has_cells]
-    cells = line.split("\t") if with_cells else []
-    if len(cells) != len(with_cells) or (not with_cells and line):
-        raise UnreadableTableError(f"A row has {len(cells)} cells for {len(with_cells)} columns.")
-    own = {head.path: cell for head, cell in zip(with_cells, cells, strict=True)}
-    by_path = {head.path: head for head in heads}
-    known: dict[Path, Json] = {}
-    busy: set[Path] = set()
+    def __init__(self, heads: list[Head]) -> None:
+        self._heads = heads
+        self._with_cells = [head for head in heads if head.has_cells]
+        self._by_path = {head.path: head for head in heads}
 
-    def value(path: Path) -> Json:
-        if path in known:
-            return known[path]
-        head = by_path.get(path)
-        if head is None or path in busy:
-            raise UnreadableTableError(f"A template refers to {path!r}, which is not there or is itself.")
-        busy.add(path)
-        known[path] = made(head)
-        return known[path]
+    def read(self, line: str) -> dict[Path, Json]:
+        """The values of a row by their paths.
 
-    def made(head: Head) -> Json:
-        cell = own.get(head.path)
+        Raises:
+            UnreadableTableError: It does not match the head line.
+        """
+        cells = line.split("\t") if self._with_cells else []
+        if len(cells) != len(self._with_cells) or (not self._with_cells and line):
+            raise UnreadableTableError(f"A row has {len(cells)} cells for {len(self._with_cells)} columns.")
+        own = {head.path: cell for head, cell in zip(self._with_cells, cells, strict=True)}
+        known: dict[Path, Json] = {}
+        for head in self._heads:
+            if head.path not in known:
+                self._make(head, own, known, set())
+        return {head.path: known[head.path] for head in self._heads}
+
+    def _make(self, head: Head, own: dict[Path, str], known: dict[Path, Json], busy: set[Path]) -> None:
+        cell = own.get(head.path, "")
         if () in head.template:
-            return MISSING if not cell else _joined(head, value_of(cell, text=True))
-        if cell == ABSENT and head.default:
-            return MISSING
-        if cell:
-            return value_of(cell, text=head.text)
-        if head.constant is not MISSING:
-            return head.constant
-        return _joined(head, None) if head.template else MISSING
+            made = self._joined(head, value_of(cell, text=True), own, known, busy) if cell else MISSING
+        elif cell == ABSENT and head.default:
+            made = MISSING
+        elif cell:
+            made = value_of(cell, text=head.text)
+        elif head.template:
+            made = self._joined(head, None, own, known, busy)
+        else:
+            made = head.constant
+        known[head.path] = made
 
-    def _joined(head: Head, rest: Json) -> Json:
+    def _joined(
+        self, head: Head, rest: Json, own: dict[Path, str], known: dict[Path, Json], busy: set[Path]
+    ) -> Json:
+        busy.add(head.path)
         texts: list[str] = []
         for part in head.template:
-            text = part if isinstance(part, str) else rest if part == () else _text(value(part))
+            if isinstance(part, str):
+                text: str | None = part
+            elif part == ():
+                text = str(rest)
+            else:
+                source = self._by_path.get(part)
+                if source is None or (part in busy and part not in known):
+                    raise UnreadableTableError(f"A template refers to {part!r}: missing, or itself.")
+                if part not in known:
+                    self._make(source, own, known, busy)
+                text = _text(known[part])
             if text is None:
                 return MISSING
-            texts.append(str(text))
+            texts.append(text)
         return "".join(texts)
-
-    return {head.path: value(head.path) for head in heads}
 
 
 def _text(value: Json) -> str | None:

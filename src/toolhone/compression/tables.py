@@ -28,7 +28,7 @@ from toolhone.compression import listings
 from toolhone.compression.cells import UnreadableTableError, cell_of, is_array, is_object, minified, value_of
 from toolhone.compression.columns import Column, columns_of, compact, plain, single
 from toolhone.compression.references import Pools, pools_of
-from toolhone.compression.rows import nested, read_head, read_row
+from toolhone.compression.rows import RowReader, nested, read_head
 from toolhone.models import Json, JsonObject, canonical_json
 
 Count = Callable[[str], int]
@@ -394,7 +394,7 @@ def _read_document(lines: Sequence[str], depth: int) -> Json:
 def _read_frame(line: str) -> Json:
     for mark in (_ROW, _ROW_IN_LIST):
         if line.startswith(mark):
-            row = nested(read_row(read_head(line[len(mark) :]), ""))
+            row = nested(RowReader(read_head(line[len(mark) :])).read(""))
             return row if mark == _ROW else [row]
     return json.loads(line)
 
@@ -458,9 +458,10 @@ class _Parts:
 
     def _rows(self, lines: Sequence[str]) -> list[JsonObject]:
         heads = read_head(lines[0])
+        reader = RowReader(heads)
         rows: list[JsonObject] = []
         for line in lines[1:]:
-            row = read_row(heads, line)
+            row = reader.read(line)
             for head in heads:
                 if head.table is not None:
                     row[head.path] = self._referred(row[head.path], head.table)

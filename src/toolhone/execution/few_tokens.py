@@ -11,8 +11,8 @@ from toolhone.models import Json
 _BRIEF = 120
 """Characters. Below, a result takes fewer tokens than any table would need to be explained."""
 
-_LONGEST = 1_000_000
-"""Characters of JSON. Writing as many takes seconds; nobody reads so much."""
+_LONGEST = 262_144
+"""Characters of JSON. Writing as many takes seconds, in a worker thread; nobody reads so much."""
 
 
 def is_brief(value: Json) -> bool:
