@@ -58,7 +58,7 @@ def test_the_demo_shows_the_main_job(tmp_path: Path) -> None:
         )
     assert re.search(r"[\d,]+ sent, [\d,]+ for every schema, [\d,]+ saved", shown)
     assert '"$from": "best"' in shown
-    assert re.search(r"kept whole behind the handle \S{20,}", shown)
+    assert re.search(r"kept whole behind the handle \S{12,}", shown)
     assert re.search(r"read_result gives rows [\d,]+ to [\d,]+ of 1,?200", shown)
     kinds = {kind for kind in ("selection", "call", "result_read", "server") if f" {kind} " in shown}
     assert kinds == {"selection", "call", "result_read", "server"}

@@ -33,7 +33,7 @@ def test_bash_completes_a_command(run: Run, home: Path) -> None:
     (home / "bin" / "toolhone").symlink_to(Path(sys.executable).with_name("toolhone"))
     ask = (
         f"set -eu; source {script}; "
-        "COMP_WORDS=(toolhone comp); COMP_CWORD=1; _toolhone_completion toolhone; echo ${COMPREPLY[@]}"
+        "COMP_WORDS=(toolhone compl); COMP_CWORD=1; _toolhone_completion toolhone; echo ${COMPREPLY[@]}"
     )
     done = subprocess.run(
         [bash, "--norc", "-c", ask],

@@ -17,7 +17,7 @@ TOOLS: list[JsonObject] = [
     {
         "name": name,
         "title": f"To {name} a kettle",
-        "description": f"Does {name} with one of the kettles. It may take a while; \N{TEACUP WITHOUT HANDLE} comes later.",
+        "description": f"Does {name} with one of the kettles. It may take a while. \N{TEACUP WITHOUT HANDLE}",
         "inputSchema": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",

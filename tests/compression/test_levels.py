@@ -117,7 +117,7 @@ def test_each_tool_at_a_level_of_its_own(library: list[JsonObject]) -> None:
 
     heads = [block.partition("\n")[0] for block in rendered.blocks]
     assert heads[0].startswith("## find_books [read-only")
-    assert heads[1:] == ["## lend_book ~", "## block_card ~~ Block lost card"]
+    assert heads[1:] == ["## lend_book ! ~", "## block_card ~~ Block lost card"]
     assert "~: texts and output left out" in rendered.preamble
     with pytest.raises(SignatureError, match="lossy"):
         decompress(rendered.text)

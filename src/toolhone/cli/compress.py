@@ -36,11 +36,9 @@ SMALLEST_BUDGET = 1
 )
 @click.option("--legend/--no-legend", default=True, show_default=True, help="Explain the marks.")
 @click.option("--stats", is_flag=True, help="Say on stderr what was saved.")
-@click.argument(
-    "files", nargs=-1, type=click.Path(exists=True, allow_dash=True, path_type=Path), metavar="FILE…"
-)
+@click.argument("files", nargs=-1, type=click.Path(exists=True, allow_dash=True, path_type=Path))
 def compress(level: str, budget: int | None, legend: bool, stats: bool, files: tuple[Path, ...]) -> None:
-    """Print the tool definitions of FILE… (or of stdin) in few tokens.
+    """Print the tool definitions of FILES (or of stdin) in few tokens.
 
     A file is a JSON list of MCP tools, or an object that has it under "tools", such as
     an answer to tools/list. What several tools share is stated once. `toolhone
@@ -64,7 +62,7 @@ def compress(level: str, budget: int | None, legend: bool, stats: bool, files: t
         before = sum(tokens.count_json(tool) for tool in tools)
         after = tokens.count_tokens(text)
         click.echo(
-            f"{len(tools)} tools: {before:,} tokens as JSON, {after:,} here ({before / after:.2f} times as many)",
+            f"{len(tools)} tools: {before:,} tokens as JSON, {after:,} here (ratio {before / after:.2f})",
             err=True,
         )
 

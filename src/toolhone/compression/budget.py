@@ -4,19 +4,25 @@ What a step of detail costs is taken from the tool's text alone. What the whole 
 only that decides: parts that tools share make it shorter, the legend makes it longer.
 """
 
+import hashlib
 import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from toolhone.compression.levels import Level
 from toolhone.compression.rendering import Rendered, render, render_each
-from toolhone.models import JsonObject
+from toolhone.models import JsonObject, canonical_json
 
 STEPS = (Level.NAMES, Level.INDEX, Level.TYPES, Level.BRIEF, Level.FULL)
 """From the least detail to the most."""
 
 EXACT_TRIES = 4
 """How often the whole text is counted again to use what sharing has saved."""
+
+MOST_COSTS = 20_000
+"""Remembered costs of single tools: each costs a rendering, and the same tools are found again and again."""
+
+_alone: dict[tuple[bytes, Level, Callable[[str], int]], int] = {}
 
 Compose = Callable[[Rendered, Sequence[Level]], str]
 
@@ -122,12 +128,16 @@ def _raises(
     start: Sequence[Level] | None = None,
 ) -> Iterator[tuple[int, Level, int]]:
     """Each step of each tool, best relevance per token first; a tool's steps come in order."""
-    alone: dict[tuple[int, Level], int] = {}
+    keys = [hashlib.blake2b(canonical_json(tool).encode("utf-8", "surrogatepass")).digest() for tool in tools]
 
     def cost_of(place: int, level: Level) -> int:
-        if (place, level) not in alone:
-            alone[place, level] = count(render([tools[place]], level, legend=False, share=False).text)
-        return alone[place, level]
+        key = keys[place], level, count
+        cost = _alone.get(key)
+        if cost is None:
+            if len(_alone) >= MOST_COSTS:
+                _alone.clear()
+            cost = _alone[key] = count(render([tools[place]], level, legend=False, share=False).text)
+        return cost
 
     waiting: list[tuple[float, int, int, int]] = []
 

@@ -20,6 +20,8 @@ _LONGEST = 240
 _LONGEST_TEXT = 100
 _DEEPEST = 60
 _MOST_STEPS = 50
+_MOST_LEVELS = 6
+_MOST_TRIED = 400
 
 
 def parameter_line(tool: JsonObject, path: Sequence[str | int]) -> str | None:
@@ -34,7 +36,7 @@ def parameter_line(tool: JsonObject, path: Sequence[str | int]) -> str | None:
     found: Json = root
     optional = False
     for step in path[:_MOST_STEPS]:
-        step_found = _step(root, found, step, 0)
+        step_found = _step(root, found, step, set())
         if step_found is None:
             return None
         found, optional = step_found
@@ -98,11 +100,12 @@ def _pointed(root: JsonObject, target: str) -> Json:
     return found
 
 
-def _step(root: JsonObject, schema: Json, step: str | int, depth: int) -> tuple[Json, bool] | None:
+def _step(root: JsonObject, schema: Json, step: str | int, seen: set[int]) -> tuple[Json, bool] | None:
     """The schema of one part of a value, and whether that part is optional."""
     found = _resolved(root, schema)
-    if not isinstance(found, dict) or depth > _MOST_STEPS:
+    if not isinstance(found, dict) or id(cast("Json", found)) in seen or len(seen) > _MOST_TRIED:
         return None
+    seen.add(id(cast("Json", found)))
     part = cast("JsonObject", found)
     if isinstance(step, int):
         first = part.get("prefixItems")
@@ -120,7 +123,7 @@ def _step(root: JsonObject, schema: Json, step: str | int, depth: int) -> tuple[
     for key in ("anyOf", "oneOf", "allOf"):
         members = part.get(key)
         for member in cast("list[Json]", members) if isinstance(members, list) else []:
-            if (inner := _step(root, member, step, depth + 1)) is not None:
+            if (inner := _step(root, member, step, seen)) is not None:
                 return inner
     return None
 
@@ -128,13 +131,18 @@ def _step(root: JsonObject, schema: Json, step: str | int, depth: int) -> tuple[
 def _shallow(root: JsonObject, schema: Json) -> str:
     """The type, with as much of its inside as fits."""
     plain = without_prose(schema)
-    for levels in (8, 3, 2, 1, 0):
+    shown = ""
+    # Deeper only while it fits: a schema that refers to itself grows without end.
+    for levels in range(_MOST_LEVELS):
         parts = Parts()
         core, _ = ExpressionWriter(parts, closed=False).split(_cut(root, plain, levels))
         line = parts.expand(core, {})
-        if len(line) <= _LONGEST:
-            return line
-    return line[:_LONGEST].rsplit(" ", 1)[0] + CUT
+        if shown and len(line) > _LONGEST:
+            break
+        if line == shown and levels > 1:
+            break
+        shown = line
+    return shown if len(shown) <= _LONGEST else shown[:_LONGEST].rsplit(" ", 1)[0] + " …"
 
 
 def _cut(root: JsonObject, schema: Json, levels: int) -> Json:

@@ -2,6 +2,8 @@
 
 import re
 
+from toolhone.compression.notation import UNSAFE
+
 _MARKUP = re.compile(r"[*_`#>]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|<[^<>\s]{1,40}>")
 _LINK = re.compile(r"\[([^\[\]\n]{1,200})\]\([^()\s]{1,500}\)")
 _END = re.compile(
@@ -31,7 +33,7 @@ _LONGEST = 2_000
 
 def first_sentence(text: str) -> str:
     """The first sentence of a text, on one line."""
-    lines = [line.strip() for line in text[:_LONGEST].split("\n")]
+    lines = [line.strip() for line in UNSAFE.sub(" ", text[:_LONGEST]).split("\n")]
     spoken = [line for line in lines if any(map(str.isalnum, line))]
     # A heading says nothing yet.
     prose = [line for line in spoken if not line.startswith("#") and len(line.split()) > 2] or spoken

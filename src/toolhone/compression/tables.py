@@ -20,15 +20,15 @@ only where the objects of one list have their keys in different orders.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from toolhone.compression import listings
-from toolhone.compression.cells import UnreadableTableError, cell_of, is_array, is_object, minified, value_of
+from toolhone.compression.cells import UnreadableTableError, cell_of, is_array, is_object, minified
 from toolhone.compression.columns import Column, columns_of, compact, plain, single
 from toolhone.compression.references import Pools, pools_of
-from toolhone.compression.rows import RowReader, nested, read_head
+from toolhone.compression.table_parts import DEEPEST, HOLE, ROW, ROW_IN_LIST, indented, read_document
 from toolhone.models import Json, JsonObject, canonical_json
 
 Count = Callable[[str], int]
@@ -36,13 +36,9 @@ Count = Callable[[str], int]
 SMALLEST = 60
 """Tokens of JSON. Below, a table is not worth explaining."""
 
-_DEEPEST = 24
 _MARK: Final = "#"
-_HOLE = re.compile(r"@+\d+")
 _SHORTEST_TEXT = 120
 _FEWEST_KEYS = 4
-_ROW: Final = "= "
-_ROW_IN_LIST: Final = "[= "
 _INDENTS: tuple[int | None, ...] = (2, 4, None)
 
 
@@ -90,7 +86,7 @@ def decode_result(text: str) -> Json:
         except (ValueError, RecursionError) as exc:
             raise UnreadableTableError("This is neither JSON nor a table.") from exc
     try:
-        return _read_document(text.split("\n")[1:], 0)
+        return read_document(text.split("\n")[1:], 0)
     except UnreadableTableError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, StopIteration) as exc:
@@ -148,7 +144,7 @@ class _Writer:
             return line
         single(columns)
         head = "\t".join(column.head for column in columns)
-        as_row = f"{_ROW_IN_LIST if is_list else _ROW}{head}"
+        as_row = f"{ROW_IN_LIST if is_list else ROW}{head}"
         if self.count(as_row) + 12 >= self.count(line):
             return line
         self.used.add("row")
@@ -156,7 +152,7 @@ class _Writer:
         return as_row
 
     def _taken_apart(self, value: Json, sections: list[list[str]], depth: int) -> Json:
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             return _escaped(value)
         if isinstance(value, str):
             found = self._text(value, depth) if len(value) >= _SHORTEST_TEXT else None
@@ -225,9 +221,8 @@ class _Writer:
 
     def _note_columns(self, head: str) -> None:
         for entry in head.split("\t"):
-            for mark, feature in ((":text", "str"), ("?=", "?"), ("?~", "?")):
-                if mark in entry:
-                    self.used.add(feature)
+            if "?=" in entry or "?~" in entry:
+                self.used.add("?")
             if re.match(r"[^=~]*=", entry):
                 self.used.add("=")
             elif "~" in entry:
@@ -268,11 +263,11 @@ class _Writer:
         except (ValueError, RecursionError):
             return None
         for indent in _INDENTS:
-            if _indented(inner, indent) == value:
+            if indented(inner, indent) == value:
                 writer = _Writer(count=self.count, way=self.way)
                 lines = writer.document(inner, depth + 4)
                 # Here the order of keys counts, because the string must be the same.
-                if not writer.used or _indented(_read_document(lines, 0), indent) != value:
+                if not writer.used or indented(read_document(lines, 0), indent) != value:
                     return None
                 self.used.update(writer.used)
                 return [f"json {len(lines)} {'-' if indent is None else indent}", *lines]
@@ -354,122 +349,12 @@ _LEGEND: dict[str, str] = {
 }
 
 
-def _indented(value: Json, indent: int | None) -> str:
-    return json.dumps(value, indent=indent, ensure_ascii=False)
-
-
 def _escaped(value: Json) -> Json:
     """The value with an @ more before every string that would read as a place."""
     if isinstance(value, str):
-        return f"@{value}" if _HOLE.fullmatch(value) else value
+        return f"@{value}" if HOLE.fullmatch(value) else value
     if is_array(value):
         return [_escaped(item) for item in value]
     if is_object(value):
         return {key: _escaped(part) for key, part in value.items()}
     return value
-
-
-# Reading
-
-
-def _read_document(lines: Sequence[str], depth: int) -> Json:
-    if depth > _DEEPEST:
-        raise UnreadableTableError("It is nested too deeply.")
-    frame: Json = "@1"
-    start = 0
-    if not lines[0].startswith("@"):
-        frame, start = _read_frame(lines[0]), 1
-    sections: dict[int, tuple[str, Sequence[str]]] = {}
-    while start < len(lines):
-        number, kind, count, rest = _section_head(lines[start])
-        extra = 1 if kind in {"table", "numbered", "keyed", "tree"} else 0
-        end = start + 1 + extra + count
-        if end > len(lines):
-            raise UnreadableTableError(f"Part {number} has fewer lines than it says.")
-        sections[number] = (f"{kind} {rest}", lines[start + 1 : end])
-        start = end
-    return _filled(frame, _Parts(sections, depth))
-
-
-def _read_frame(line: str) -> Json:
-    for mark in (_ROW, _ROW_IN_LIST):
-        if line.startswith(mark):
-            row = nested(RowReader(read_head(line[len(mark) :])).read(""))
-            return row if mark == _ROW else [row]
-    return json.loads(line)
-
-
-def _section_head(line: str) -> tuple[int, str, int, str]:
-    match = re.fullmatch(
-        r"@(\d{1,9}) (table|numbered|keyed|paths|lines|tree|text|json) (\d{1,9})(?: (.*))?", line
-    )
-    if match is None:
-        raise UnreadableTableError(f"{line[:80]!r} is not the head of a part.")
-    return int(match[1]), match[2], int(match[3]), match[4] or ""
-
-
-def _filled(value: Json, parts: "_Parts") -> Json:
-    if isinstance(value, str) and _HOLE.fullmatch(value):
-        return value[1:] if value.startswith("@@") else parts.value(int(value[1:]))
-    if is_array(value):
-        return [_filled(item, parts) for item in value]
-    if is_object(value):
-        return {key: _filled(part, parts) for key, part in value.items()}
-    return value
-
-
-@dataclass(slots=True)
-class _Parts:
-    """The parts of a document, read when they are needed, each once."""
-
-    sections: Mapping[int, tuple[str, Sequence[str]]]
-    depth: int
-    known: dict[int, Json] = field(default_factory=dict[int, Json])
-    busy: set[int] = field(default_factory=set[int])
-
-    def value(self, number: int) -> Json:
-        if number not in self.known:
-            if number in self.busy or number not in self.sections:
-                raise UnreadableTableError(f"Part {number} is missing or inside itself.")
-            self.busy.add(number)
-            self.known[number] = self._read(*self.sections[number])
-        return self.known[number]
-
-    def _read(self, head: str, lines: Sequence[str]) -> Json:
-        kind, _, rest = head.partition(" ")
-        if kind == "table":
-            return self._rows(lines)
-        if kind in {"numbered", "keyed"}:
-            parted = [line.partition("\t") for line in lines[1:]]
-            rows = self._rows([lines[0], *(line for _, _, line in parted)])
-            if kind == "numbered":
-                return rows
-            keys = [str(value_of(lead, text=True)) for lead, _, _ in parted]
-            return dict(zip(keys, rows, strict=True))
-        if kind == "paths":
-            return listings.read_paths([rest, *lines])
-        if kind == "lines":
-            return "\n".join(str(path) for path in listings.read_paths([rest, *lines]))
-        if kind == "tree":
-            return listings.read_tree(lines)
-        if kind == "text":
-            return "\n".join(lines)
-        return _indented(_read_document(lines, self.depth + 4), None if rest == "-" else int(rest))
-
-    def _rows(self, lines: Sequence[str]) -> list[JsonObject]:
-        heads = read_head(lines[0])
-        reader = RowReader(heads)
-        rows: list[JsonObject] = []
-        for line in lines[1:]:
-            row = reader.read(line)
-            for head in heads:
-                if head.table is not None:
-                    row[head.path] = self._referred(row[head.path], head.table)
-            rows.append(nested(row))
-        return rows
-
-    def _referred(self, cell: Json, table: int) -> Json:
-        rows = self.value(table)
-        if is_array(cell):
-            return [rows[number] for number in cell]
-        return rows[cell] if isinstance(cell, int) and not isinstance(cell, bool) else cell

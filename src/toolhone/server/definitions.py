@@ -31,7 +31,7 @@ CALLS: JsonObject = {
                     "tool": STRING,
                     "arguments": {"type": "object"},
                     "fields": STRINGS,
-                    "limit": COUNT,
+                    "limit": {"type": "integer", "minimum": 1},
                     "grep": STRING,
                 },
                 "required": ["tool", "arguments"],
