@@ -54,7 +54,8 @@ async def through_fastmcp(session: Session, tools: Sequence[types.Tool], wanted:
 
     async def search(query: str) -> None:
         answer = await session.look("search_tools", {"query": query})
-        shown.update(tool["name"] for tool in json.loads(answer.text))
+        # When it finds nothing it answers without any text.
+        shown.update(tool["name"] for tool in json.loads(answer.text or "[]"))
 
     await search(" ".join(tool.sentence for tool in wanted))
     for tool in wanted:

@@ -155,6 +155,8 @@ async def session_costs(listings: Sequence[Listing], count: int, *, peers: bool)
             for names in [exposed_names(prefixes[one.server], (tool["name"] for tool in one.tools))]
             for tool in one.tools
         ]
+    # Some recorded schemas do not say that they are objects, for which fastmcp refuses the whole listing.
+    tools = [{**tool, "inputSchema": {"type": "object", **tool["inputSchema"]}} for tool in tools]
     with TemporaryDirectory(prefix="toolhone-bench-") as folder:
         command = serving(Path(folder) / "recorded.json", tools)
         for name, open_client, agent in peer_sessions(command, Path(folder)):

@@ -20,7 +20,7 @@ async def main() -> None:
             found = await client.call_tool("find_tools", {"task": "calculate a sum", "max_tools": 1})
             assert found.structured_content is not None
             tool = found.structured_content["tools"][0]
-            print(f"found {tool['name']}: {tool['description']}")
+            print(f"found {tool['name']}: {tool['signature'].splitlines()[1]}")
             assert tool["name"] == "calculate"
 
             call = {"tool": tool["name"], "arguments": {"expression": "17 * 3 + 1"}}

@@ -60,7 +60,8 @@ async def find(client: Client, task: str, **options: Any) -> list[dict[str, Any]
             answer = structured(await client.call_tool("find_tools", {"task": task, **options}))
     table = Table("tool", "score", "from", "what it does", box=None, pad_edge=False, title_justify="left")
     for tool in answer["tools"]:
-        first_line = tool["description"].strip().splitlines()[0] if tool["description"].strip() else ""
+        _, _, first_line = tool["signature"].partition("\n")
+        first_line = first_line.strip().partition("\n")[0]
         table.add_row(tool["name"], f"{tool['score']:.2f}", tool["server"], shorten(first_line, 58))
     out.print(table)
     tokens = answer["tokens"]

@@ -20,7 +20,7 @@ Generated = Callable[[int, int], list[JsonObject]]
 SEEDS = st.integers(0, 2**32)
 PROPERTY = settings(
     deadline=None,
-    max_examples=40,
+    max_examples=20,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -1,6 +1,7 @@
 """A failing parameter's signature can be read alone."""
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -57,15 +58,15 @@ def test_a_recursive_reference_and_a_large_object_stay_short() -> None:
     assert parameter_line(tool, ["loop", "x"]) is None
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_any_path_gives_one_line_or_none(
     generated: Callable[[int, int], list[JsonObject]], seed: int, data: st.DataObject
 ) -> None:
     (tool,) = generated(seed, 1)
     schema = tool["inputSchema"]
-    names = list(schema.get("properties") or {}) if isinstance(schema, dict) else []
-    step = st.sampled_from([*names, "x"]) | st.integers(-1, 3)
+    names = list(cast("JsonObject", schema).get("properties") or {}) if isinstance(schema, dict) else []
+    step: st.SearchStrategy[str | int] = st.sampled_from([*names, "x"]) | st.integers(-1, 3)
     path = data.draw(st.lists(step, max_size=4))
 
     line = parameter_line(tool, path)
