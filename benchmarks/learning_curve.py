@@ -12,10 +12,10 @@ toolhone learns from that log, through its own gate, as `toolhone selector learn
 of its train queries was asked twice.
 
 The figures are of the dev queries: seen are those whose right tools all may be called, unseen the others.
-Train and dev queries come from the same makers, so real use gains less. On the other hand toolhone's own encoder
-was trained on the train queries of three tools in four, so that use can teach it little more about those: with
-`--encoder` the folder of another one (`encoder/export.py` makes one of the stock model, which never saw them)
-the curve is that of tools which the encoder does not know.
+Train and dev queries come from the same makers, so real use gains less. On the other hand toolhone's own
+encoder was trained on the train queries of three tools in four, so that use can teach it little more about
+those. With `--encoder` and the folder of another one (`encoder/export.py` makes one of the stock model, which
+never saw them) the curve is that of tools which the encoder does not know.
 """
 
 import argparse

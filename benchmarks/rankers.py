@@ -13,10 +13,10 @@ from typing import TypeAlias
 import anyio
 
 from toolhone import tokens
-from toolhone.answers import fit
 from toolhone.cli.rank import default_selector
 from toolhone.evaluation.query_sets import LabelledQuery
 from toolhone.finding import finding
+from toolhone.found_text import tell
 from toolhone.models import JsonObject, ToolDefinition
 
 SHOWN = 5
@@ -69,8 +69,7 @@ async def _ask_toolhone(tools: Sequence[ToolDefinition], queries: Sequence[str],
             answers.fits.append(served.fits)
             answers.nothing_fits.append(served.nothing_fits)
             answers.shown.append([tool.definition.name for tool in served.tools])
-            _, text = fit(finding(served, served.notices), None, tokens.count_tokens)
-            answers.tokens.append(tokens.count_tokens(text))
+            answers.tokens.append(tell(finding(served, served.notices), None, tokens.count_tokens).tokens)
             whole = await selector.select(query, max_tools=k, exhaustive=True)
             answers.ranked.append([tool.definition.name for tool in whole.tools])
         group.cancel_scope.cancel()

@@ -144,7 +144,7 @@ async def session_costs(listings: Sequence[Listing], count: int, *, peers: bool)
             costs = {"toolhone": Costs(await measured(client, through_toolhone, sessions))}
     if not peers:
         return costs
-    tools = [tool for one in listings for tool in one.tools]
+    tools: list[JsonObject] = [tool for one in listings for tool in one.tools]
     if len(listings) == 1:
         sessions = [[replace(tool, name=tool.original) for tool in wanted] for wanted in sessions]
     else:
@@ -155,8 +155,7 @@ async def session_costs(listings: Sequence[Listing], count: int, *, peers: bool)
             for names in [exposed_names(prefixes[one.server], (tool["name"] for tool in one.tools))]
             for tool in one.tools
         ]
-    # Some recorded schemas do not say that they are objects, for which fastmcp refuses the whole listing.
-    tools = [{**tool, "inputSchema": {"type": "object", **tool["inputSchema"]}} for tool in tools]
+    tools = [{**tool, "inputSchema": as_object(tool["inputSchema"])} for tool in tools]
     with TemporaryDirectory(prefix="toolhone-bench-") as folder:
         command = serving(Path(folder) / "recorded.json", tools)
         for name, open_client, agent in peer_sessions(command, Path(folder)):
@@ -169,6 +168,11 @@ async def session_costs(listings: Sequence[Listing], count: int, *, peers: bool)
             except Exception as error:
                 costs[name] = Costs([], why_not=reason(error))
     return costs
+
+
+def as_object(schema: JsonObject) -> JsonObject:
+    """Some recorded schemas do not say that they are objects, for which fastmcp refuses the whole listing."""
+    return {"type": "object", **schema}
 
 
 async def measured(client: Client, agent: Agent, sessions: Iterable[Sequence[Wanted]]) -> list[Paid]:

@@ -314,7 +314,9 @@ async def _run(
     catalog: Catalog, usage: Usage, limits: CallLimits, calls: Sequence[JsonObject], caller: Caller
 ) -> list[FunctionCallResult]:
     audit = AuditLog(MemoryAuditStore, redact=redact)
-    results = ResultKeeper(_no_store, new_handle=new_id, max_bytes=WHOLE, max_binary_bytes=WHOLE)
+    results = ResultKeeper(
+        _no_store, new_handle=new_id, count_tokens=None, max_bytes=WHOLE, max_binary_bytes=WHOLE
+    )
     settings = Settings(max_calls=1024)
     executor = build_executor(settings, catalog, audit, usage, results, _no_limits, limits=limits)
     refused = {index: wrong for index, call in enumerate(calls) if (wrong := _not_json(call))}

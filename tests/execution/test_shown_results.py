@@ -10,11 +10,13 @@ from toolhone.compression.tables import decode_result
 from toolhone.exceptions import InvalidRequestError
 from toolhone.execution.few_tokens import in_few_tokens
 from toolhone.execution.json_paths import found_at
-from toolhone.models import Caller, Json, JsonObject, ToolOutput
+from toolhone.models import Caller, CallResult, Json, JsonObject, ToolOutput
 from toolhone.tokens import count_tokens
 
 if TYPE_CHECKING:
     from execution.conftest import Workbench
+
+IN_SESSION = Caller(principal="local", session="s")
 
 ROWS: list[Json] = [
     {"id": number, "name": f"thing {number}", "url": f"https://x.example/{number}", "parent": None}
@@ -126,19 +128,34 @@ async def test_references_see_the_whole_of_an_excerpt(bench: "Workbench") -> Non
 
 async def test_the_same_answer_is_not_told_twice(bench: "Workbench") -> None:
     replying(bench, ROWS)
-    first = await bench.one("reply")
+
+    async def ask() -> CallResult:
+        (result,) = await bench.run([{"tool": "reply", "arguments": {}}], caller=IN_SESSION)
+        return result
+
+    first = await ask()
     bench.store.now = 40
-    again = await bench.one("reply")
+    again = await ask()
     assert first.handle is None
     assert again.shown == "Unchanged: the same answer as to the same call 40 s ago."
     assert again.result == ROWS, "structured content stays whole"
     page = await bench.keeper.read(again.handle or "", "local")
     assert page["value"] == ROWS
     bench.store.now = 80
-    third = await bench.one("reply")
+    third = await ask()
     assert third.handle == again.handle, "one copy is enough"
     bench.store.now = 4_000
-    assert decode_result((await bench.one("reply")).shown or "") == ROWS, "too long ago"
+    assert decode_result((await ask()).shown or "") == ROWS, "too long ago"
+
+
+async def test_a_caller_without_a_session_is_told_everything(bench: "Workbench") -> None:
+    """Clients of the newest protocol are one caller over HTTP: another may have got the first answer."""
+    replying(bench, ROWS)
+    for _ in range(2):
+        (result,) = await bench.run(
+            [{"tool": "reply", "arguments": {}}], caller=Caller(principal="loopback", client="x")
+        )
+        assert decode_result(result.shown or "") == ROWS
 
 
 async def test_an_answer_is_told_again_if_anything_differs(bench: "Workbench") -> None:
@@ -148,13 +165,12 @@ async def test_an_answer_is_told_again_if_anything_differs(bench: "Workbench") -
         return next(answers)
 
     bench.tool("reply", reply)
-    await bench.one("reply")
-    changed = await bench.one("reply")
-    other_arguments = await bench.one("reply", {"x": 1})
-    (other_caller,) = await bench.run(
-        [{"tool": "reply", "arguments": {}}], caller=Caller(principal="local", session="other")
-    )
-    (other_excerpt,) = await bench.run([{"tool": "reply", "arguments": {}, "limit": 30}])
+    plain: JsonObject = {"tool": "reply", "arguments": {}}
+    await bench.run([plain], caller=IN_SESSION)
+    (changed,) = await bench.run([plain], caller=IN_SESSION)
+    (other_arguments,) = await bench.run([{**plain, "arguments": {"x": 1}}], caller=IN_SESSION)
+    (other_caller,) = await bench.run([plain], caller=Caller(principal="local", session="other"))
+    (other_excerpt,) = await bench.run([{**plain, "limit": 30}], caller=IN_SESSION)
     for result in (changed, other_arguments, other_caller, other_excerpt):
         assert "Unchanged" not in (result.shown or "")
 

@@ -446,8 +446,9 @@ async def test_statistics_count_calls_failures_and_what_the_caller_was_sent(fres
     assert told["most_called"]["fail"]["failures"] == 1
     assert told["tokenizer"] == "o200k_base"
     receipt = told["receipt"]
+    shown = {"name", "description", "input_schema"}
     assert receipt["listing"] == tokens.count_json(
-        [tool.model_dump(by_alias=True, include={"name", "description", "input_schema"}) for tool in listed.tools]
+        [tool.model_dump(by_alias=True, include=shown) for tool in listed.tools]
     )
     assert receipt["find_tools"]["count"] == 1
     assert receipt["find_tools"]["answer_tokens"] == found["tokens"]["sent"]

@@ -52,7 +52,7 @@ class ResultKeeper:
         open_store: Callable[[], ResultStore],
         *,
         new_handle: Callable[[], str],
-        count_tokens: Callable[[str], int],
+        count_tokens: Callable[[str], int] | None,
         max_bytes: int = MAX_BYTES,
         preview_bytes: int = PREVIEW_BYTES,
         max_binary_bytes: int = MAX_BINARY_BYTES,
@@ -64,7 +64,8 @@ class ResultKeeper:
         Args:
             open_store: Opens the store; called in a worker thread, once.
             new_handle: A handle that nobody can guess.
-            count_tokens: Counts the tokens of a text; called in worker threads only.
+            count_tokens: Counts the tokens of a text; called in worker threads only. `None` leaves results as
+                they are, for callers that are programs.
             max_bytes: The largest result, as JSON, that is sent whole; a tool may set its own.
             preview_bytes: About the size of what is shown of a larger one.
             max_binary_bytes: The same for one picture, sound or blob, in base64.
@@ -113,18 +114,26 @@ class ResultKeeper:
     async def _in_few_tokens(self, call: ToolCall, whole: ToolOutput, shown: ToolOutput) -> ToolOutput:
         """With the text that a model reads: a table, or that nothing has changed since the last time."""
         value, blocks = present(shown)
-        if shown.is_error or is_brief(value):
+        count = self._count
+        if count is None or shown.is_error or is_brief(value):
             return shown
-        text = await self.shown(value)
+        # Without a session nobody knows who was told before.
+        may_repeat = not blocks and call.caller.session is not None
+
+        def look() -> tuple[str | None, bytes]:
+            return in_few_tokens(value, count), digest_of(present(whole)[0]) if may_repeat else b""
+
+        text, digest = await anyio.to_thread.run_sync(look)
         shown = replace(shown, shown=text)
-        if blocks:
+        if not may_repeat:
             return shown
-        last = self._answers.last(call, await anyio.to_thread.run_sync(digest_of, present(whole)[0]))
+        last = self._answers.last(call, digest)
         if last is None:
             self._answers.remember(call, shown.handle)
             return shown
         ago = unchanged_since(last)
-        if not await self._is_worth(ago, value, text):
+        said = text if text is not None else value if isinstance(value, str) else minified(value)
+        if not await anyio.to_thread.run_sync(lambda: count(ago) + HANDLE_TOKENS < count(said)):
             return shown
         handle = last.handle or shown.handle or await self._kept(call, whole, with_content=False)
         if handle is None:
@@ -132,16 +141,9 @@ class ResultKeeper:
         self._answers.keeps(call, handle)
         return replace(shown, shown=ago, handle=handle, whole=shown.whole or whole)
 
-    async def _is_worth(self, instead: str, value: Json, text: str | None) -> bool:
-        """Whether the shorter text with a handle is shorter than what it stands for."""
-        said = text if text is not None else value if isinstance(value, str) else minified(value)
-        return await anyio.to_thread.run_sync(
-            lambda: self._count(instead) + HANDLE_TOKENS < self._count(said)
-        )
-
     async def shown(self, value: Json) -> str | None:
         """The text that says the same in fewer tokens than the JSON of the value, if there is one."""
-        if is_brief(value):
+        if self._count is None or is_brief(value):
             return None
         return await anyio.to_thread.run_sync(in_few_tokens, value, self._count)
 
