@@ -1,9 +1,11 @@
 """Recorded tool listings as the compression benchmark reads them, and what they cost as JSON."""
 
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from figures import ROOT
@@ -13,6 +15,9 @@ from toolhone.models import JsonObject
 from toolhone.tokens import count_tokens
 
 RECORDED = ROOT / "benchmarks" / "servers" / "recorded.py"
+
+COMMON_WORDS = {"npm", "pypi", "mcp", "server", "modelcontextprotocol", "awslabs"}
+"""Of the names of files: registries and scopes, and what every server is."""
 
 KEYS = ("name", "description", "inputSchema")
 """What clients pass on to a model, and so what is measured."""
@@ -38,11 +43,23 @@ def baseline(tool: JsonObject) -> int:
 
 def read_listing(path: Path) -> Listing:
     tools: list[JsonObject] = json.loads(path.read_text(encoding="utf-8"))["tools"]
-    return Listing(path.stem, [{key: tool[key] for key in KEYS if key in tool} for tool in tools])
+    return Listing(server_name(path), [{key: tool[key] for key in KEYS if key in tool} for tool in tools])
+
+
+def server_name(path: Path) -> str:
+    """As a user would name the server in a host's configuration: the file's name without what all have."""
+    words = dict.fromkeys(re.split(r"[^a-z0-9]+", path.stem.lower()))
+    return "-".join(word for word in words if word not in COMMON_WORDS) or path.stem
 
 
 def read_listings(folder: Path) -> list[Listing]:
-    return [read_listing(path) for path in sorted(folder.glob("*.json"))]
+    listings = [read_listing(path) for path in sorted(folder.glob("*.json"))]
+    seen = Counter[str]()
+    for place, listing in enumerate(listings):
+        seen[listing.server] += 1
+        if seen[listing.server] > 1:
+            listings[place] = replace(listing, server=f"{listing.server}-{seen[listing.server]}")
+    return listings
 
 
 def serving(

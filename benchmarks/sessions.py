@@ -28,7 +28,6 @@ from session_peers import peer_sessions
 from session_traffic import Agent, Paid, Session, Wanted, listed
 
 from toolhone.app import open_app
-from toolhone.compression.levels import LOSSLESS
 from toolhone.models import LOCAL_CALLER, JsonObject
 from toolhone.registry.names import exposed_names, server_prefixes
 from toolhone.server.mcp import build_server
@@ -39,8 +38,13 @@ USED = 5
 SENTENCE = 300
 """Characters of a first sentence."""
 
+FIRST_BUDGET = 150
+"""Tokens of the answer that names candidates for all wanted tools."""
+
 ROUND_TWO = 3
-"""How many tools toolhone is asked for when one that is wanted was not among the first answer."""
+"""How many candidates are asked for when a tool that is wanted was not among the first ones."""
+
+SECOND_BUDGET = 100
 
 PEER_SECONDS = 300
 
@@ -89,28 +93,24 @@ def draws(tools: Sequence[Wanted], count: int, used: int = USED) -> list[list[Wa
 
 
 async def through_toolhone(session: Session, tools: Sequence[types.Tool], wanted: Sequence[Wanted]) -> None:
-    """Find all with one question, ask again for what was not shown, then call each."""
-    shown, named = set[str](), set[str]()
+    """As toolhone's instructions say: candidates by name, definitions of those that are wanted, one batch."""
+    named = set[str]()
 
-    async def find(task: str, **options: int) -> None:
-        answer = await session.look("find_tools", {"task": task, **options})
-        shown.update(tool["name"] for tool in answer.structured["tools"] if tool.get("level") in LOSSLESS)
-        text = answer.text
-        named.update(tool.name for tool in wanted if re.search(rf"\b{re.escape(tool.name)}\b", text))
+    async def find(task: str, most: int, budget: int) -> None:
+        answer = await session.look("find_tools", {"task": task, "max_tools": most, "token_budget": budget})
+        named.update(tool.name for tool in wanted if re.search(rf"\b{re.escape(tool.name)}\b", answer.text))
 
-    needed = {"find_tools", "call_tools"}
-    await find(" ".join(tool.sentence for tool in wanted))
+    await find(" ".join(tool.sentence for tool in wanted), 2 * len(wanted), FIRST_BUDGET)
     for tool in wanted:
-        if tool.name not in shown | named:
-            await find(tool.sentence, max_tools=ROUND_TWO)
-    only_named = [tool.name for tool in wanted if tool.name in named - shown]
-    if only_named:
-        await session.look("describe_tools", {"names": only_named})
-        needed.add("describe_tools")
-    for tool in wanted:
-        if tool.name in shown | named:
-            session.paid.found += 1
-            await session.call("call_tools", {"calls": [{"tool": tool.name, "arguments": tool.arguments}]})
+        if tool.name not in named:
+            await find(tool.sentence, ROUND_TWO, SECOND_BUDGET)
+    found = [tool for tool in wanted if tool.name in named]
+    session.paid.found += len(found)
+    if found:
+        await session.look("describe_tools", {"names": [tool.name for tool in found]})
+        calls = [{"tool": tool.name, "arguments": tool.arguments} for tool in found]
+        await session.call("call_tools", {"calls": calls})
+    needed = {"find_tools", "describe_tools", "call_tools"}
     session.paid.listing = listed([tool for tool in tools if tool.name in needed])
 
 

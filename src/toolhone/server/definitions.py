@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mcp import types
 
-from toolhone.models import Category, JsonObject, ToolDefinition
+from toolhone.models import JsonObject, ToolDefinition
 
-SERVERS_NAMED = 360
+SERVERS_NAMED = 240
 """Characters for the servers that the description of find_tools names, largest first. The rest are a count,
 so that the listing stays small however many there are and whatever they are called."""
 
@@ -45,11 +45,11 @@ INPUT_SCHEMAS: dict[str, JsonObject] = {
     "find_tools": {
         "type": "object",
         "properties": {
-            "task": {"type": "string", "description": "what you want to do, in words"},
+            "task": STRING,
             "max_tools": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5},
-            "token_budget": {"type": "integer", "minimum": 50, "description": "cap on the answer"},
+            "token_budget": {"type": "integer", "minimum": 50, "description": "small: names only"},
             "available_tools": {**STRINGS, "description": "only these names"},
-            "category": {"enum": [category.value for category in Category]},
+            "category": STRING,
             "prefer_fast": BOOLEAN,
             "prefer_cheap": BOOLEAN,
         },

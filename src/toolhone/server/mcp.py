@@ -38,8 +38,9 @@ MCPServer: TypeAlias = Server[dict[str, Any]]
 
 INSTRUCTIONS = (
     "toolhone stands in front of all your tools. Describe your task to find_tools, then run what it "
-    "returns with call_tools (many calls in one request run in parallel). Use call_read_tools for tools "
-    "marked read-only."
+    "returns with call_tools (many calls in one request run in parallel). If the task has several steps, a "
+    "token_budget of 150 names the candidates; describe_tools then tells all about those you want. Use "
+    "call_read_tools for tools marked read-only."
 )
 
 SHOWN = {"name", "description", "input_schema"}

@@ -50,18 +50,31 @@ async def find_tools(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     given = await understood(gateway, "find_tools", arguments, caller)
-    category = given.get("category")
+    category = _category(given.get("category"))
     found = await gateway.find(
         given["task"],
         caller=caller,
         max_tools=given.get("max_tools", 5),
         token_budget=given.get("token_budget"),
         available_tools=given.get("available_tools"),
-        category=Category(category) if category else None,
+        category=category,
         prefer_fast=given.get("prefer_fast", False),
         prefer_cheap=given.get("prefer_cheap", False),
     )
     return answer(found.as_json(), found.text)
+
+
+def _category(name: str | None) -> Category | None:
+    """The category of this name.
+
+    Raises:
+        InvalidArgumentsError: There is none.
+    """
+    try:
+        return Category(name) if name else None
+    except ValueError as exc:
+        known = ", ".join(category.value for category in Category)
+        raise InvalidArgumentsError(f"There is no category {name!r}; there are: {known}.") from exc
 
 
 async def describe_tools(
