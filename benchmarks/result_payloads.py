@@ -101,8 +101,8 @@ def encoded(payloads: Sequence[Payload]) -> list[JsonObject]:
     return rows
 
 
-async def called(payloads: Sequence[Payload]) -> list[JsonObject]:
-    """Each payload as the answer of a real call with a low limit: what the agent reads and writes."""
+async def called(payloads: Sequence[Payload], limit: int = LOW_LIMIT) -> list[JsonObject]:
+    """Each payload as the answer of a real call: what the agent reads; `limit` is the setting, in bytes."""
     schema: JsonObject = {"type": "object"}
     tools: list[JsonObject] = [{"name": payload.name, "inputSchema": schema} for payload in payloads]
     answers = {one.name: one.result for one in payloads}
@@ -115,7 +115,7 @@ async def called(payloads: Sequence[Payload]) -> list[JsonObject]:
             json.dumps({"mcpServers": {"recorded": serving(folder / "recorded.json", tools, answers)}})
         )
         settings = Settings(
-            config=config, registry=folder / "registry", data=folder / "data", result_limit=LOW_LIMIT
+            config=config, registry=folder / "registry", data=folder / "data", result_limit=limit
         )
         async with open_app(settings, os.environ) as app:
             server, handlers = build_server(app)
