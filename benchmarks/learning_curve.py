@@ -245,6 +245,7 @@ def plot(points: Mapping[str, Sequence[Point]], path: Path, otherwise: float) ->
             )
             axes.axhline(means[0], color=colour, linestyle=":", linewidth=1)
         axes.set_xscale("symlog", linthresh=100)
+        axes.set_xlim(left=-10)
         axes.set(title=name, xlabel="recorded calls", ylabel="nDCG@5 on dev")
         axes.grid(visible=True, alpha=0.3)
         axes.legend(fontsize="small", loc="lower right")

@@ -53,3 +53,17 @@ def test_callers_are_apart_and_add_up() -> None:
     assert receipts.of("caller 7").sent == 10
     assert receipts.total().sent == 10 * (MOST_CALLERS + 5)
     assert receipts.total().all_schemas == 1000 * (MOST_CALLERS + 5)
+
+
+def test_an_answer_says_what_else_was_paid_and_when_it_would_be_too_much() -> None:
+    receipts = Receipts()
+    receipts.listed("anna", 500)
+    receipts.compared("anna", 10_500)
+    receipts.exchanged("anna", "find_tools", request=20, answer=480, legend=60)
+    receipts.exchanged("anna", "describe_tools", request=10, answer=290)
+    receipts.exchanged("anna", "read_result", request=10, answer=90)
+
+    overhead = receipts.overhead("anna", answer=1100)
+
+    assert (overhead.listing, overhead.follow_ups, overhead.break_even) == (500, 400, 10)
+    assert receipts.of("anna").exchanges["find_tools"].count == 1, "asking changes nothing"

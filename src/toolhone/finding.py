@@ -13,7 +13,7 @@ from toolhone.compression.levels import Level
 from toolhone.found_text import Finding, FoundTool, LeftOut, Told, tell
 from toolhone.identifiers import new_id
 from toolhone.models import Caller, Category, EventKind, JsonObject, ToolDefinition
-from toolhone.receipts import Receipts
+from toolhone.receipts import Overhead, Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.selection.question import Selection
 from toolhone.selection.selector import Selector
@@ -47,6 +47,8 @@ class Found:
     """Tokens of `text`."""
     tokens_of_legend: int
     """Of these, what explains the form of the signatures, and what they share."""
+    overhead: Overhead
+    """What toolhone cost this caller besides."""
     tokens_of_all: int
     """Tokens of every tool's name, description and input schema as minified JSON."""
     elapsed_ms: float
@@ -71,8 +73,11 @@ class Found:
             "tokens": {
                 "sent": self.tokens_sent,
                 "legend": self.tokens_of_legend,
+                "listing": self.overhead.listing,
+                "follow_ups": self.overhead.follow_ups,
                 "all_schemas": self.tokens_of_all,
                 "saved": self.tokens_saved,
+                "break_even_selections": self.overhead.break_even,
             },
         }
         if self.preamble:
@@ -183,6 +188,7 @@ class Finder:
             told, legend, of_all = describe()  # less than a hop to a thread would cost
         else:  # the vocabulary is to be loaded, or a large catalog to be counted
             told, legend, of_all = await anyio.to_thread.run_sync(describe)
+        self._receipts.compared(caller.principal, of_all)
         found = Found(
             request_id=request_id,
             tools=told.tools,
@@ -199,10 +205,10 @@ class Finder:
             text=told.text,
             tokens_sent=told.tokens,
             tokens_of_legend=legend,
+            overhead=self._receipts.overhead(caller.principal, answer=told.tokens),
             tokens_of_all=of_all,
             elapsed_ms=(perf_counter() - began) * 1000,
         )
-        self._receipts.compared(caller.principal, of_all)
         await self._audit.record(
             new_event(
                 EventKind.SELECTION,

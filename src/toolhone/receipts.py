@@ -90,6 +90,17 @@ class Receipt:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What toolhone cost a caller besides one answer, and when it would be too much."""
+
+    listing: int
+    follow_ups: int
+    """Of describe_tools and read_result, requests and answers."""
+    break_even: int
+    """With so many selections like those so far, toolhone would have cost as much as all schemas in JSON."""
+
+
 class Receipts:
     """By principal, since this process started. `tokens_saved` is negative where toolhone cost more."""
 
@@ -110,6 +121,17 @@ class Receipts:
     def compared(self, principal: str, all_schemas: int) -> None:
         """So many tokens would have told this caller about every tool there is now."""
         self._of(principal).all_schemas = all_schemas
+
+    def overhead(self, principal: str, *, answer: int) -> Overhead:
+        """What there is besides a selection's answer of so many tokens, which is not on the receipt yet."""
+        so_far = Receipt()
+        so_far.add(self.of(principal))
+        so_far.exchanges["find_tools"].add(Exchanges(1, 0, answer, 0))
+        return Overhead(
+            listing=so_far.listing,
+            follow_ups=so_far.exchanges["describe_tools"].sent + so_far.exchanges["read_result"].sent,
+            break_even=so_far.break_even or 0,
+        )
 
     def of(self, principal: str) -> Receipt:
         """What this caller got so far."""

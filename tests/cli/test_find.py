@@ -44,7 +44,7 @@ def test_the_table_fits_80_columns_with_the_longest_name(run: Run, registry: Pat
 def test_text_is_what_an_agent_reads(run: Run, registry: Path) -> None:
     shown = run("find", "add two numbers", "--text").stdout
 
-    assert re.search(r"^## add \(\d+%, call_read_tools\)$", shown, re.MULTILINE)
+    assert re.search(r"^## add \(\d+%, read-only\)$", shown, re.MULTILINE)
     assert '"properties":{"a":{"type":"number"}' in shown
 
 

@@ -446,6 +446,10 @@ async def test_statistics_count_calls_failures_and_what_the_caller_was_sent(fres
     assert told["most_called"]["fail"]["failures"] == 1
     assert told["tokenizer"] == "o200k_base"
     receipt = told["receipt"]
+    assert found["tokens"]["listing"] == receipt["listing"]
+    assert found["tokens"]["follow_ups"] == sum(
+        receipt["describe_tools"][part] for part in ("request_tokens", "answer_tokens")
+    )
     shown = {"name", "description", "input_schema"}
     assert receipt["listing"] == tokens.count_json(
         [tool.model_dump(by_alias=True, include=shown) for tool in listed.tools]

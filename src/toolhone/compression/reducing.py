@@ -7,7 +7,7 @@ from toolhone.compression.levels import Level
 from toolhone.compression.purposes import first_sentence, purpose
 from toolhone.models import Json, JsonObject
 
-INDEX_WORDS = 7
+INDEX_WORDS = 6
 PURPOSE_WORDS = 7
 _PROSE = frozenset({"title", "examples", "example", "$comment", "markdownDescription", "$schema"})
 

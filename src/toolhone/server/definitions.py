@@ -160,8 +160,11 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
                 "properties": {
                     "sent": COUNT,
                     "legend": COUNT,
+                    "listing": COUNT,
+                    "follow_ups": COUNT,
                     "all_schemas": COUNT,
                     "saved": {"type": "integer"},
+                    "break_even_selections": COUNT,
                 },
                 "required": ["sent", "all_schemas", "saved"],
             },
