@@ -30,6 +30,10 @@ class Shelf:
     positions: dict[str, int]
 
 
+NEAR = np.ones(10, np.float32)
+"""Cosines of tools that all have to do with the task."""
+
+
 def shelf(*names: str, description: str = "") -> Shelf:
     tools = [ToolDefinition(name=name, description=description, input_schema={}) for name in names]
     return Shelf(tools, {name: place for place, name in enumerate(names)})
@@ -158,7 +162,7 @@ def test_a_new_tool_keeps_its_place() -> None:
     ranker = LearnedRanker("v", learned("saw", "drill", "brush", "file"))
     names = dict(enumerate(["hammer", "saw", "drill", "brush", "file"]))
 
-    order = ranker.guard([1, 2, 3, 4, 0], [0, 1, 2, 3, 4], names, 4)
+    order = ranker.guard([1, 2, 3, 4, 0], [0, 1, 2, 3, 4], names, NEAR, 4)
 
     assert order == [0, 1, 2, 3, 4]
 
@@ -167,15 +171,25 @@ def test_a_new_tool_is_shown_though_the_learned_order_forgot_it() -> None:
     ranker = LearnedRanker("v", learned("saw", "drill", "brush"))
     names = dict(enumerate(["hammer", "saw", "drill", "brush"]))
 
-    assert ranker.guard([1, 2, 3], [1, 2, 0], names, 3) == [1, 2, 0]
+    assert ranker.guard([1, 2, 3], [1, 2, 0], names, NEAR, 3) == [1, 2, 0]
+
+
+def test_a_new_tool_that_has_nothing_to_do_with_the_task_keeps_no_place() -> None:
+    names = dict(enumerate(["hammer", "saw", "drill"]))
+    ranker = LearnedRanker("v", learned("saw", "drill"))
+
+    far = np.array([0.1, 0.9, 0.9], np.float32)
+
+    assert ranker.guard([1, 2, 0], [0, 1, 2], names, far, 3) == [1, 2, 0]
+    assert ranker.guard([1, 2, 0], [0, 1, 2], names, NEAR, 3) == [0, 1, 2]
 
 
 def test_a_tool_with_little_evidence_is_still_new() -> None:
     names = dict(enumerate(NAMES))
     order, base = [1, 2, 3, 0], [0, 1, 2, 3]
 
-    assert LearnedRanker("v", learned(*NAMES, evidence=0.9)).guard(order, base, names, 3)[0] == 0
-    assert LearnedRanker("v", learned(*NAMES, evidence=1.0)).guard(order, base, names, 3) == order
+    assert LearnedRanker("v", learned(*NAMES, evidence=0.9)).guard(order, base, names, NEAR, 3)[0] == 0
+    assert LearnedRanker("v", learned(*NAMES, evidence=1.0)).guard(order, base, names, NEAR, 3) == order
 
 
 @settings(deadline=None, max_examples=200)
@@ -190,7 +204,7 @@ def test_reserved_tools_keep_their_place_and_nothing_is_lost(data: st.DataObject
     known = replace(known, evidence=np.full(len(warm), 3.0, np.float32))
     names = {place: f"tool{place}" for place in range(size)}
 
-    result = LearnedRanker("v", known).guard(order, base, names, count)
+    result = LearnedRanker("v", known).guard(order, base, names, np.ones(size, np.float32), count)
 
     assert sorted(result) == sorted(order)
     new = [tool for tool in base[:count] if tool not in warm][:RESERVED_PLACES]

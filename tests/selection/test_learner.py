@@ -93,7 +93,7 @@ class World:
             )
             order: list[int] = np.argsort(-learned, kind="stable").tolist()
             names = {place: index.definitions[place].name for place in everything.tolist()}
-            base = ranker.guard(order, base, names, 5)
+            base = ranker.guard(order, base, names, scores.cosine, 5)
         return [index.definitions[place].name for place in base]
 
 

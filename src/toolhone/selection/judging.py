@@ -48,7 +48,7 @@ class LoggedRequest:
         if ranker is not None:
             scores = ranker.apply(index, self.vector, self.base, self.cosine, self.lexical, self.among)
             learned: list[int] = np.lexsort((places, -scores)).tolist()
-            order = ranker.guard(learned, order, dict(enumerate(names)), SHOWN)
+            order = ranker.guard(learned, order, dict(enumerate(names)), self.cosine, SHOWN)
         return [names[place] for place in order]
 
 

@@ -39,9 +39,11 @@ WARM = 1.0
 """Evidence from which on a tool is no longer new."""
 
 RESERVED_PLACES = 2
-"""How many of the tools without use keep the place that their text gives them. May they fall by one place
-only, use gains more (nDCG@5 +5.9 points instead of +3.1 on 1,853 tools, +6.4 instead of +5.2 on 199), but
-tools without use lose 1.2 and 4.0 of them."""
+"""How many of the tools without use keep the place that their text gives them."""
+
+ALIKE = 0.25
+"""The cosine below which a tool's text has nothing to do with a task, so that it has no place to keep. Of right
+tools more than nine in ten are above; the first of a catalog in which nothing fits is mostly below."""
 
 
 class Tools(Protocol):
@@ -89,7 +91,7 @@ class Learned:
     refusals: NDArray[np.float32]
     """0..1."""
     evidence: NDArray[np.float32]
-    """How much the tool was called, successfully or not. To be passed over is no use of it."""
+    """How much the tool was called, successfully or not; to be passed over counts little."""
     changed: Mapping[str, tuple[str, str]]
     """Of tools whose text changed at some time: its hash, and the time before which it was another."""
     weights: NDArray[np.float64]
@@ -298,23 +300,29 @@ class LearnedRanker:
         return Features(base, cosine, lexical / np.float32(best), known, use.astype(np.float64))
 
     def guard(
-        self, order: Sequence[int], base_order: Sequence[int], names: Mapping[int, str], count: int
+        self,
+        order: Sequence[int],
+        base_order: Sequence[int],
+        names: Mapping[int, str],
+        cosine: NDArray[np.float32],
+        count: int,
     ) -> list[int]:
-        """The learned order, with places reserved for tools that had no chance to be used yet.
+        """The learned order, with places kept for tools that had no chance to be used yet.
 
         The first `RESERVED_PLACES` tools without use among the first `count` of the order without use come
-        no later than there.
+        no later than there, if their text has to do with the task.
 
         Args:
             order: The first places of the learned order; a reserved tool that is not in it is added.
             base_order: Those of the order without use.
             names: The names of the tools in `base_order`.
+            cosine: Of the task with each tool.
             count: How many are shown.
         """
         warm = self._warm_names()
-        new = [tool for tool in base_order[:count] if names[tool] not in warm][:RESERVED_PLACES]
+        new = [tool for tool in base_order[:count] if names[tool] not in warm and cosine[tool] >= ALIKE]
         result = list(order)
-        for tool in new:
+        for tool in new[:RESERVED_PLACES]:
             latest = base_order.index(tool)
             place = result.index(tool) if tool in result else len(result)
             if place > latest:

@@ -48,7 +48,12 @@ class Learned(Protocol):
         ...
 
     def guard(
-        self, order: Sequence[int], base_order: Sequence[int], names: Mapping[int, str], count: int
+        self,
+        order: Sequence[int],
+        base_order: Sequence[int],
+        names: Mapping[int, str],
+        cosine: NDArray[np.float32],
+        count: int,
     ) -> list[int]:
         """The order with places kept for tools that were never used."""
         ...
@@ -133,7 +138,7 @@ def rank(
         # What the task names or a pin wants is in the same places in both, and nothing may move it.
         first = min(int((named | pinned).sum()), wanted)
         free = max(question.max_tools - first, 0)
-        order[first:] = learned.guard(order[first:], base[first:], names, free)
+        order[first:] = learned.guard(order[first:], base[first:], names, evidence.cosine, free)
 
     features = tool_features(evidence, scores, order)
     fits = dict(zip(order, tool_probabilities(calibration, features).tolist(), strict=True))
