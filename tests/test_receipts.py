@@ -14,16 +14,28 @@ def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> 
 
     told = receipts.of("anna").as_json()
 
-    assert told == {
-        "listing": 500,
-        "find_tools": {"count": 2, "request_tokens": 40, "answer_tokens": 1660, "of_which_legend": 120},
-        "describe_tools": {"count": 1, "request_tokens": 10, "answer_tokens": 290, "of_which_legend": 0},
-        "read_result": {"count": 0, "request_tokens": 0, "answer_tokens": 0, "of_which_legend": 0},
-        "tokens_sent": 2500,
-        "tokens_of_all_schemas": 10_500,
-        "tokens_saved": 8000,
-        "break_even_selections": 10,
+    assert told["listing"] == 500
+    assert told["find_tools"] == {
+        "count": 2,
+        "request_tokens": 40,
+        "answer_tokens": 1660,
+        "of_which_legend": 120,
+        "of_which_results": 0,
     }
+    assert told["describe_tools"]["count"] == 1
+    assert told["call_tools"]["count"] == told["read_result"]["count"] == 0
+    assert told["tokens_sent"] == 2500
+    assert told["tokens_of_all_schemas"] == 10_500
+    assert told["tokens_saved"] == 8000
+    assert told["break_even_selections"] == 10
+
+
+def test_what_tools_were_given_and_answered_is_not_what_toolhone_cost() -> None:
+    receipts = Receipts()
+    receipts.exchanged("anna", "call_tools", request=50, answer=400, results=420)
+    receipts.exchanged("anna", "read_result", request=20, answer=300, results=290)
+
+    assert receipts.of("anna").sent == 60
 
 
 def test_few_small_tools_break_even_at_once() -> None:

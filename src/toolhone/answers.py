@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from toolhone.execution.presentation import body_text
 from toolhone.models import CallResult, Json, JsonObject, ToolDefinition
 
 
@@ -72,13 +73,10 @@ def _result_text(result: CallResult) -> str:
 
 def result_body(result: CallResult) -> str:
     """One result, or its error as code and message, and what there is to say about it."""
-    lines: list[str] = []
+    text = ""
     if result.success:
         value = result.result
-        lines.append(result.shown or (value if isinstance(value, str) else minified(value)))
+        text = result.shown or (value if isinstance(value, str) else minified(value))
     elif result.error is not None:
-        lines += [result.error.code, result.error.message]
-    if result.handle is not None:
-        lines.append(f"Whole: read_result handle={result.handle}")
-    lines.extend(f"Note: {notice}" for notice in result.notices)
-    return "\n".join(lines)
+        text = f"{result.error.code}\n{result.error.message}"
+    return body_text(text, result.handle, result.notices)

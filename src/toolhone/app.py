@@ -205,6 +205,8 @@ class App:
             finder=finder,
             settle=self._settle,
             native_mode=self.settings.mode == "native",
+            default_budget=self.settings.token_budget,
+            margin=self.settings.token_margin,
         )
         selector.update(standing.ranked())
         unsubscribe = catalog.subscribe(lambda: selector.update(standing.ranked()))

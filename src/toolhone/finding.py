@@ -55,7 +55,7 @@ class Found:
 
     @property
     def tokens_saved(self) -> int:
-        return self.tokens_of_all - self.tokens_sent
+        return self.tokens_of_all - self.tokens_sent - self.overhead.listing
 
     def as_json(self) -> JsonObject:
         """The structured form of the answer."""
@@ -181,7 +181,7 @@ class Finder:
         budget = token_budget if token_budget is not None else self._default_budget
 
         def describe() -> tuple[Told, int, int]:
-            said = tell(to_tell, _with_margin(budget, self._margin), tokens.count_tokens)
+            said = tell(to_tell, kept_for(budget, self._margin), tokens.count_tokens)
             return said, tokens.count_tokens(said.preamble), self._tokens_of_all()
 
         if tokens.is_loaded() and self._counted is self._catalog.tools():
@@ -201,7 +201,7 @@ class Finder:
             left_out=told.left_out,
             considered=selection.considered,
             method=selection.method,
-            notices=notices,
+            notices=told.notices,
             text=told.text,
             tokens_sent=told.tokens,
             tokens_of_legend=legend,
@@ -253,7 +253,8 @@ class Finder:
         return self._tokens_of_counted
 
 
-def _with_margin(budget: int | None, margin: float) -> int | None:
+def kept_for(budget: int | None, margin: float) -> int | None:
+    """The budget in o200k tokens for a tokenizer that may count so much more."""
     return None if budget is None else int(budget / (1.0 + margin))
 
 

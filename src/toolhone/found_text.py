@@ -105,6 +105,7 @@ class Told:
     """One a tool."""
     roster: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
+    notices: tuple[str, ...]
     text: str
     tokens: int
     """Of `text`."""
@@ -149,6 +150,7 @@ def tell(finding: Finding, budget: int | None, count: Callable[[str], int]) -> T
                 signatures=rendered.blocks,
                 roster=roster,
                 left_out=tuple(left_out),
+                notices=tuple(notices),
                 text=text,
                 tokens=count(text),
             )
@@ -162,6 +164,7 @@ def tell(finding: Finding, budget: int | None, count: Callable[[str], int]) -> T
         signatures=(),
         roster=(),
         left_out=(*left_out, *finding.left_out),
+        notices=(),
         text=text,
         tokens=count(text),
     )
@@ -180,7 +183,7 @@ def described(definitions: Sequence[JsonObject]) -> tuple[Rendered, str]:
         [{key: value for key, value in told.items() if key not in OURS} for told in definitions], Level.FULL
     )
     blocks = [
-        _marked(block, "read-only") if told["readOnly"] else block
+        _marked(block, "call_read_tools") if told["readOnly"] else block
         for told, block in zip(definitions, rendered.blocks, strict=True)
     ]
     return rendered, "\n".join([rendered.preamble, *blocks] if rendered.preamble else blocks)

@@ -10,7 +10,7 @@ from typing import cast
 import anyio.to_thread
 
 from toolhone import tokens
-from toolhone.answers import definition_json
+from toolhone.answers import definition_json, minified
 from toolhone.audit import AuditLog, new_event
 from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
 from toolhone.execution.executor import Executor
@@ -54,11 +54,15 @@ class Gateway:
         finder: Finder,
         settle: Callable[[], Awaitable[Sequence[str]]],
         native_mode: bool,
+        default_budget: int | None,
+        margin: float,
     ) -> None:
         """Take the services.
 
         Args:
             native_mode: Whether the tools that are pinned for everyone are listed as tools of our own.
+            default_budget: Tokens of the catalog when the caller names none.
+            margin: By what share the model's tokenizer may count more than ours; budgets are kept for it.
             settle: Waits a moment for servers that were never listed; what the user should know then.
         """
         self.catalog = catalog
@@ -71,6 +75,8 @@ class Gateway:
         self._standing = standing
         self._receipts = receipts
         self._native_mode = native_mode
+        self.default_budget = default_budget
+        self._margin = margin
         self._told: tuple[tuple[ToolDefinition, ...], int, str] | None = None
         self.find = finder.find
         self.settle = settle
@@ -134,8 +140,8 @@ class Gateway:
         return definitions, missing
 
     async def catalog_text(self, budget: int) -> str:
-        """Every tool in at most so many o200k tokens; the same for every caller as long as the catalog is."""
-        tools = self.catalog.tools()
+        """Every tool in at most so many tokens; the same for every caller as long as the catalog is."""
+        tools, budget = self.catalog.tools(), int(budget / (1.0 + self._margin))
         if self._told is None or self._told[:2] != (tools, budget):
             text = await anyio.to_thread.run_sync(catalog_text, tools, budget, tokens.count_tokens)
             self._told = tools, budget, text
@@ -220,12 +226,14 @@ class Gateway:
         """The tools that every client is shown beside ours, in a stable order."""
         return self._standing.pinned_for_everyone() if self._native_mode else ()
 
-    def listed(self, caller: Caller, listing: str) -> None:
-        """Note on the caller's receipt what our own tools/list costs, given as JSON."""
-        self._receipts.listed(caller.principal, tokens.count_tokens(listing))
+    def listed(self, caller: Caller, listing: int) -> None:
+        """Note on the caller's receipt how many tokens our own tools/list took."""
+        self._receipts.listed(caller.principal, listing)
 
-    def exchanged(self, caller: Caller, tool: str, arguments: JsonObject, answer: str, legend: int) -> None:
-        """Note on the caller's receipt what one of our tools was asked and answered; calls are not on it."""
+    def exchanged(
+        self, caller: Caller, tool: str, arguments: JsonObject, answer: str, structured: JsonObject
+    ) -> None:
+        """Note on the caller's receipt what one of our tools was asked and answered."""
         for operation in OPERATIONS:
             if tool == operation:
                 self._receipts.exchanged(
@@ -233,7 +241,8 @@ class Gateway:
                     operation,
                     request=tokens.count_json(arguments),
                     answer=tokens.count_tokens(answer),
-                    legend=legend,
+                    legend=tokens.count_tokens(structured.get("preamble", "")),
+                    results=_tokens_of_results(structured),
                 )
 
     async def statistics(self, *, caller: Caller) -> JsonObject:
@@ -271,3 +280,11 @@ class Gateway:
         near = self.catalog.near(name)
         hint = f" Did you mean {', '.join(near)}?" if near else " Use find_tools to look for it."
         return f"There is no tool {name!r}.{hint}"
+
+
+def _tokens_of_results(structured: JsonObject) -> int:
+    """Of an answer and its request: what the caller wanted of the tools, and what it gave them."""
+    if "results" in structured:
+        return sum(slot["tokens_used"] for slot in structured["results"])
+    value: Json = structured.get("value")
+    return 0 if value is None else tokens.count_tokens(value if isinstance(value, str) else minified(value))

@@ -1,18 +1,19 @@
 """Receipts: what toolhone put into each caller's context, against every schema in JSON. In o200k tokens.
 
 What a context holds stays in it, so the listing and all schemas count once a caller, and each request with
-its answer counts once. Results of tools are not in it: the caller wanted them, with or without toolhone.
+its answer counts once. Arguments and results of tools are told apart: the caller wanted them, with or
+without toolhone, so only what stands around them is what toolhone cost.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from toolhone.models import JsonObject
 
-Operation = Literal["find_tools", "describe_tools", "read_result"]
+Operation = Literal["find_tools", "describe_tools", "call_read_tools", "call_tools", "read_result"]
 
-OPERATIONS: tuple[Operation, ...] = ("find_tools", "describe_tools", "read_result")
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 MOST_CALLERS = 1_000
 """Callers with a receipt of their own, newest first; older ones are counted together."""
@@ -27,7 +28,9 @@ class Exchanges:
     """Tokens of the arguments, which the model wrote."""
     answers: int = 0
     legends: int = 0
-    """Of the answers: what explains their form."""
+    """Of the answers: what explains the form of signatures, and what they share."""
+    results: int = 0
+    """Of requests and answers: arguments and results of tools."""
 
     def add(self, other: "Exchanges") -> None:
         for name in (part.name for part in fields(self)):
@@ -35,7 +38,8 @@ class Exchanges:
 
     @property
     def sent(self) -> int:
-        return self.requests + self.answers
+        """What toolhone cost; a result that is read as a table may take less than it would as JSON."""
+        return max(0, self.requests + self.answers - self.results)
 
     def as_json(self) -> JsonObject:
         return {
@@ -43,6 +47,7 @@ class Exchanges:
             "request_tokens": self.requests,
             "answer_tokens": self.answers,
             "of_which_legend": self.legends,
+            "of_which_results": self.results,
         }
 
 
@@ -96,7 +101,7 @@ class Overhead:
 
     listing: int
     follow_ups: int
-    """Of describe_tools and read_result, requests and answers."""
+    """Of all requests but those of find_tools, and their answers, without arguments and results of tools."""
     break_even: int
     """With so many selections like those so far, toolhone would have cost as much as all schemas in JSON."""
 
@@ -113,10 +118,17 @@ class Receipts:
         self._of(principal).listing = tokens
 
     def exchanged(
-        self, principal: str, operation: Operation, *, request: int, answer: int, legend: int = 0
+        self,
+        principal: str,
+        operation: Operation,
+        *,
+        request: int,
+        answer: int,
+        legend: int = 0,
+        results: int = 0,
     ) -> None:
-        """The caller asked something and was answered. All in tokens; the legend is part of the answer."""
-        self._of(principal).exchanges[operation].add(Exchanges(1, request, answer, legend))
+        """The caller asked something and was answered. All in tokens; legend and results are parts of it."""
+        self._of(principal).exchanges[operation].add(Exchanges(1, request, answer, legend, results))
 
     def compared(self, principal: str, all_schemas: int) -> None:
         """So many tokens would have told this caller about every tool there is now."""
@@ -126,10 +138,12 @@ class Receipts:
         """What there is besides a selection's answer of so many tokens, which is not on the receipt yet."""
         so_far = Receipt()
         so_far.add(self.of(principal))
-        so_far.exchanges["find_tools"].add(Exchanges(1, 0, answer, 0))
+        so_far.exchanges["find_tools"].add(Exchanges(count=1, answers=answer))
         return Overhead(
             listing=so_far.listing,
-            follow_ups=so_far.exchanges["describe_tools"].sent + so_far.exchanges["read_result"].sent,
+            follow_ups=sum(
+                exchanges.sent for name, exchanges in so_far.exchanges.items() if name != "find_tools"
+            ),
             break_even=so_far.break_even or 0,
         )
 

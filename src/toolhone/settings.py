@@ -74,7 +74,7 @@ class Settings(BaseModel):
     late_weight: float = Field(default=0.3, ge=0, le=1)
     """Share of the comparison token by token, among the first candidates; 0 leaves it out."""
     token_budget: int | None = Field(default=None, ge=50)
-    """Budget of a find_tools answer when the caller names none."""
+    """Budget of a find_tools answer, and of the catalog, when the caller names none."""
     token_margin: float = Field(default=0, ge=0, le=1)
     """By what share the model's tokenizer may count more than o200k_base, with which budgets are counted."""
 

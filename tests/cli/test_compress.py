@@ -93,13 +93,15 @@ def test_what_was_saved_is_said_on_stderr(run: Run, file: Path) -> None:
         (["compress"], '[{"name": "a", "inputSchema": {}}, {}]', "entry 1"),
         (["compress", "--budget", "3"], '[{"name": "a_long_name_of_a_tool", "inputSchema": {}}]', "--budget"),
         (["compress", "--budget", "300", "--level", "seed"], '[{"name": "a", "inputSchema": {}}]', "seed"),
+        (["compress"], '{"result": 5}', "no list of tools"),
         (["decompress"], "nonsense", "Line 1"),
+        (["decompress"], b"\xff\xfe", "not UTF-8"),
     ],
 )
 def test_bad_input_is_refused_clearly(
-    run: Run, file: Path, arguments: list[str], content: str, says: str
+    run: Run, file: Path, arguments: list[str], content: str | bytes, says: str
 ) -> None:
-    file.write_text(content)
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
 
     outcome = run(*arguments, str(file))
 

@@ -217,7 +217,7 @@ def test_rows_too_wide_to_show_three_of_show_their_short_telling_fields() -> Non
     assert shown["total"] == 50
     assert [row["number"] for row in shown["items"]] == list(range(len(shown["items"])))
     assert len(shown["items"]) >= 3 and shown["items"][0].keys() == {"number", "title"}
-    assert phrases == [f"/items: first {len(shown['items'])} of 50 rows, 2 of 5 fields"]
+    assert phrases == [f"/items: first {len(shown['items'])} of 50 rows, 2 of 5 fields, long texts to the …"]
 
 
 def test_two_long_parts_share_the_room() -> None:

@@ -29,6 +29,7 @@ async def test_pinned_tools_are_listed_after_ours_with_a_thin_schema_and_their_s
             "type": "object",
             "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
             "required": ["a", "b"],
+            "additionalProperties": False,
         }
         assert add.description is not None
         assert add.description.startswith("Add two numbers and give their sum.\n a num")
@@ -82,6 +83,17 @@ async def test_in_meta_mode_only_our_own_tools_are_listed(open_toolhone: OpenToo
         (
             {"properties": {"a": {"type": ["string", "null"], "description": "long"}}, "required": []},
             {"type": "object", "properties": {"a": {"type": ["string", "null"]}}},
+        ),
+        (
+            {
+                "properties": {"a": {"type": "array", "items": {"type": "string"}}},
+                "additionalProperties": False,
+            },
+            {
+                "type": "object",
+                "properties": {"a": {"type": "array", "items": {}}},
+                "additionalProperties": False,
+            },
         ),
     ],
 )

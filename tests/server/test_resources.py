@@ -53,6 +53,19 @@ async def test_the_catalog_within_a_budget_is_text_that_keeps_to_it(session: Ses
             await session.client.read_resource(f"toolhone://catalog?token_budget={wrong}")
 
 
+async def test_a_budget_of_the_settings_and_a_margin_hold_for_the_catalog_too(
+    open_toolhone: OpenToolhone,
+) -> None:
+    async with (
+        open_toolhone(token_budget=60, token_margin=0.5) as toolhone,
+        toolhone.connected() as session,
+    ):
+        for uri in ("toolhone://catalog", "toolhone://catalog?token_budget=60"):
+            (content,) = (await session.client.read_resource(uri)).contents
+            assert count_tokens(content.text) <= 40
+            assert "write_note" in content.text
+
+
 async def test_a_large_catalog_is_read_page_by_page(
     open_toolhone: OpenToolhone, plain_server: Callable[..., JsonObject]
 ) -> None:

@@ -112,7 +112,8 @@ async def test_find_tools_answers_with_the_few_that_fit_and_their_signatures(ses
     assert decompress(found["tools"][0]["signature"])[0]["inputSchema"]["required"] == ["a", "b"]
     assert found["tools"][0]["readOnly"] is True
     assert found["considered"] == 4
-    assert found["tokens"]["saved"] == found["tokens"]["all_schemas"] - found["tokens"]["sent"]
+    paid = found["tokens"]["sent"] + found["tokens"]["listing"]
+    assert found["tokens"]["saved"] == found["tokens"]["all_schemas"] - paid
     text = text_of(answer)
     assert re.search(r"^## add ! [(]\d+%, read-only[)]$", text, re.MULTILINE)
     assert re.search(r"^## write_note ! [(]\d+%[)]$", text, re.MULTILINE)
@@ -447,9 +448,12 @@ async def test_statistics_count_calls_failures_and_what_the_caller_was_sent(fres
     assert told["tokenizer"] == "o200k_base"
     receipt = told["receipt"]
     assert found["tokens"]["listing"] == receipt["listing"]
+    around = [receipt[name] for name in ("describe_tools", "call_tools")]
     assert found["tokens"]["follow_ups"] == sum(
-        receipt["describe_tools"][part] for part in ("request_tokens", "answer_tokens")
+        one["request_tokens"] + one["answer_tokens"] - one["of_which_results"] for one in around
     )
+    assert receipt["call_tools"]["count"] == 3
+    assert 0 < receipt["call_tools"]["of_which_results"] < receipt["call_tools"]["answer_tokens"]
     shown = {"name", "description", "input_schema"}
     assert receipt["listing"] == tokens.count_json(
         [tool.model_dump(by_alias=True, include=shown) for tool in listed.tools]
@@ -531,3 +535,10 @@ async def test_calls_that_arrive_at_once_are_all_answered_and_recorded(fresh_ses
             tasks.start_soon(add, number)
     assert sorted(sums) == [2 * number for number in range(50)]
     assert len(await fresh_session.rows("call")) == 50
+
+
+async def test_half_a_surrogate_pair_of_a_tool_does_not_end_the_server(fresh_session: Session) -> None:
+    (slot,) = await fresh_session.run({"tool": "fail", "arguments": {"reason": "half \ud83d of a pair"}})
+
+    assert "half \ufffd of a pair" in slot["error"]["message"]
+    assert (await fresh_session.one("add", a=1, b=2))["success"]

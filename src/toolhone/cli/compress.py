@@ -73,7 +73,10 @@ def compress(level: str, budget: int | None, legend: bool, stats: bool, files: t
 )
 def decompress(file: Path) -> None:
     """Print the tool definitions that `toolhone compress` wrote to FILE (or stdin), as JSON."""
-    text = _read(file).decode("utf-8", "surrogatepass")
+    try:
+        text = _read(file).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as exc:
+        raise InvalidRequestError(f"{str(file)!r} is not UTF-8 text: {exc}.") from exc
     definitions = read_back(text.removesuffix("\n"))
     printed = json.dumps(definitions, indent=2, ensure_ascii=False)
     sys.stdout.buffer.write(printed.encode("utf-8", "backslashreplace") + b"\n")
@@ -103,7 +106,9 @@ def _tools_of(file: Path) -> list[JsonObject]:
     if isinstance(value, dict):
         given = cast("JsonObject", value)
         # A JSON-RPC answer has them one level down.
-        value = given.get("tools", cast("JsonObject", given.get("result") or {}).get("tools"))
+        if "tools" not in given and isinstance(given.get("result"), dict):
+            given = cast("JsonObject", given["result"])
+        value = given.get("tools")
     if not isinstance(value, list):
         raise InvalidRequestError(
             f"{str(file)!r} has no list of tools. Give a JSON list, or an object with one under 'tools'."

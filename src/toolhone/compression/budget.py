@@ -19,6 +19,9 @@ STEPS = (Level.NAMES, Level.INDEX, Level.TYPES, Level.BRIEF, Level.FULL)
 EXACT_TRIES = 4
 """How often the whole text is counted again to use what sharing has saved."""
 
+MOST_DETAILED = 1_000
+"""Of more tools only so many, the most relevant, get more than their name: each step of each is rendered."""
+
 MOST_COSTS = 20_000
 """Remembered costs of single tools: each costs a rendering, and the same tools are found again and again."""
 
@@ -75,24 +78,30 @@ def within(
     if best.tokens > budget:
         return None
     estimate = best.tokens
-    levels = list(best.levels)
-    plans: list[list[Level]] = []
+    raises: list[tuple[int, Level]] = []
     for place, level, cost in _raises(tools, relevance, most, count):
-        if estimate + cost > budget:
-            continue
-        estimate += cost
-        levels[place] = level
-        plans.append(list(levels))
-    # The last plan that really fits; the plans grow, so it is searched for by halves.
-    low, high = 0, len(plans)
+        if estimate + cost <= budget:
+            estimate += cost
+            raises.append((place, level))
+
+    # The most steps that really fit: each makes the text longer, so it is searched for by halves.
+    low, high = 0, len(raises)
+    named = best
     while low < high:
         middle = (low + high + 1) // 2
-        tried = fitted(plans[middle - 1])
+        tried = fitted(_with(named.levels, raises[:middle]))
         if tried.tokens <= budget:
             low, best = middle, max(best, tried, key=lambda found: found.tokens)
         else:
             high = middle - 1
     return _topped_up(best, tools, relevance, most, count, budget, fitted)
+
+
+def _with(levels: Sequence[Level], raises: Sequence[tuple[int, Level]]) -> list[Level]:
+    raised = list(levels)
+    for place, level in raises:
+        raised[place] = level
+    return raised
 
 
 def _topped_up(
@@ -147,7 +156,8 @@ def _raises(
             cost = max(cost_of(place, STEPS[step]) - cost_of(place, STEPS[step - 1]), 1)
             heapq.heappush(waiting, (-max(relevance[place], 1e-6) / cost, place, step, cost))
 
-    for place in range(len(tools)):
+    first = sorted(range(len(tools)), key=lambda place: -relevance[place])[:MOST_DETAILED]
+    for place in sorted(first):
         push(place, STEPS.index(start[place]) + 1 if start is not None else 1)
     while waiting:
         _, place, step, cost = heapq.heappop(waiting)

@@ -50,7 +50,7 @@ def excerpt(
     if is_array(value):
         place, rows = None, value
     else:
-        place = _place_of_rows(value)
+        place = place_of_rows(value)
         if place is None:
             return _of_object(value, fields, grep)
         rows = value[place]
@@ -83,7 +83,11 @@ def slim_rows(rows: Sequence[Json], fits: "Fits") -> tuple[list[Json], str] | No
             shown = 0
             while shown < len(slim) and fits(slim[: shown + 1]):
                 shown += 1
-            return slim[:shown], f"{count} of {len(paths)} fields"
+            cut = any(
+                _cut(row.get(path)) != row.get(path) for row in leaves[:shown] for path in telling[:count]
+            )
+            said = f"{count} of {len(paths)} fields" + (", long texts to the …" if cut else "")
+            return slim[:shown], said
     return None
 
 
@@ -163,7 +167,7 @@ def _of_object(value: Json, fields: Sequence[str], grep: str | None) -> Excerpte
     return Excerpted(shown, said) if said else Excerpted(value)
 
 
-def _place_of_rows(value: Json) -> str | None:
+def place_of_rows(value: Json) -> str | None:
     """The key of the longest array of objects in an object."""
     if not is_object(value):
         return None

@@ -133,7 +133,7 @@ def _left_out(levels: Sequence[Level], one: Level | None) -> str:
     if found & {Level.TYPES, Level.BRIEF, Level.SEED}:
         said.append("~: texts and output left out")
     if found & {Level.NAMES, Level.INDEX}:
-        said.append("~~: parameters too")
+        said.append("~~: parameters too" if said else "~~: no parameters")
     return f"{'; '.join(said)}; see describe_tools" if said else ""
 
 

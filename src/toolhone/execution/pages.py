@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from toolhone.compression.excerpts import excerpt
+from toolhone.compression.excerpts import excerpt, place_of_rows
 from toolhone.exceptions import InvalidRequestError
 from toolhone.execution.json_paths import found_at
 from toolhone.execution.json_values import is_array, minified
+from toolhone.execution.pointers import pointer
 from toolhone.execution.preview import fitting_characters, fitting_rows, size_of
 from toolhone.models import Json, JsonObject
 
@@ -41,6 +42,9 @@ def page_of(
     value = found_at(value, path)
     said = ""
     if fields or grep is not None:
+        if not path and (place := place_of_rows(value)) is not None:
+            # As for a call: the rows are what is asked for, and they are read in pages.
+            value, path = value[place], pointer([place])
         part = excerpt(value, fields=fields, grep=grep)
         value, said = part.value, part.said
     if is_array(value):

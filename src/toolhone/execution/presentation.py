@@ -1,5 +1,7 @@
 """What of a tool's output stands in `result`, and what goes beside it. Pure."""
 
+from collections.abc import Sequence
+
 from toolhone.exceptions import ToolFailedError, ToolhoneError
 from toolhone.execution.json_values import is_object, minified, parse_json
 from toolhone.models import ErrorInfo, Json, JsonObject, ToolOutput
@@ -56,3 +58,12 @@ def _says(text: str, value: Json) -> bool:
         return bool(parse_json(text) == value)
     except ValueError:
         return False
+
+
+def body_text(text: str, handle: str | None, notices: Sequence[str]) -> str:
+    """What a model reads of a result below its heading: the text, where the whole is, what else to know."""
+    lines = [text]
+    if handle is not None:
+        lines.append(f"Whole: read_result handle={handle}")
+    lines.extend(f"Note: {notice}" for notice in notices)
+    return "\n".join(lines)

@@ -17,6 +17,10 @@ _DEEPEST = 8
 _ENOUGH_ROWS = 3
 """Rows that show what an array is; with fewer, they rather show fewer fields."""
 
+_ERROR_KEYS = frozenset(
+    {"error", "errors", "error_message", "errormessage", "exception", "stderr", "traceback"}
+)
+_LONGEST_ERROR = 8_192
 _SMALLEST_PART = 64
 """Bytes. Parts below this are not worth a cut and a notice."""
 
@@ -116,13 +120,24 @@ def _first_keys(value: JsonObject, most: int, prefix: str) -> tuple[Json, list[s
     return shown, phrases
 
 
+def error_size(value: Json) -> int:
+    """Bytes of what a value says went wrong, which a preview has room for besides; 0 if that is too much."""
+    size = sum(size_of(part) for path, part in _parts(value, ()) if _tells_error(path))
+    return size if size <= _LONGEST_ERROR else 0
+
+
+def _tells_error(path: tuple[str, ...]) -> bool:
+    return any(step.casefold() in _ERROR_KEYS for step in path)
+
+
 def _shares(value: Json, most: int) -> list[tuple[tuple[str, ...], Json, int]]:
     """The parts to cut and the bytes that each may have, so that all parts get as much of it as they need
     or the same as the others; nothing if the rest alone is too large."""
     parts = sorted(
         ((size_of(part), path, part) for path, part in _parts(value, ())), key=lambda item: item[0]
     )
-    parts = [item for item in parts if item[0] >= _SMALLEST_PART]
+    whole = 0 < error_size(value) < most
+    parts = [item for item in parts if item[0] >= _SMALLEST_PART and not (whole and _tells_error(item[1]))]
     left = most - (size_of(value) - sum(size for size, _, _ in parts))
     shares: list[tuple[tuple[str, ...], Json, int]] = []
     for position, (size, path, part) in enumerate(parts):
@@ -149,6 +164,8 @@ def _cut(part: Json, most: int) -> tuple[Json, list[str]]:
     """An array or a string in at most so many bytes, and what of it that is."""
     if isinstance(part, str):
         count = fitting_characters(part, most)
+        while 0 < count < len(part) and part[count - 1].isdigit() and part[count].isdigit():
+            count -= 1  # half a number is another number
         return part[:count], [f"first {count} of {len(part)} characters"]
     count = fitting_rows(part, most)
     total = len(part)

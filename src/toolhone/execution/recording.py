@@ -16,7 +16,7 @@ from toolhone.execution.chain import Invoke, Link
 from toolhone.execution.json_values import minified
 from toolhone.execution.metering import TokenMeter
 from toolhone.execution.offloading import off_loop_if_large, parts_of
-from toolhone.execution.presentation import error_info, failure_info, is_binary, present
+from toolhone.execution.presentation import body_text, error_info, failure_info, is_binary, present
 from toolhone.models import AuditEvent, ErrorInfo, EventKind, Json, JsonObject, ToolCall, ToolOutput
 
 logger = logging.getLogger(__name__)
@@ -125,12 +125,13 @@ def _asked(call: ToolCall) -> Json:
 
 
 def _sent_text(error: ErrorInfo | None, output: ToolOutput | None) -> str:
+    handle, notices = (output.handle, output.notices) if output is not None else (None, ())
     if error is not None:
-        return error.message + (minified(dict(error.data)) if error.data else "")
+        return body_text(f"{error.code}\n{error.message}", handle, notices)
     if output is not None and output.shown is not None:
-        return output.shown
+        return body_text(output.shown, handle, notices)
     value = present(output)[0] if output is not None else None
-    return value if isinstance(value, str) else minified(value)
+    return body_text(value if isinstance(value, str) else minified(value), handle, notices)
 
 
 def _event_fields(

@@ -20,7 +20,7 @@ from toolhone.execution.json_values import encoded, is_array, is_object, minifie
 from toolhone.execution.last_answers import HANDLE_TOKENS, LastAnswers, digest_of, unchanged_since
 from toolhone.execution.pages import page_of
 from toolhone.execution.presentation import is_binary, present
-from toolhone.execution.preview import exceeds, shrink
+from toolhone.execution.preview import error_size, exceeds, shrink
 from toolhone.models import Excerpt, Json, JsonObject, ToolCall, ToolOutput
 from toolhone.stores import ResultStore, StoredResult
 
@@ -32,8 +32,11 @@ MAX_BYTES = 8_192
 PREVIEW_BYTES = 224
 """About 60 tokens: enough to see what it is. Who needs more reads it by the handle."""
 
+WHOLE_ERROR_BYTES = 16_384
+"""So large an error is sent whole: its reader must understand it as it is."""
+
 ERROR_BYTES = 2_048
-"""What is shown of an error that is too large: its reader must understand it without another request."""
+"""What is shown of a larger one."""
 
 RAW = "raw"
 """The path that leads to the characters of a result as they are kept."""
@@ -93,6 +96,8 @@ class ResultKeeper:
         most = self._max_bytes
         if call.resolved is not None and call.resolved.limits.max_result_bytes is not None:
             most = call.resolved.limits.max_result_bytes
+        if output.is_error:
+            most = max(most, WHOLE_ERROR_BYTES)
         value, _ = present(output)
         large = {index for index, block in enumerate(output.content) if self._is_large(block)}
         wanted = None
@@ -139,7 +144,7 @@ class ResultKeeper:
         if handle is None:
             return shown
         self._answers.keeps(call, handle)
-        return replace(shown, shown=ago, handle=handle, whole=shown.whole or whole)
+        return replace(shown, shown=ago, handle=handle, whole=shown.whole or whole, notices=whole.notices)
 
     async def shown(self, value: Json) -> str | None:
         """The text that says the same in fewer tokens than the JSON of the value, if there is one."""
@@ -264,7 +269,11 @@ class ResultKeeper:
             phrases.append(wanted.said)
         if exceeds(value, most):
             # Room for the notice, which is part of what the client gets.
-            wished = max(self._preview_bytes, ERROR_BYTES) if output.is_error else self._preview_bytes
+            wished = (
+                ERROR_BYTES
+                if output.is_error
+                else self._preview_bytes + error_size(parsed_parts(value) or value)
+            )
             room = min(max(most - 256, most // 2), wished)
             prefix = "/result" if large else ""
             value, cuts = _shrunk(value, room, prefix)

@@ -42,8 +42,8 @@ RESERVED_PLACES = 2
 """How many of the tools without use keep the place that their text gives them."""
 
 ALIKE = 0.25
-"""The cosine below which a tool's text has nothing to do with a task, so that it has no place to keep. Of right
-tools more than nine in ten are above; the first of a catalog in which nothing fits is mostly below."""
+"""The cosine below which a tool's text has nothing to do with a task, so that it has no place to keep. Of
+right tools more than nine in ten are above; the first of a catalog in which nothing fits is mostly below."""
 
 
 class Tools(Protocol):
@@ -91,7 +91,7 @@ class Learned:
     refusals: NDArray[np.float32]
     """0..1."""
     evidence: NDArray[np.float32]
-    """How much the tool was called, successfully or not; to be passed over counts little."""
+    """How much the tool was called, successfully or not."""
     changed: Mapping[str, tuple[str, str]]
     """Of tools whose text changed at some time: its hash, and the time before which it was another."""
     weights: NDArray[np.float64]

@@ -18,7 +18,7 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 
-from toolhone import __version__
+from toolhone import __version__, tokens
 from toolhone.answers import minified
 from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
@@ -29,6 +29,7 @@ from toolhone.server.callers import Context, caller_of, progress_of
 from toolhone.server.definitions import INPUT_SCHEMAS, listing
 from toolhone.server.errors import error_result, protocol_error
 from toolhone.server.native import native_listing
+from toolhone.server.sendable import sendable
 from toolhone.server.sessions import LegacySessions
 from toolhone.server.tools import TOOLS, call_native
 
@@ -98,8 +99,8 @@ class Handlers:
         self._sessions.remember(ctx)
         tools = await anyio.to_thread.run_sync(_listed, gateway)
         text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
-        await anyio.to_thread.run_sync(gateway.listed, caller_of(ctx), text)
-        return types.ListToolsResult(tools=tools)
+        gateway.listed(caller_of(ctx), await anyio.to_thread.run_sync(tokens.count_tokens, text))
+        return sendable(types.ListToolsResult(tools=tools))
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         gateway = await self._app.gateway()
@@ -119,6 +120,7 @@ class Handlers:
         try:
             try:
                 result = await handler(gateway, arguments, caller, progress_of(ctx))
+                result = sendable(result)
                 _account(gateway, caller, params.name, arguments, result)
                 return result
             except ToolhoneError as error:
@@ -149,7 +151,7 @@ class Handlers:
         gateway = await self._app.gateway()
         uri = str(params.uri)
         try:
-            return await resources.read(gateway, uri, caller_of(ctx))
+            return sendable(await resources.read(gateway, uri, caller_of(ctx)))
         except ToolhoneError as error:
             raise protocol_error(error, uri=uri) from error
 
@@ -204,9 +206,7 @@ def _account(
 ) -> None:
     """Note on the caller's receipt what this answer costs its context."""
     text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
-    told: JsonObject = result.structured_content or {}
-    legend = told["tokens"]["legend"] if tool == "find_tools" else 0
-    gateway.exchanged(caller, tool, arguments, text, legend)
+    gateway.exchanged(caller, tool, arguments, text, result.structured_content or {})
 
 
 def build_server(app: App) -> tuple[MCPServer, Handlers]:

@@ -36,23 +36,32 @@ def _native(tool: ToolDefinition) -> types.Tool:
 
 
 def thin(schema: JsonObject) -> JsonObject:
-    """The names of the top level with their plain types, and which are required."""
+    """The names of the top level with their plain types, which are required, and whether there are others."""
     kept: JsonObject = {"type": "object"}
     if properties := cast("JsonObject", schema.get("properties") or {}):
         kept["properties"] = {name: _type_of(part) for name, part in properties.items()}
     if schema.get("required"):
         kept["required"] = schema["required"]
+    if schema.get("additionalProperties") is False:
+        kept["additionalProperties"] = False
     return kept
 
 
 def _type_of(schema: Json) -> JsonObject:
     given: Json = cast("JsonObject", schema).get("type") if isinstance(schema, dict) else None
-    return {} if given is None else {"type": given}
+    if given is None:
+        return {}
+    # Some model APIs refuse arrays that do not say what is in them.
+    return {"type": given, "items": {}} if "array" in given else {"type": given}
 
 
 def _signature(tool: ToolDefinition) -> str | None:
     """What the thin schema does not say; `None` if only JSON can say it."""
-    rendered = render([wire_form(tool)], Level.FULL)
+    # The head line, which is not shown, would carry what the thin schema says.
+    schema = {key: part for key, part in tool.input_schema.items() if key != "$schema"}
+    if schema.get("additionalProperties") is False:
+        del schema["additionalProperties"]
+    rendered = render([{**wire_form(tool), "inputSchema": schema}], Level.FULL)
     if rendered.fallbacks:
         return None
     _, _, body = rendered.blocks[0].partition("\n")

@@ -85,8 +85,8 @@ async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResource
     """
     if uri == STATISTICS:
         return _json(uri, await gateway.statistics(caller=caller))
-    if uri.startswith(WITHIN):
-        text = await gateway.catalog_text(_budget(uri))
+    if uri.startswith(WITHIN) or (uri == CATALOG and gateway.default_budget is not None):
+        text = await gateway.catalog_text(gateway.default_budget or 0 if uri == CATALOG else _budget(uri))
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)]
         )
