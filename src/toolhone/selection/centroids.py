@@ -19,6 +19,9 @@ ALIKE = 0.25
 
 FEWEST_TOOLS = 5
 
+AGAINST_K = 2.0
+"""The credit against a tool at which it counts half."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaughtTask:
