@@ -55,7 +55,9 @@ def test_a_budget_is_kept_by_telling_less(run: Run, registry: Path) -> None:
 
     assert tight["tokens"]["sent"] <= 50 < whole["tokens"]["sent"]
     assert [tool["name"] for tool in tight["tools"]] == [tool["name"] for tool in whole["tools"]]
-    assert {tool["level"] for tool in whole["tools"]} == {"full"} != {tool["level"] for tool in tight["tools"]}
+    assert (
+        {tool["level"] for tool in whole["tools"]} == {"full"} != {tool["level"] for tool in tight["tools"]}
+    )
 
 
 def test_a_pinned_tool_is_shown_whatever_the_task_is(run: Run, registry: Path) -> None:

@@ -8,15 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from toolhone.exceptions import InvalidRequestError, ModelUnavailableError, NotRunningError
-from toolhone.models import Category, ToolDefinition
+from toolhone.models import Category, JsonObject, ToolDefinition
 from toolhone.selection.bundle import DEFAULT_FOLDER, WEIGHTS, load_bundle
 from toolhone.selection.encoder import Encoder
 from toolhone.selection.question import MAX_TOOLS, Selection
@@ -261,6 +262,20 @@ async def test_nothing_is_loaded_before_the_first_question(
         await selector.select("? time")
 
     assert loads == ["loaded"]
+
+
+async def test_numpy_leaves_the_cores_to_the_encoder_while_the_selector_runs(
+    shipped: Encoder, office: list[ToolDefinition]
+) -> None:
+    def threads() -> set[int]:
+        pools = cast("list[JsonObject]", threadpool_info())
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        async with running(lambda: shipped, office) as selector:
+            await selector.wait_indexed()
+            assert threads() == {1}
+        assert threads() == {2}
 
 
 async def test_words_answer_while_vectors_are_computed(

@@ -130,7 +130,7 @@ class Selector:
                 self.learned = await self._load_learned(encoder.name)
             self._encode = lru_cache(maxsize=REMEMBERED_TASKS)(encoder.encode_task)
             self._encoder = encoder
-            with await to_thread.run_sync(products_in_one_thread):
+            with products_in_one_thread():
                 await self._keep_vectors(encoder)
         except ModelUnavailableError as error:
             logger.warning("%s Tools are chosen by words alone.", error.message)
