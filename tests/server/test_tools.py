@@ -169,6 +169,7 @@ async def test_the_text_never_exceeds_the_token_budget_while_one_tool_fits(sessi
         ({"task": "x", "category": "nonsense"}, "core_security"),
         ({"task": "x", "available_tools": []}, "available tools is empty"),
         ({"task": ["x"]}, "task"),
+        ({"task": "x", "budget": 60}, "did you mean 'token_budget'"),
     ],
 )
 async def test_find_tools_refuses_bad_input_clearly(

@@ -1,5 +1,6 @@
 """What each MCP tool of toolhone does with its arguments."""
 
+import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, cast
 
@@ -39,11 +40,25 @@ async def understood(gateway: Gateway, name: str, arguments: JsonObject, caller:
     def checked() -> tuple[JsonObject, Sequence[str]]:
         repaired, repairs = repair_arguments(arguments, schema)
         check_arguments(name, repaired, schema)
+        _refuse_misspelled(name, repaired, schema)
         return repaired, repairs
 
     repaired, repairs = await off_loop_if_large(checked, arguments)
     await gateway.repaired(name, repairs, caller=caller)
     return repaired
+
+
+def _refuse_misspelled(name: str, arguments: JsonObject, schema: JsonObject) -> None:
+    """What is nearly the name of a parameter was meant for it; anything else does no harm.
+
+    Raises:
+        InvalidArgumentsError: One is.
+    """
+    known: JsonObject = schema["properties"]
+    for given in sorted(arguments.keys() - known.keys()):
+        near = difflib.get_close_matches(given, known.keys() - arguments.keys(), n=1)
+        if near:
+            raise InvalidArgumentsError(f"{name} has no parameter {given!r}; did you mean {near[0]!r}?")
 
 
 async def find_tools(
