@@ -41,7 +41,7 @@ WARM = 1.0
 RESERVED_PLACES = 2
 """How many of the tools without use keep the place that their text gives them."""
 
-ALIKE = 0.25
+ALIKE = 0.2
 """The cosine below which a tool's text has nothing to do with a task, so that it has no place to keep. Of
 right tools more than nine in ten are above; the first of a catalog in which nothing fits is mostly below."""
 
