@@ -194,6 +194,7 @@ async def test_describe_tools_gives_whole_definitions_and_names_what_is_missing(
     assert add["outputSchema"]["required"] == ["sum"]
     assert add["annotations"] == {"readOnlyHint": True}
     assert "list_rows" in told["missing"][0]
+    assert told["tokens"]["sent"] < told["tokens"]["as_json"]
 
 
 @pytest.mark.parametrize(

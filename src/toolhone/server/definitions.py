@@ -184,6 +184,11 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
             },
             "preamble": STRING,
             "missing": STRINGS,
+            "tokens": {
+                "type": "object",
+                "properties": {"sent": COUNT, "legend": COUNT, "as_json": COUNT},
+                "required": ["sent", "legend", "as_json"],
+            },
         },
         "required": ["tools"],
     },

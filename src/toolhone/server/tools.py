@@ -4,9 +4,12 @@ import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, cast
 
+import anyio.to_thread
 from mcp import types
 
+from toolhone import tokens
 from toolhone.answers import minified, result_body, result_json, results_text
+from toolhone.compression.rendering import Rendered
 from toolhone.exceptions import InvalidArgumentsError
 from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.repair import repair_arguments
@@ -97,18 +100,26 @@ async def describe_tools(
 ) -> types.CallToolResult:
     given = await understood(gateway, "describe_tools", arguments, caller)
     definitions, missing = await gateway.describe(given["names"], caller=caller)
-    rendered, text = await off_loop_if_large(lambda: described(definitions), definitions)
+
+    def tell() -> tuple[Rendered, str, JsonObject]:
+        rendered, text = described(definitions)
+        text = "\n".join([text, *missing])
+        legend, as_json = tokens.count_tokens(rendered.preamble), sum(map(tokens.count_json, definitions))
+        return rendered, text, {"sent": tokens.count_tokens(text), "legend": legend, "as_json": as_json}
+
+    rendered, text, figures = await anyio.to_thread.run_sync(tell)
     structured: JsonObject = {
         "tools": [
             {"name": told["name"], "signature": block}
             for told, block in zip(definitions, rendered.blocks, strict=True)
-        ]
+        ],
+        "tokens": figures,
     }
     if rendered.preamble:
         structured["preamble"] = rendered.preamble
     if missing:
         structured["missing"] = missing
-    return answer(structured, "\n".join([text, *missing]))
+    return answer(structured, text)
 
 
 async def call_read_tools(
