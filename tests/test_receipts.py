@@ -4,9 +4,9 @@ from toolhone.receipts import MOST_CALLERS, Receipts
 
 
 def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> None:
-    receipts = Receipts()
-    receipts.listed("anna", 400)
-    receipts.listed("anna", 500)
+    receipts = Receipts(len)
+    receipts.listed("anna", "x" * 400)
+    receipts.listed("anna", "x" * 500)
     receipts.compared("anna", 10_500)
     receipts.exchanged("anna", "find_tools", request=20, answer=880, legend=60)
     receipts.exchanged("anna", "find_tools", request=20, answer=780, legend=60)
@@ -31,7 +31,7 @@ def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> 
 
 
 def test_what_tools_were_given_and_answered_is_not_what_toolhone_cost() -> None:
-    receipts = Receipts()
+    receipts = Receipts(len)
     receipts.exchanged("anna", "call_tools", request=50, answer=400, results=420)
     receipts.exchanged("anna", "read_result", request=20, answer=300, results=290)
 
@@ -39,8 +39,8 @@ def test_what_tools_were_given_and_answered_is_not_what_toolhone_cost() -> None:
 
 
 def test_few_small_tools_break_even_at_once() -> None:
-    receipts = Receipts()
-    receipts.listed("ben", 500)
+    receipts = Receipts(len)
+    receipts.listed("ben", "x" * 500)
     receipts.compared("ben", 300)
     receipts.exchanged("ben", "find_tools", request=10, answer=90)
 
@@ -49,15 +49,15 @@ def test_few_small_tools_break_even_at_once() -> None:
 
 
 def test_who_selected_nothing_has_no_break_even() -> None:
-    receipts = Receipts()
-    receipts.listed("carl", 500)
+    receipts = Receipts(len)
+    receipts.listed("carl", "x" * 500)
 
     assert receipts.of("carl").break_even is None
     assert receipts.of("nobody").sent == 0
 
 
 def test_callers_are_apart_and_add_up() -> None:
-    receipts = Receipts()
+    receipts = Receipts(len)
     for number in range(MOST_CALLERS + 5):
         receipts.compared(f"caller {number}", 1000)
         receipts.exchanged(f"caller {number}", "find_tools", request=1, answer=9)
@@ -68,8 +68,8 @@ def test_callers_are_apart_and_add_up() -> None:
 
 
 def test_an_answer_says_what_else_was_paid_and_when_it_would_be_too_much() -> None:
-    receipts = Receipts()
-    receipts.listed("anna", 500)
+    receipts = Receipts(len)
+    receipts.listed("anna", "x" * 500)
     receipts.compared("anna", 10_500)
     receipts.exchanged("anna", "find_tools", request=20, answer=480, legend=60)
     receipts.exchanged("anna", "describe_tools", request=10, answer=290)

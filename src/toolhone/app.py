@@ -179,7 +179,7 @@ class App:
             refusal=standing.refusal,
             on_call=learning.called,
         )
-        receipts = Receipts()
+        receipts = Receipts(tokens.count_tokens)
         finder = Finder(
             catalog=catalog,
             selector=selector,

@@ -226,8 +226,8 @@ class Gateway:
         """The tools that every client is shown beside ours, in a stable order."""
         return self._standing.pinned_for_everyone() if self._native_mode else ()
 
-    def listed(self, caller: Caller, listing: int) -> None:
-        """Note on the caller's receipt how many tokens our own tools/list took."""
+    def listed(self, caller: Caller, listing: str) -> None:
+        """Note on the caller's receipt our own tools/list, given as JSON."""
         self._receipts.listed(caller.principal, listing)
 
     def exchanged(

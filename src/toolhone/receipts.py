@@ -6,6 +6,7 @@ without toolhone, so only what stands around them is what toolhone cost.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Literal, get_args
 
@@ -109,13 +110,22 @@ class Overhead:
 class Receipts:
     """By principal, since this process started. `tokens_saved` is negative where toolhone cost more."""
 
-    def __init__(self) -> None:
+    def __init__(self, count_tokens: Callable[[str], int]) -> None:
+        """Keep a receipt for each caller.
+
+        Args:
+            count_tokens: Counts listings when a receipt is read, not when they are given: a client that only
+                asks what there is should not cost the memory of the vocabulary.
+        """
+        self._count = count_tokens
         self._by_principal: OrderedDict[str, Receipt] = OrderedDict()
         self._older = Receipt()
+        self._listings: dict[str, str] = {}
 
-    def listed(self, principal: str, tokens: int) -> None:
-        """The caller got our own listing of so many tokens."""
-        self._of(principal).listing = tokens
+    def listed(self, principal: str, listing: str) -> None:
+        """The caller got this listing of ours."""
+        self._of(principal)
+        self._listings[principal] = listing
 
     def exchanged(
         self,
@@ -149,19 +159,32 @@ class Receipts:
 
     def of(self, principal: str) -> Receipt:
         """What this caller got so far."""
+        self._count_listings()
         return self._by_principal.get(principal) or Receipt()
 
     def total(self) -> Receipt:
         """Of all callers."""
+        self._count_listings()
         total = Receipt()
         for receipt in (self._older, *self._by_principal.values()):
             total.add(receipt)
         return total
 
+    def _count_listings(self) -> None:
+        counted: dict[str, int] = {}
+        for principal, listing in self._listings.items():
+            if listing not in counted:
+                counted[listing] = self._count(listing)
+            self._of(principal).listing = counted[listing]
+        self._listings.clear()
+
     def _of(self, principal: str) -> Receipt:
         if principal not in self._by_principal:
             self._by_principal[principal] = Receipt()
             if len(self._by_principal) > MOST_CALLERS:
-                self._older.add(self._by_principal.popitem(last=False)[1])
+                oldest, receipt = self._by_principal.popitem(last=False)
+                if (listing := self._listings.pop(oldest, None)) is not None:
+                    receipt.listing = self._count(listing)
+                self._older.add(receipt)
         self._by_principal.move_to_end(principal)
         return self._by_principal[principal]

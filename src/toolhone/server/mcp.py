@@ -18,7 +18,7 @@ from mcp.server.subscriptions import (
     ToolsListChanged,
 )
 
-from toolhone import __version__, tokens
+from toolhone import __version__
 from toolhone.answers import minified
 from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
@@ -99,7 +99,7 @@ class Handlers:
         self._sessions.remember(ctx)
         tools = await anyio.to_thread.run_sync(_listed, gateway)
         text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
-        gateway.listed(caller_of(ctx), await anyio.to_thread.run_sync(tokens.count_tokens, text))
+        gateway.listed(caller_of(ctx), text)
         return sendable(types.ListToolsResult(tools=tools))
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
