@@ -7,7 +7,7 @@ from mcp.types import Tool
 from rich.console import Console
 from rich.table import Table
 
-from toolhone.answers import minified
+from toolhone.json_values import minified
 from toolhone.models import ToolDefinition
 from toolhone.server.definitions import listing
 from toolhone.tokens import TOKENIZER, count_tokens

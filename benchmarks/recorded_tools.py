@@ -10,7 +10,7 @@ from pathlib import Path
 
 from figures import ROOT
 
-from toolhone.answers import minified
+from toolhone.json_values import minified
 from toolhone.models import JsonObject
 from toolhone.tokens import count_tokens
 

@@ -18,9 +18,9 @@ from recorded_tools import serving
 from same_definitions import same
 from session_traffic import Paid, Session
 
-from toolhone.answers import minified
 from toolhone.app import open_app
 from toolhone.compression.tables import decode_result, encode_result
+from toolhone.json_values import minified
 from toolhone.models import Json, JsonObject
 from toolhone.server.mcp import build_server
 from toolhone.settings import Settings

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import anyio
 from mcp import Client, types
 
-from toolhone.answers import minified
+from toolhone.json_values import minified
 from toolhone.models import Json, JsonObject
 from toolhone.tokens import count_tokens
 

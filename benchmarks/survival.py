@@ -34,11 +34,11 @@ from model_calls import EndpointFailedError, Judgement, ask, judged
 from rich.console import Console
 from rich.table import Table
 
-from toolhone.answers import minified
 from toolhone.compression.levels import Level
 from toolhone.compression.rendering import render
 from toolhone.evaluation.intervals import Interval, bootstrap_mean, paired_difference
 from toolhone.evaluation.query_sets import LabelledQuery, read_labelled_queries
+from toolhone.json_values import minified
 from toolhone.models import JsonObject
 from toolhone.tokens import count_tokens
 

@@ -1,6 +1,6 @@
 """Receipts add up what each caller got, and say when toolhone would have cost more than all schemas."""
 
-from toolhone.receipts import MOST_CALLERS, Receipts
+from toolhone.receipts import MOST_CALLERS, Exchanges, Receipts
 
 
 def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> None:
@@ -8,9 +8,9 @@ def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> 
     receipts.listed("anna", "x" * 400)
     receipts.listed("anna", "x" * 500)
     receipts.compared("anna", 10_500)
-    receipts.exchanged("anna", "find_tools", request=20, answer=880, legend=60)
-    receipts.exchanged("anna", "find_tools", request=20, answer=780, legend=60)
-    receipts.exchanged("anna", "describe_tools", request=10, answer=290)
+    receipts.exchanged("anna", "find_tools", Exchanges(count=1, requests=20, answers=880, legends=60))
+    receipts.exchanged("anna", "find_tools", Exchanges(count=1, requests=20, answers=780, legends=60))
+    receipts.exchanged("anna", "describe_tools", Exchanges(count=1, requests=10, answers=290))
 
     told = receipts.of("anna").as_json()
 
@@ -32,8 +32,8 @@ def test_a_receipt_says_what_was_sent_and_what_all_schemas_would_have_cost() -> 
 
 def test_what_tools_were_given_and_answered_is_not_what_toolhone_cost() -> None:
     receipts = Receipts(len)
-    receipts.exchanged("anna", "call_tools", request=50, answer=400, results=420)
-    receipts.exchanged("anna", "read_result", request=20, answer=300, results=290)
+    receipts.exchanged("anna", "call_tools", Exchanges(count=1, requests=50, answers=400, results=420))
+    receipts.exchanged("anna", "read_result", Exchanges(count=1, requests=20, answers=300, results=290))
 
     assert receipts.of("anna").sent == 60
 
@@ -42,7 +42,7 @@ def test_few_small_tools_break_even_at_once() -> None:
     receipts = Receipts(len)
     receipts.listed("ben", "x" * 500)
     receipts.compared("ben", 300)
-    receipts.exchanged("ben", "find_tools", request=10, answer=90)
+    receipts.exchanged("ben", "find_tools", Exchanges(count=1, requests=10, answers=90))
 
     assert receipts.of("ben").as_json()["tokens_saved"] == -300
     assert receipts.of("ben").break_even == 0
@@ -60,7 +60,7 @@ def test_callers_are_apart_and_add_up() -> None:
     receipts = Receipts(len)
     for number in range(MOST_CALLERS + 5):
         receipts.compared(f"caller {number}", 1000)
-        receipts.exchanged(f"caller {number}", "find_tools", request=1, answer=9)
+        receipts.exchanged(f"caller {number}", "find_tools", Exchanges(count=1, requests=1, answers=9))
 
     assert receipts.of("caller 7").sent == 10
     assert receipts.total().sent == 10 * (MOST_CALLERS + 5)
@@ -71,9 +71,9 @@ def test_an_answer_says_what_else_was_paid_and_when_it_would_be_too_much() -> No
     receipts = Receipts(len)
     receipts.listed("anna", "x" * 500)
     receipts.compared("anna", 10_500)
-    receipts.exchanged("anna", "find_tools", request=20, answer=480, legend=60)
-    receipts.exchanged("anna", "describe_tools", request=10, answer=290)
-    receipts.exchanged("anna", "read_result", request=10, answer=90)
+    receipts.exchanged("anna", "find_tools", Exchanges(count=1, requests=20, answers=480, legends=60))
+    receipts.exchanged("anna", "describe_tools", Exchanges(count=1, requests=10, answers=290))
+    receipts.exchanged("anna", "read_result", Exchanges(count=1, requests=10, answers=90))
 
     overhead = receipts.overhead("anna", answer=1100)
 

@@ -1,14 +1,10 @@
 """How answers read: the text forms of what toolhone tells an agent. Pure."""
 
-import json
 from collections.abc import Sequence
 
 from toolhone.execution.presentation import body_text
-from toolhone.models import CallResult, Json, JsonObject, ToolDefinition
-
-
-def minified(value: Json) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+from toolhone.json_values import minified
+from toolhone.models import CallResult, JsonObject, ToolDefinition
 
 
 def wire_form(tool: ToolDefinition) -> JsonObject:

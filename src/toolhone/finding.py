@@ -181,7 +181,8 @@ class Finder:
         budget = token_budget if token_budget is not None else self._default_budget
 
         def describe() -> tuple[Told, int, int]:
-            said = tell(to_tell, kept_for(budget, self._margin), tokens.count_tokens)
+            room = None if budget is None else kept_for(budget, self._margin)
+            said = tell(to_tell, room, tokens.count_tokens)
             return said, tokens.count_tokens(said.preamble), self._tokens_of_all()
 
         if tokens.is_loaded() and self._counted is self._catalog.tools():
@@ -253,9 +254,9 @@ class Finder:
         return self._tokens_of_counted
 
 
-def kept_for(budget: int | None, margin: float) -> int | None:
+def kept_for(budget: int, margin: float) -> int:
     """The budget in o200k tokens for a tokenizer that may count so much more."""
-    return None if budget is None else int(budget / (1.0 + margin))
+    return int(budget / (1.0 + margin))
 
 
 def finding(

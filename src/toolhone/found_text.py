@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from toolhone.answers import wire_form
-from toolhone.compression.budget import within
+from toolhone.compression.budget import Fitted, within
 from toolhone.compression.levels import Level
 from toolhone.compression.rendering import Rendered, render
 from toolhone.models import JsonObject, ToolDefinition
@@ -124,25 +124,16 @@ def tell(finding: Finding, budget: int | None, count: Callable[[str], int]) -> T
         Level.INDEX if finding.nothing_fits and not found.pinned else Level.FULL for found in finding.tools
     ]
     relevance = [1.0 if found.pinned else found.fits for found in finding.tools]
-    for notices, left_out in (
-        (finding.notices, finding.left_out),
-        ((), finding.left_out),
-        ((), ()),
-    ):
+    for notices, left_out in ((finding.notices, finding.left_out), ((), finding.left_out), ((), ())):
+        after = _after(left_out, notices)
 
-        def compose(
-            rendered: Rendered,
-            levels: Sequence[Level],
-            after: Sequence[str] = _after(left_out, notices),
-        ) -> str:
+        def compose(rendered: Rendered, after: Sequence[str] = after) -> str:
             return "\n".join([*_before(finding, rendered), *after])
 
         fitted = within(tools, budget, relevance=relevance, count=count, most=most, compose=compose)
         if fitted is not None:
             rendered = fitted.rendered
-            roster, text = _with_roster(
-                finding, fitted.text, rendered, _after(left_out, notices), budget, count
-            )
+            roster, text, tokens = _with_roster(finding, fitted, after, budget, count)
             return Told(
                 tools=tuple(finding.tools),
                 levels=fitted.levels,
@@ -152,7 +143,7 @@ def tell(finding: Finding, budget: int | None, count: Callable[[str], int]) -> T
                 left_out=tuple(left_out),
                 notices=tuple(notices),
                 text=text,
-                tokens=count(text),
+                tokens=tokens,
             )
     assert budget is not None
     text = by_server([found.definition for found in finding.tools], budget, count)
@@ -227,20 +218,21 @@ def _after(left_out: Sequence[LeftOut], notices: Sequence[str]) -> list[str]:
 
 def _with_roster(
     finding: Finding,
-    text: str,
-    rendered: Rendered,
+    fitted: Fitted,
     after: Sequence[str],
     budget: int | None,
     count: Callable[[str], int],
-) -> tuple[tuple[str, ...], str]:
-    """With as many further names as the budget, and what they are worth, allow."""
+) -> tuple[tuple[str, ...], str, int]:
+    """As many further names as the budget, and what they are worth, allow; the text with them, its tokens."""
+    before = _before(finding, fitted.rendered) if finding.roster else []
     for named in range(len(finding.roster), 0, -1):
         next_ = ", ".join(finding.roster[:named])
         if count(next_) <= ROSTER_TOKENS:
-            longer = "\n".join([*_before(finding, rendered), f"Next: {next_}", *after])
-            if budget is None or count(longer) <= budget:
-                return tuple(finding.roster[:named]), longer
-    return (), text
+            longer = "\n".join([*before, f"Next: {next_}", *after])
+            tokens = count(longer)
+            if budget is None or tokens <= budget:
+                return tuple(finding.roster[:named]), longer, tokens
+    return (), fitted.text, fitted.tokens
 
 
 def _verdict(finding: Finding) -> str:

@@ -10,16 +10,17 @@ from typing import cast
 import anyio.to_thread
 
 from toolhone import tokens
-from toolhone.answers import definition_json, minified
+from toolhone.answers import definition_json
 from toolhone.audit import AuditLog, new_event
 from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
 from toolhone.execution.executor import Executor
 from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
-from toolhone.finding import Finder
+from toolhone.finding import Finder, kept_for
 from toolhone.found_text import catalog_text
 from toolhone.identifiers import new_id
+from toolhone.json_values import minified
 from toolhone.models import (
     Caller,
     CallResult,
@@ -29,7 +30,7 @@ from toolhone.models import (
     ProgressReporter,
     ToolDefinition,
 )
-from toolhone.receipts import OPERATIONS, Receipts
+from toolhone.receipts import OPERATIONS, Exchanges, Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.selection.selector import Selector
 from toolhone.standing import Standing
@@ -141,7 +142,7 @@ class Gateway:
 
     async def catalog_text(self, budget: int) -> str:
         """Every tool in at most so many tokens; the same for every caller as long as the catalog is."""
-        tools, budget = self.catalog.tools(), int(budget / (1.0 + self._margin))
+        tools, budget = self.catalog.tools(), kept_for(budget, self._margin)
         if self._told is None or self._told[:2] != (tools, budget):
             text = await anyio.to_thread.run_sync(catalog_text, tools, budget, tokens.count_tokens)
             self._told = tools, budget, text
@@ -230,20 +231,29 @@ class Gateway:
         """Note on the caller's receipt our own tools/list, given as JSON."""
         self._receipts.listed(caller.principal, listing)
 
-    def exchanged(
+    async def exchanged(
         self, caller: Caller, tool: str, arguments: JsonObject, answer: str, structured: JsonObject
     ) -> None:
         """Note on the caller's receipt what one of our tools was asked and answered."""
-        for operation in OPERATIONS:
-            if tool == operation:
-                self._receipts.exchanged(
-                    caller.principal,
-                    operation,
-                    request=tokens.count_json(arguments),
-                    answer=tokens.count_tokens(answer),
-                    legend=tokens.count_tokens(structured.get("preamble", "")),
-                    results=_tokens_of_results(structured),
-                )
+        if tool not in OPERATIONS:
+            return
+
+        def counted() -> Exchanges:
+            # What finds or describes has counted its own answer.
+            figures: JsonObject = structured.get("tokens", {})
+            return Exchanges(
+                count=1,
+                requests=tokens.count_json(arguments),
+                answers=figures["sent"] if figures else tokens.count_tokens(answer),
+                legends=figures.get("legend", 0),
+                results=_tokens_of_results(structured),
+            )
+
+        if tokens.is_loaded():
+            exchange = await off_loop_if_large(counted, structured)
+        else:
+            exchange = await anyio.to_thread.run_sync(counted)
+        self._receipts.exchanged(caller.principal, tool, exchange)
 
     async def statistics(self, *, caller: Caller) -> JsonObject:
         """Calls, receipts and state, in numbers."""

@@ -28,6 +28,7 @@ class Exchanges:
     requests: int = 0
     """Tokens of the arguments, which the model wrote."""
     answers: int = 0
+    """Tokens of the text that the model read."""
     legends: int = 0
     """Of the answers: what explains the form of signatures, and what they share."""
     results: int = 0
@@ -127,18 +128,9 @@ class Receipts:
         self._of(principal)
         self._listings[principal] = listing
 
-    def exchanged(
-        self,
-        principal: str,
-        operation: Operation,
-        *,
-        request: int,
-        answer: int,
-        legend: int = 0,
-        results: int = 0,
-    ) -> None:
-        """The caller asked something and was answered. All in tokens; legend and results are parts of it."""
-        self._of(principal).exchanges[operation].add(Exchanges(1, request, answer, legend, results))
+    def exchanged(self, principal: str, operation: Operation, exchange: Exchanges) -> None:
+        """The caller asked something and was answered."""
+        self._of(principal).exchanges[operation].add(exchange)
 
     def compared(self, principal: str, all_schemas: int) -> None:
         """So many tokens would have told this caller about every tool there is now."""

@@ -7,13 +7,13 @@ special token, and refuses a million characters or more. The package is pinned t
 """
 
 import importlib.util
-import json
 import sys
 import threading
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, cast
 
+from toolhone.json_values import minified, well_formed
 from toolhone.models import Json, ToolDefinition
 
 if TYPE_CHECKING:
@@ -65,24 +65,19 @@ def count_tokens(text: str) -> int:
     try:
         return tokenizer.count(text)
     except UnicodeEncodeError:
-        # A lone surrogate has no UTF-8; pairs become the character they stand for, the rest U+FFFD.
-        return tokenizer.count(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        return tokenizer.count(well_formed(text))
 
 
 def count_json(value: Json) -> int:
     """The number of tokens of `value` as minified JSON."""
-    return count_tokens(_minified(value))
+    return count_tokens(minified(value))
 
 
 def tool_listing(tools: Sequence[ToolDefinition]) -> str:
     """The tools as a client passes them all on to a model: what every saving is compared with."""
-    return _minified(
+    return minified(
         [
             {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
             for tool in tools
         ]
     )
-
-
-def _minified(value: Json) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.execution.envelope import Envelope, read_calls
-from toolhone.execution.json_values import is_array, is_object
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject
 
 SCHEMAS: dict[str, JsonObject] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from toolhone.execution import executor, links, recording
-from toolhone.execution.json_values import is_large
+from toolhone.json_values import is_large
 from toolhone.models import EventKind, Json, JsonObject, OutputValidation, ToolOutput
 
 if TYPE_CHECKING:

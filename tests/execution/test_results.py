@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError, ToolFailedError, UnknownHandleError
-from toolhone.execution.json_values import minified
 from toolhone.execution.pages import page_of
 from toolhone.execution.preview import exceeds, shrink, size_of
+from toolhone.json_values import minified
 from toolhone.models import Caller, Json, JsonObject, ToolOutput
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import click
 from toolhone.answers import result_json
 from toolhone.cli.options import as_json, note, places, print_json, run, running, settings_of
 from toolhone.cli.plain import harmless
-from toolhone.execution.json_values import is_object, parse_json
+from toolhone.json_values import is_object, parse_json
 from toolhone.models import LOCAL_CALLER, CallResult, Json, JsonObject
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]

@@ -27,7 +27,7 @@ MOST_COSTS = 20_000
 
 _alone: dict[tuple[bytes, Level, Callable[[str], int]], int] = {}
 
-Compose = Callable[[Rendered, Sequence[Level]], str]
+Compose = Callable[[Rendered], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def within(
 
     def fitted(levels: Sequence[Level]) -> Fitted:
         rendered = render_each(tools, levels)
-        text = compose(rendered, levels) if compose is not None else rendered.text
+        text = compose(rendered) if compose is not None else rendered.text
         return Fitted(rendered=rendered, levels=tuple(levels), text=text, tokens=count(text))
 
     whole = fitted(most)

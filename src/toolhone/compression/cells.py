@@ -6,9 +6,10 @@ Nothing spelled here contains a tab or a line break, which part cells and rows.
 
 import json
 import re
-from typing import Final, TypeGuard
+from typing import Final
 
-from toolhone.models import Json, JsonObject
+from toolhone.json_values import minified
+from toolhone.models import Json
 
 Path = tuple[str, ...]
 """The keys that lead to a value inside a row."""
@@ -33,19 +34,6 @@ _ESCAPED = re.compile(r"[\\{}\x00-\x1f\x7f\x85\u2028\u2029]")
 
 class UnreadableTableError(ValueError):
     """The text is not what the encoder writes."""
-
-
-def is_object(value: Json) -> TypeGuard[JsonObject]:
-    return isinstance(value, dict)
-
-
-def is_array(value: Json) -> TypeGuard[list[Json]]:
-    return isinstance(value, list)
-
-
-def minified(value: Json) -> str:
-    """The JSON spelling that everything here is compared with."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def cell_of(value: Json, *, text: bool = False) -> str:

@@ -13,17 +13,8 @@ Nested objects become dotted columns. A column is one of
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from toolhone.compression.cells import (
-    MISSING,
-    Missing,
-    Path,
-    cell_of,
-    is_array,
-    is_object,
-    minified,
-    name_of,
-    template_text,
-)
+from toolhone.compression.cells import MISSING, Missing, Path, cell_of, name_of, template_text
+from toolhone.json_values import is_array, is_object, minified
 from toolhone.models import Json, JsonObject, canonical_json
 
 Count = Callable[[str], int]

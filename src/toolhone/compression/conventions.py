@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from toolhone.compression import notation
-from toolhone.models import Json, JsonObject
+from toolhone.models import Json, JsonObject, canonical_json
 
 _LEAD = "defaults:"
 
@@ -116,7 +116,7 @@ def has_derived_titles(schema: JsonObject) -> bool:
     parts = [part for part, _ in _subschemas(schema)]
     if not any(isinstance(part.get("title"), str) for part in parts):
         return False
-    return notation.canonical(with_titles(without_titles(schema))) == notation.canonical(schema)
+    return canonical_json(with_titles(without_titles(schema))) == canonical_json(schema)
 
 
 def without_titles(schema: JsonObject) -> JsonObject:

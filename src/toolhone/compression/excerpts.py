@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from toolhone.compression.cells import Path, is_array, is_object, minified
+from toolhone.compression.cells import Path
 from toolhone.compression.columns import flattened
+from toolhone.json_values import is_array, is_object, minified
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import tokens_of
 
 _NAMED = 12
 """Fields that are named in what is said of an excerpt."""
@@ -181,7 +183,7 @@ def place_of_rows(value: Json) -> str | None:
 
 def _steps(name: str) -> Steps:
     if name.startswith("/"):
-        return tuple(part.replace("~1", "/").replace("~0", "~") for part in name[1:].split("/"))
+        return tuple(tokens_of(name))
     return tuple(name.split("."))
 
 

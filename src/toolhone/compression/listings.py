@@ -14,14 +14,13 @@ from toolhone.compression.cells import (
     Missing,
     UnreadableTableError,
     cell_of,
-    is_array,
-    is_object,
     json_at,
     name_of,
     path_at,
     value_of,
 )
 from toolhone.compression.columns import cell_json, key_of
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject
 
 _FEWEST_PATHS = 4

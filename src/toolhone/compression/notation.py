@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from toolhone import json_values
 from toolhone.models import Json
 
 TYPE_WORDS: Mapping[str, str] = MappingProxyType(
@@ -91,15 +92,10 @@ TEXT_REFERENCE = re.compile(r"\\([0-9]{1,6})")
 
 def minified(value: Json) -> str:
     """`value` as JSON on one line, without a character that is unsafe in a line of text."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json_values.minified(value)
     if UNSAFE.search(text) is None:
         return text
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True).replace("\x7f", "\\u007f")
-
-
-def canonical(value: Json) -> str:
-    """The same text for the same JSON value only: 1, 1.0 and true differ, key order does not count."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def written_name(name: str) -> str:

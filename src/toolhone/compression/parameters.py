@@ -12,6 +12,7 @@ from toolhone.compression.purposes import first_sentence
 from toolhone.compression.reducing import without_prose
 from toolhone.compression.signatures import depth
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import tokens_of
 
 CUT = " …"
 """Ends a signature that is not whole."""
@@ -84,8 +85,7 @@ def _pointed(root: JsonObject, target: str) -> Json:
     if not target.startswith("#/"):
         return None
     found: Json = root
-    for step in unquote(target[2:]).split("/"):
-        key = step.replace("~1", "/").replace("~0", "~")
+    for key in tokens_of(unquote(target[1:])):
         if isinstance(found, dict):
             found = cast("JsonObject", found).get(key)
         elif (

@@ -4,7 +4,8 @@ Pure."""
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from toolhone.compression.cells import Missing, Path, is_array, is_object
+from toolhone.compression.cells import Missing, Path
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject, canonical_json
 
 _DEEPEST = 4

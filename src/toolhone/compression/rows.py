@@ -8,13 +8,13 @@ from toolhone.compression.cells import (
     Missing,
     Path,
     UnreadableTableError,
-    is_object,
     json_at,
     path_at,
     template_parts,
     value_of,
 )
 from toolhone.compression.columns import text_of
+from toolhone.json_values import is_object
 from toolhone.models import Json, JsonObject
 
 

@@ -7,12 +7,11 @@ from typing import NoReturn, cast
 
 from toolhone.compression.conventions import Conventions, find_conventions
 from toolhone.compression.definitions import Block, DefinitionWriter, raw_block
-from toolhone.compression.notation import canonical
 from toolhone.compression.parts import Parts
 from toolhone.compression.reading import SignatureReader
 from toolhone.compression.writing import Written, assemble
 from toolhone.exceptions import SignatureError
-from toolhone.models import Json, JsonObject
+from toolhone.models import Json, JsonObject, canonical_json
 
 DEEPEST = 200
 """Levels of nested objects and lists in a definition; deeper ones are refused."""
@@ -100,7 +99,7 @@ def checked(tool: JsonObject) -> str:
             f"The tool {_named(tool)} nests deeper than {DEEPEST} levels. Flatten its schema."
         )
     try:
-        return canonical(tool)
+        return canonical_json(tool)
     except (TypeError, ValueError) as exc:
         raise SignatureError(f"The definition of the tool {_named(tool)} is not JSON: {exc}.") from exc
 
@@ -148,7 +147,7 @@ def _reads_back(reader: SignatureReader, block: str, wanted: str) -> bool:
     if any(line.startswith("## ") for _, line in lines[1:]):
         return False
     try:
-        return canonical(reader.block(lines)) == wanted
+        return canonical_json(reader.block(lines)) == wanted
     except (SignatureError, RecursionError):
         return False
 

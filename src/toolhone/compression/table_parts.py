@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from toolhone.compression import listings
-from toolhone.compression.cells import UnreadableTableError, is_array, is_object, value_of
+from toolhone.compression.cells import UnreadableTableError, value_of
 from toolhone.compression.rows import RowReader, nested, read_head
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject
 
 DEEPEST = 24

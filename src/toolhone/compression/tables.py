@@ -25,11 +25,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from toolhone.compression import listings
-from toolhone.compression.cells import UnreadableTableError, cell_of, is_array, is_object, minified
+from toolhone.compression.cells import UnreadableTableError, cell_of
 from toolhone.compression.columns import Column, columns_of, plain
 from toolhone.compression.compaction import compact, single
 from toolhone.compression.references import Pools, pools_of
 from toolhone.compression.table_parts import DEEPEST, HOLE, ROW, ROW_IN_LIST, indented, read_document
+from toolhone.json_values import is_array, is_object, minified
 from toolhone.models import Json, JsonObject, canonical_json
 
 Count = Callable[[str], int]

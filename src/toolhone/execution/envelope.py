@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from toolhone.exceptions import InvalidArgumentsError, InvalidRequestError, ToolhoneError
-from toolhone.execution.json_values import is_array, is_object, minified, parse_json
 from toolhone.execution.repair import NAME_KEYS, WRAPPERS
+from toolhone.json_values import is_array, is_object, minified, parse_json
 from toolhone.models import Excerpt, Json, JsonObject
 
 SchemaOf: TypeAlias = Callable[[str], JsonObject | None]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from toolhone.compression.tables import SMALLEST, encode_result
-from toolhone.execution.json_values import minified, parse_json
+from toolhone.json_values import minified, parse_json
 from toolhone.models import Json
 
 _BRIEF = 120

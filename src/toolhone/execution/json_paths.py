@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 
 from toolhone.exceptions import InvalidRequestError
-from toolhone.execution.json_values import is_array, is_object
-from toolhone.execution.pointers import follow, pointer
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json
+from toolhone.pointers import follow, pointer
 
 _STEP = re.compile(
     r"\.?(?P<name>[^.\[\]'\"*$\s/]+)|\[(?P<index>\d{1,15})\]|\.?(?P<all>\[\*\]|\*)"

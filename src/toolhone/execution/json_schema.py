@@ -18,7 +18,7 @@ from referencing.exceptions import Unresolvable
 
 from toolhone.exceptions import UnusableSchemaError
 from toolhone.execution import patterns
-from toolhone.execution.json_values import is_object
+from toolhone.json_values import is_object
 from toolhone.models import Json, JsonObject
 
 UNUSABLE = (Unresolvable, re.error, RecursionError, TypeError, ValueError, KeyError, AttributeError)

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from toolhone.execution.json_values import encoded, minified
+from toolhone.json_values import encoded, minified
 from toolhone.models import Json, ToolCall, canonical_json
 
 HANDLE_TOKENS = 24

@@ -15,7 +15,6 @@ from toolhone.exceptions import (
     UnusableSchemaError,
 )
 from toolhone.execution.chain import Invoke, Link, definition_of
-from toolhone.execution.json_values import minified
 from toolhone.execution.offloading import off_loop_if_large
 from toolhone.execution.plan import count_references
 from toolhone.execution.preview import exceeds
@@ -26,6 +25,7 @@ from toolhone.execution.validation import (
     invalid_arguments,
     listed,
 )
+from toolhone.json_values import minified
 from toolhone.models import JsonObject, OutputValidation, ToolCall, ToolDefinition, ToolOutput
 
 Compact: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[ToolOutput]]

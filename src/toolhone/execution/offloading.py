@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import anyio.to_thread
 
-from toolhone.execution.json_values import is_large
+from toolhone.json_values import is_large
 from toolhone.models import Json, ToolOutput
 
 T = TypeVar("T")

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from toolhone.compression.excerpts import excerpt, place_of_rows
 from toolhone.exceptions import InvalidRequestError
 from toolhone.execution.json_paths import found_at
-from toolhone.execution.json_values import is_array, minified
-from toolhone.execution.pointers import pointer
 from toolhone.execution.preview import fitting_characters, fitting_rows, size_of
+from toolhone.json_values import is_array, minified
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import pointer
 
 
 def page_of(

@@ -5,7 +5,7 @@ all parameters are optional too, a misspelled or nested call is valid, and the t
 been given nothing.
 """
 
-from toolhone.execution.json_values import is_array, is_object
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject
 
 _SAYS_MORE = {"additionalProperties", "unevaluatedProperties", "patternProperties", "$ref", "$dynamicRef"}

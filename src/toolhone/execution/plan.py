@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from toolhone.exceptions import InvalidPlanError, InvalidRequestError, ReferenceFailedError
-from toolhone.execution.json_values import is_array, is_object, minified, parse_json
-from toolhone.execution.pointers import follow, tokens_of
+from toolhone.json_values import is_array, is_object, minified, parse_json
 from toolhone.models import Json, JsonObject, ToolOutput
+from toolhone.pointers import follow, tokens_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from toolhone.exceptions import ToolFailedError, ToolhoneError
-from toolhone.execution.json_values import is_object, minified, parse_json
+from toolhone.json_values import is_object, minified, parse_json
 from toolhone.models import ErrorInfo, Json, JsonObject, ToolOutput
 
 

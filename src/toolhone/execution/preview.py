@@ -9,9 +9,9 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from toolhone.compression.excerpts import Fits, slim_rows
-from toolhone.execution.json_values import encoded, is_array, is_object, minified
-from toolhone.execution.pointers import pointer
+from toolhone.json_values import encoded, is_array, is_object, minified
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import pointer
 
 _DEEPEST = 8
 _ENOUGH_ROWS = 3

@@ -13,10 +13,10 @@ import anyio
 
 from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.chain import Invoke, Link
-from toolhone.execution.json_values import minified
 from toolhone.execution.metering import TokenMeter
 from toolhone.execution.offloading import off_loop_if_large, parts_of
 from toolhone.execution.presentation import body_text, error_info, failure_info, is_binary, present
+from toolhone.json_values import minified
 from toolhone.models import AuditEvent, ErrorInfo, EventKind, Json, JsonObject, ToolCall, ToolOutput
 
 logger = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ import re
 from collections.abc import Collection, Iterator
 
 from toolhone.exceptions import UnusableSchemaError
-from toolhone.execution.json_values import is_array, is_object, parse_json
 from toolhone.execution.parameters import names_none
-from toolhone.execution.pointers import pointer
 from toolhone.execution.validation import Path, matches, type_mismatches
+from toolhone.json_values import is_array, is_object, parse_json
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import pointer
 
 WRAPPERS = ("arguments", "parameters", "args", "input", "params")
 """Keys under which callers nest the arguments, one time too many."""

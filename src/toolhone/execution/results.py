@@ -16,11 +16,11 @@ import anyio.to_thread
 
 from toolhone.compression.excerpts import Excerpted, excerpt
 from toolhone.execution.few_tokens import in_few_tokens, is_brief
-from toolhone.execution.json_values import encoded, is_array, is_object, minified, parse_json
 from toolhone.execution.last_answers import HANDLE_TOKENS, LastAnswers, digest_of, unchanged_since
 from toolhone.execution.pages import page_of
 from toolhone.execution.presentation import is_binary, present
 from toolhone.execution.preview import error_size, exceeds, shrink
+from toolhone.json_values import encoded, is_array, is_object, minified, parse_json
 from toolhone.models import Excerpt, Json, JsonObject, ToolCall, ToolOutput
 from toolhone.stores import ResultStore, StoredResult
 
@@ -268,15 +268,14 @@ class ResultKeeper:
             value = wanted.value
             phrases.append(wanted.said)
         if exceeds(value, most):
+            # JSON in a text stays JSON, whose escapes count only in structured content, not for a model.
+            parts = parsed_parts(value)
+            told = value if parts is None else parts
+            wished = ERROR_BYTES if output.is_error else self._preview_bytes + error_size(told)
             # Room for the notice, which is part of what the client gets.
-            wished = (
-                ERROR_BYTES
-                if output.is_error
-                else self._preview_bytes + error_size(parsed_parts(value) or value)
-            )
             room = min(max(most - 256, most // 2), wished)
-            prefix = "/result" if large else ""
-            value, cuts = _shrunk(value, room, prefix)
+            shrunk, cuts = shrink(told, room, prefix="/result" if large else "")
+            value = shrunk if parts is None else minified(shrunk)
             phrases.extend(cuts)
         phrases.extend(
             f"{_media_of(output.content[index])} is not shown, it is at '/content/{index}'"
@@ -311,15 +310,6 @@ def excerpted(value: Json, wanted: Excerpt) -> Excerpted | None:
     if not part.said:
         return None
     return part if parts is None else Excerpted(minified(part.value), part.said)
-
-
-def _shrunk(value: Json, room: int, prefix: str) -> tuple[Json, list[str]]:
-    parts = parsed_parts(value)
-    if parts is None:
-        return shrink(value, room, prefix=prefix)
-    # JSON in a text stays JSON, whose escapes count only in structured content, as they do not for a model.
-    shrunk, phrases = shrink(parts, room, prefix=prefix)
-    return minified(shrunk), phrases
 
 
 def parsed_parts(value: Json) -> Json:

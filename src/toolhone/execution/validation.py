@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from toolhone.compression.parameters import CUT, parameter_line
 from toolhone.exceptions import InvalidArgumentsError, UnusableSchemaError
-from toolhone.execution.json_values import is_object, minified
 from toolhone.execution.parameters import names_none
 from toolhone.execution.patterns import bounded_together
-from toolhone.execution.pointers import pointer
+from toolhone.json_values import is_object, minified
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import pointer
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

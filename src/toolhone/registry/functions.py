@@ -17,10 +17,11 @@ from toolhone.models import (
     ToolDefinition,
     ToolOutput,
 )
+from toolhone.pointers import pointer
 from toolhone.registry.listeners import Listeners
 from toolhone.registry.openai_schema import definition_from_schema as definition_from_schema
 from toolhone.registry.python_handler import FunctionCaller, ToolFunction
-from toolhone.registry.schema_checks import form_issues, pointer
+from toolhone.registry.schema_checks import form_issues
 from toolhone.registry.signatures import derive
 
 _F = TypeVar("_F", bound=Callable[..., object])
@@ -204,7 +205,7 @@ class _Registered:
             model = self._arguments.model_validate(arguments)
         except ValidationError as exc:
             details = "; ".join(
-                f"{pointer(*error['loc']) or '/'}: {error['msg']}"
+                f"{pointer(error['loc']) or '/'}: {error['msg']}"
                 for error in exc.errors(include_url=False, include_context=False, include_input=False)
             )
             raise InvalidArgumentsError(

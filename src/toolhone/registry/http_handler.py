@@ -10,10 +10,11 @@ from urllib.parse import quote, urlencode
 from toolhone import __version__
 from toolhone.exceptions import ConfigurationError, InvalidArgumentsError, ToolFailedError
 from toolhone.models import Json, JsonObject, ProgressReporter, ToolDefinition, ToolOutput
+from toolhone.pointers import pointer
 from toolhone.registry.addresses import Resolve, resolve_host
 from toolhone.registry.outputs import json_output, text_block
 from toolhone.registry.schema import ArgumentPart, HttpHandlerPart, Method, Place
-from toolhone.registry.schema_checks import Issue, pointer
+from toolhone.registry.schema_checks import Issue
 from toolhone.registry.url_template import UrlTemplate, as_text
 from toolhone.registry.variables import expand
 
@@ -207,7 +208,7 @@ def http_issues(part: HttpHandlerPart, input_schema: JsonObject, environ: Mappin
     """What is wrong with an HTTP handler, beyond its form."""
     issues: list[Issue] = []
     for name, value in part.headers.items():
-        field = pointer("handler", "headers", name)
+        field = pointer(["handler", "headers", name])
         try:
             _header_value(name, expand(value, environ))
         except ConfigurationError as exc:
@@ -231,7 +232,7 @@ def http_issues(part: HttpHandlerPart, input_schema: JsonObject, environ: Mappin
         elif name not in given:
             issues.append(Issue("/handler/url", f"{{{name}}} is neither required nor has a default"))
     for name, argument in part.arguments.items():
-        field = pointer("handler", "arguments", name)
+        field = pointer(["handler", "arguments", name])
         if name not in properties:
             issues.append(Issue(field, "is not a property of inputSchema"))
         if (argument.place is Place.PATH) != (name in template.names):

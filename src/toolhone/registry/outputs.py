@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from toolhone.exceptions import ToolFailedError
 from toolhone.models import Json, JsonObject, ToolOutput
-from toolhone.registry.schema_checks import pointer
+from toolhone.pointers import pointer
 
 _PLACES_SHOWN = 3
 
@@ -51,10 +51,10 @@ def _without_nan(value: Json, path: str, places: list[str]) -> Json:
     """The value with null for what JSON has no number for; where that was is added to `places`."""
     if isinstance(value, dict):
         items = cast("JsonObject", value).items()
-        return {key: _without_nan(part, path + pointer(key), places) for key, part in items}
+        return {key: _without_nan(part, path + pointer([key]), places) for key, part in items}
     if isinstance(value, list):
         parts = enumerate(cast("list[Json]", value))
-        return [_without_nan(part, path + pointer(str(index)), places) for index, part in parts]
+        return [_without_nan(part, path + pointer([index]), places) for index, part in parts]
     if isinstance(value, float) and not math.isfinite(value):
         name = "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         places.append(f"{name} at {path}" if path else name)

@@ -25,9 +25,10 @@ import anyio.to_thread
 
 from toolhone.exceptions import InvalidArgumentsError, RegistryFileError, ToolFailedError, ToolhoneError
 from toolhone.models import Json, JsonObject, ProgressReporter, ToolDefinition, ToolOutput
+from toolhone.pointers import pointer
 from toolhone.redaction import redact_text
 from toolhone.registry.outputs import python_output
-from toolhone.registry.schema_checks import Issue, pointer
+from toolhone.registry.schema_checks import Issue
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +235,7 @@ def signature_issues(function: ToolFunction, input_schema: JsonObject) -> list[I
     properties = cast("dict[str, Json]", input_schema.get("properties", {}))
     required = cast("list[str]", input_schema.get("required", []))
     issues = [
-        Issue("/inputSchema" + pointer("properties", name), "the function has no such parameter")
+        Issue("/inputSchema" + pointer(["properties", name]), "the function has no such parameter")
         for name in properties
         if name not in by_name and not takes_any
     ]

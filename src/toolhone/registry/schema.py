@@ -20,7 +20,8 @@ from toolhone.models import (
     OutputValidation,
     ToolDefinition,
 )
-from toolhone.registry.schema_checks import Issue, pointer
+from toolhone.pointers import pointer
+from toolhone.registry.schema_checks import Issue
 
 SCHEMA_ID = "urn:toolhone:schema:tool-file"
 
@@ -217,7 +218,7 @@ def _issue(detail: ErrorDetails) -> Issue:
             message = detail["msg"].removeprefix("Value error, ")
         case _:
             message = detail["msg"][:1].lower() + detail["msg"][1:]
-    return Issue(pointer(*location), message)
+    return Issue(pointer(location), message)
 
 
 class _Plain(GenerateJsonSchema):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 from toolhone.models import Json, JsonObject
+from toolhone.pointers import pointer, tokens_of
 from toolhone.registry.schema_shape import shape_problem
 
 _MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -15,11 +16,6 @@ class Issue(NamedTuple):
 
     field: str
     message: str
-
-
-def pointer(*parts: str | int) -> str:
-    """The JSON Pointer (RFC 6901) of these keys and indexes."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def form_issues(schema: JsonObject, field: str, *, for_input: bool) -> list[Issue]:
@@ -46,7 +42,7 @@ def metaschema_issues(schema: JsonObject, field: str) -> list[Issue]:
     dialect: Json = validator_for(schema, default=Draft202012Validator)
     validator: Json = dialect(dialect.META_SCHEMA, format_checker=dialect.FORMAT_CHECKER)
     return [
-        Issue(field + pointer(*error.absolute_path), str(error.message))
+        Issue(field + pointer(error.absolute_path), str(error.message))
         for error in validator.iter_errors(schema)
     ]
 
@@ -57,7 +53,7 @@ def _references(value: Json, place: str, *, is_map: bool = False) -> Iterator[tu
             yield from _references(item, f"{place}/{index}")
     elif isinstance(value, dict):
         for key, member in cast("dict[str, Json]", value).items():
-            here = place + pointer(key)
+            here = place + pointer([key])
             if is_map:
                 yield from _references(member, here)
             elif key in ("$ref", "$dynamicRef") and isinstance(member, str):
@@ -68,8 +64,7 @@ def _references(value: Json, place: str, *, is_map: bool = False) -> Iterator[tu
 
 def _resolves(schema: JsonObject, reference: str) -> bool:
     value: Json = schema
-    for token in reference[1:].split("/"):
-        key = token.replace("~1", "/").replace("~0", "~")
+    for key in tokens_of(reference):
         if isinstance(value, dict) and key in value:
             value = cast("Json", value[key])
         elif isinstance(value, list) and key.isdigit() and int(key) < len(cast("list[Json]", value)):

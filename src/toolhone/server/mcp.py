@@ -19,10 +19,10 @@ from mcp.server.subscriptions import (
 )
 
 from toolhone import __version__
-from toolhone.answers import minified
 from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
 from toolhone.gateway import Gateway
+from toolhone.json_values import minified
 from toolhone.models import Caller, JsonObject
 from toolhone.server import resources
 from toolhone.server.callers import Context, caller_of, progress_of
@@ -121,7 +121,7 @@ class Handlers:
             try:
                 result = await handler(gateway, arguments, caller, progress_of(ctx))
                 result = sendable(result)
-                _account(gateway, caller, params.name, arguments, result)
+                await _account(gateway, caller, params.name, arguments, result)
                 return result
             except ToolhoneError as error:
                 await gateway.refuse(params.name, arguments, caller=caller, error=error)
@@ -201,12 +201,12 @@ def _listed(gateway: Gateway) -> list[types.Tool]:
     return [*ours, *native_listing(gateway.native(), taken=frozenset(INPUT_SCHEMAS))]
 
 
-def _account(
+async def _account(
     gateway: Gateway, caller: Caller, tool: str, arguments: JsonObject, result: types.CallToolResult
 ) -> None:
     """Note on the caller's receipt what this answer costs its context."""
     text = "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
-    gateway.exchanged(caller, tool, arguments, text, result.structured_content or {})
+    await gateway.exchanged(caller, tool, arguments, text, result.structured_content or {})
 
 
 def build_server(app: App) -> tuple[MCPServer, Handlers]:

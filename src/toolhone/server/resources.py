@@ -4,9 +4,10 @@ from urllib.parse import quote, unquote
 
 from mcp import types
 
-from toolhone.answers import definition_json, minified
+from toolhone.answers import definition_json
 from toolhone.exceptions import InvalidRequestError, UnknownToolError
 from toolhone.gateway import Gateway
+from toolhone.json_values import minified
 from toolhone.models import Caller, Json
 
 CATALOG = "toolhone://catalog"

@@ -4,6 +4,7 @@ from typing import TypeVar, cast
 
 from mcp import types
 
+from toolhone.json_values import well_formed
 from toolhone.models import Json, JsonObject
 
 Answer = TypeVar("Answer", types.CallToolResult, types.ReadResourceResult, types.ListToolsResult)
@@ -24,7 +25,7 @@ def sendable(answer: Answer) -> Answer:
 
 def _whole(value: Json) -> Json:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return well_formed(value)
     if isinstance(value, dict):
         return {_whole(key): _whole(part) for key, part in cast("JsonObject", value).items()}
     if isinstance(value, list):

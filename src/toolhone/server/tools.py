@@ -8,7 +8,7 @@ import anyio.to_thread
 from mcp import types
 
 from toolhone import tokens
-from toolhone.answers import minified, result_body, result_json, results_text
+from toolhone.answers import result_body, result_json, results_text
 from toolhone.compression.rendering import Rendered
 from toolhone.exceptions import InvalidArgumentsError
 from toolhone.execution.offloading import off_loop_if_large
@@ -16,6 +16,7 @@ from toolhone.execution.repair import repair_arguments
 from toolhone.execution.validation import check_arguments
 from toolhone.found_text import described
 from toolhone.gateway import Gateway
+from toolhone.json_values import minified
 from toolhone.models import Caller, CallResult, Category, Json, JsonObject, ProgressReporter
 from toolhone.server.definitions import INPUT_SCHEMAS
 

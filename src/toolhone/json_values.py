@@ -52,6 +52,11 @@ def encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def well_formed(text: str) -> str:
+    """The text as UTF-8 can carry it: surrogate pairs become the character they stand for, halves U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def parse_json(text: str) -> Json:
     """The JSON value in a text.
 

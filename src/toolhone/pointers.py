@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from toolhone.exceptions import InvalidRequestError
-from toolhone.execution.json_values import is_array, is_object
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json
 
 _NAMES_SHOWN = 20
