@@ -7,6 +7,8 @@
     ├── InvalidRequestError               invalid_request
     │   ├── InvalidPlanError              invalid_plan
     │   ├── SignatureError                invalid_signature
+    │   ├── InsufficientDataError         insufficient_data
+    │   ├── BudgetExceededError           budget_exceeded
     │   └── UnusableSchemaError           unusable_schema
     ├── UnknownToolError                  unknown_tool
     ├── InvalidArgumentsError             invalid_arguments
@@ -24,6 +26,9 @@
     │   └── ExpiredHandleError            expired_handle
     ├── ModelUnavailableError             model_unavailable
     ├── TrainingFailedError               training_failed
+    ├── ProviderError                     provider_failed
+    │   ├── ProviderUnavailableError      provider_unavailable
+    │   └── ProviderRefusedError          provider_refused
     ├── NotRunningError                   not_running
     └── StorageError                      storage_failed
         ├── NewerStorageError             newer_storage
@@ -183,6 +188,36 @@ class TrainingFailedError(ToolhoneError):
     """The encoder could not be trained or exported."""
 
     code = "training_failed"
+
+
+class ProviderError(ToolhoneError):
+    """The provider of fine-tuning could not do it."""
+
+    code = "provider_failed"
+
+
+class ProviderUnavailableError(ProviderError):
+    """The provider of fine-tuning cannot be reached or used now. Nothing is lost; try again later."""
+
+    code = "provider_unavailable"
+
+
+class ProviderRefusedError(ProviderError):
+    """The provider of fine-tuning refused the request."""
+
+    code = "provider_refused"
+
+
+class InsufficientDataError(InvalidRequestError):
+    """There are too few snapshots for a dataset."""
+
+    code = "insufficient_data"
+
+
+class BudgetExceededError(InvalidRequestError):
+    """It would cost more than is allowed."""
+
+    code = "budget_exceeded"
 
 
 class NotRunningError(ToolhoneError):

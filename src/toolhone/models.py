@@ -221,6 +221,10 @@ class EventKind(StrEnum):
     RESULT_READ = "result_read"
     SERVER = "server"
     ERASURE = "erasure"
+    SNAPSHOT = "snapshot"
+    DATASET = "dataset"
+    JOB = "job"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

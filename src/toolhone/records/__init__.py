@@ -1,0 +1,1 @@
+"""Nouns of learning from work: snapshots, datasets, plans, jobs, models; and the stores that keep them."""

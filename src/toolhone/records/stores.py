@@ -1,0 +1,202 @@
+"""What of learning from work is kept: one protocol a store, implemented in `storage/`.
+
+As in `toolhone.stores`: all methods block, are safe to call from any one thread at a time, and several
+processes may use the same data folder at once.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from toolhone.models import Category, JsonObject
+from toolhone.records.datasets import Manifest, Pair, Row, Split
+from toolhone.records.jobs import AliasChange, Job, JobEvent, JobStatus, ModelRecord, Plan, Submission
+from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
+
+
+class SnapshotStore(Protocol):
+    """Snapshots, redacted before they get here."""
+
+    def add(self, snapshots: Sequence[Snapshot]) -> None:
+        """Keep them all, in one transaction that outlives the death of the process on return."""
+        ...
+
+    def select(self, query: SnapshotQuery) -> Iterator[Snapshot]:
+        """The matching ones, streamed, by time; nothing that is added meanwhile is missed or seen twice."""
+        ...
+
+    def count(self, query: SnapshotQuery) -> int: ...
+
+    def counts(self) -> list[CategoryCount]: ...
+
+    def delete(self, query: SnapshotQuery) -> list[str]:
+        """Delete the matching ones, overwritten on the disk; returns their ids."""
+        ...
+
+    def subject_key(self) -> bytes:
+        """The secret of this data folder that users' ids are hashed with; made when first asked for."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class DatasetStore(Protocol):
+    """Datasets: a folder of immutable files each, and a manifest."""
+
+    def create(
+        self,
+        manifest: Manifest,
+        files: Mapping[str, Path],
+        members: Iterator[tuple[str, Split | str]],
+    ) -> None:
+        """Move the files into the dataset's folder and keep its manifest: whole or not at all.
+
+        Args:
+            files: By the name they get. They are on the same disk (`workspace`).
+            members: The snapshot ids that are in it, and where (`train`, …, `failures`, `pairs`).
+
+        Raises:
+            StorageError: No room on the disk, say. Nothing is kept then.
+        """
+        ...
+
+    def workspace(self) -> Path:
+        """A fresh private folder on the same disk, for files that are being made."""
+        ...
+
+    def manifests(self, category: Category | None = None) -> list[Manifest]:
+        """The newest first, revoked ones too."""
+        ...
+
+    def manifest(self, dataset_id: str) -> Manifest:
+        """Raises InvalidRequestError if there is none of this id; the message names some that exist."""
+        ...
+
+    def folder(self, dataset_id: str) -> Path:
+        """Its files, checked against the manifest's hashes.
+
+        Raises:
+            InvalidRequestError: There is none of this id, or it is revoked.
+            DamagedStorageError: A file is missing or was changed.
+        """
+        ...
+
+    def rows(self, dataset_id: str, split: Split) -> Iterator[Row]: ...
+
+    def failures(self, dataset_id: str) -> Iterator[Row]: ...
+
+    def pairs(self, dataset_id: str) -> Iterator[Pair]: ...
+
+    def members(self, dataset_id: str) -> set[str]: ...
+
+    def holding(self, snapshot_ids: Sequence[str]) -> list[Manifest]:
+        """The datasets, not revoked, in which one of these snapshots is."""
+        ...
+
+    def revoke(self, dataset_id: str, *, at: str, why: str, replaced_by: str | None) -> None:
+        """Delete its files, overwritten; the manifest stays, marked."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class JobStore(Protocol):
+    """Plans, jobs and their events, paid steps, and budgets."""
+
+    def add_plan(self, plan: Plan) -> None: ...
+
+    def plan(self, plan_id: str) -> Plan:
+        """Raises InvalidRequestError if there is none."""
+        ...
+
+    def create(self, job: Job) -> Job:
+        """Keep it, unless the plan has a job already: then that one is returned, and nothing is written."""
+        ...
+
+    def job(self, job_id: str) -> Job:
+        """Raises InvalidRequestError if there is none; the message names the newest ones."""
+        ...
+
+    def jobs(
+        self,
+        *,
+        category: Category | None = None,
+        status: Sequence[JobStatus] | None = None,
+        limit: int | None = 50,
+    ) -> list[Job]:
+        """The newest first."""
+        ...
+
+    def update(
+        self,
+        job_id: str,
+        changes: Mapping[str, object],
+        *,
+        at: str,
+        event: tuple[str, str, JsonObject] | None = None,
+        only_from: Sequence[JobStatus] | None = None,
+    ) -> Job | None:
+        """Change these fields of the job, and note an event (kind, message, data), in one transaction.
+
+        Args:
+            only_from: Nothing is changed, and `None` returned, if its status is none of these.
+        """
+        ...
+
+    def events(self, job_id: str, *, after: int = 0, limit: int | None = None) -> list[JobEvent]:
+        """Oldest first."""
+        ...
+
+    def begin_submission(self, submission: Submission) -> Submission:
+        """Keep it, unless this job and attempt has one: then that one is returned, and nothing is written."""
+        ...
+
+    def finish_submission(self, job_id: str, attempt: int, provider_job_id: str) -> None: ...
+
+    def submission(self, job_id: str, attempt: int) -> Submission | None: ...
+
+    def budget(self, category: Category) -> tuple[float | None, float, float]:
+        """The limit in USD (`None`: none was set), what is reserved, and what is spent."""
+        ...
+
+    def set_budget(self, category: Category, limit_usd: float | None, *, at: str) -> None: ...
+
+    def reserve(self, job_id: str, category: Category, amount_usd: float, *, at: str) -> bool:
+        """Set so much aside for the job, once; False if the budget of the category has not that much left."""
+        ...
+
+    def settle(self, job_id: str, spent_usd: float, *, at: str) -> None:
+        """Turn what was reserved for the job into what was really spent; again with more if more was."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ModelStore(Protocol):
+    """Models that jobs made, and what the aliases stand for."""
+
+    def add(self, model: ModelRecord) -> None: ...
+
+    def models(self, category: Category | None = None) -> list[ModelRecord]:
+        """The newest first."""
+        ...
+
+    def model(self, model_id: str) -> ModelRecord:
+        """Raises InvalidRequestError if there is none; the message names some that exist."""
+        ...
+
+    def taint(self, dataset_id: str, why: str) -> list[str]:
+        """Mark all models that were trained on it; returns their ids."""
+        ...
+
+    def set_alias(self, change: AliasChange) -> None: ...
+
+    def aliases(self, category: Category | None = None) -> list[AliasChange]:
+        """What each alias stands for now."""
+        ...
+
+    def alias_history(self, category: Category, alias: str) -> list[AliasChange]:
+        """The newest first."""
+        ...
+
+    def close(self) -> None: ...

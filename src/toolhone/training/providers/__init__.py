@@ -1,0 +1,1 @@
+"""Who can train: one file a provider, behind the protocol of `provider.py`."""
