@@ -29,7 +29,7 @@ from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder
 from toolhone.gateway import Gateway
-from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits
+from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolDefinition
 from toolhone.receipts import Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
@@ -45,6 +45,8 @@ from toolhone.standing import Standing
 from toolhone.statistics import Usage
 
 if TYPE_CHECKING:
+    from toolhone.finetuning_parts import FinetuningParts
+    from toolhone.operations import Finetuning
     from toolhone.selection.learned import LearnedRanker
 
 logger = logging.getLogger(__name__)
@@ -56,6 +58,15 @@ PRUNING_PAUSE = 300.0
 """Seconds between two looks for expired results."""
 
 NO_LIMITS = Limits()
+
+JOBS_FILE = "jobs_state.db"
+"""Without it there never was a fine-tuning job here."""
+
+JOBS_PAUSE = 1.0
+"""Seconds between two looks for changes of jobs."""
+
+JOBS_PATIENCE = 5.0
+"""Seconds between two looks whether another process has created the first job."""
 
 LISTING_PATIENCE = 5.0
 """Seconds that a request waits for servers that have never been listed before it goes on without."""
@@ -71,6 +82,9 @@ class App:
         self._gateway: Gateway | None = None
         self._learning: Learning | None = None
         self._built = anyio.Event()
+        self._finetuning: FinetuningParts | None = None
+        self._finetuning_lock = anyio.Lock()
+        self._finetuning_wanted = anyio.Event()
         self.downstream = DownstreamServers(
             servers.entries,
             partial(open_catalogs, settings),
@@ -95,6 +109,47 @@ class App:
         await self._built.wait()
         assert self._learning is not None
         return self._learning
+
+    async def finetuning(self) -> "Finetuning":
+        """Learning from work; built when it is first asked for."""
+        await self._built.wait()
+        return (await self._finetuning_parts()).system
+
+    async def _finetuning_parts(self) -> "FinetuningParts":
+        async with self._finetuning_lock:
+            if self._finetuning is None:
+                # Who does not train does not pay for the imports.
+                from toolhone.finetuning_parts import build_finetuning
+
+                self._finetuning = await anyio.to_thread.run_sync(
+                    lambda: build_finetuning(self.settings, self._environ, self.audit, tools=self._tools)
+                )
+                self._finetuning_wanted.set()
+            return self._finetuning
+
+    async def _tools(self) -> Sequence[ToolDefinition]:
+        await self._settle()
+        return (await self.gateway()).catalog.tools()
+
+    async def job_changes(self) -> AsyncIterator[str]:
+        """The ids of fine-tuning jobs that went on since this process first had to do with one."""
+        await self._finetuning_wanted.wait()
+        parts = await self._finetuning_parts()
+        seen: dict[str, str] | None = None
+        while True:
+            now = {job.job_id: job.updated_at for job in await parts.board.jobs(limit=50)}
+            for job_id, updated_at in now.items():
+                if seen is not None and seen.get(job_id) != updated_at:
+                    yield job_id
+            seen = now
+            await anyio.sleep(JOBS_PAUSE)
+
+    async def _run_jobs(self) -> None:
+        """Run fine-tuning jobs, as soon as this data folder has any, unless another process does."""
+        while not (self.settings.data / JOBS_FILE).exists() and not self._finetuning_wanted.is_set():
+            with anyio.move_on_after(JOBS_PATIENCE):
+                await self._finetuning_wanted.wait()
+        await (await self._finetuning_parts()).runner.run()
 
     async def listed(self) -> None:
         """Wait until every downstream server was listed or failed, but not for ever."""
@@ -216,6 +271,7 @@ class App:
                 tasks.start_soon(selector.run)
                 tasks.start_soon(learning.run)
                 tasks.start_soon(self._prune, results)
+                tasks.start_soon(self._run_jobs)
                 self._built.set()
         finally:
             unsubscribe()

@@ -149,6 +149,21 @@ class AuditLog:
         """
         return await self._read(lambda store: store.query(query))
 
+    async def matching(self, test: Callable[[JsonObject], bool]) -> list[str]:
+        """The ids of the rows that pass the test, which gets each in the export form, oldest first."""
+
+        def read(store: AuditStore) -> list[str]:
+            ids: list[str] = []
+            for row in store.export(AuditQuery(limit=None)):
+                anyio.from_thread.check_cancelled()
+                if test(row):
+                    ids.append(row["audit_id"])
+            return ids
+
+        self._check_open()
+        # Not abandoned when it is cancelled, as short queries are: it may read for minutes.
+        return await anyio.to_thread.run_sync(lambda: read(self._opened()), limiter=self._readers)
+
     async def verify(self, *, remembered: str | None = None) -> AuditVerification:
         """Check the chain; `remembered` is a head hash of an earlier check, kept elsewhere."""
         return await self._read(lambda store: store.verify(remembered=remembered))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from toolhone.roles import Role
+
 Json: TypeAlias = Any
 """Any JSON value. A recursive alias costs more casts at the edges than it finds errors."""
 
@@ -99,6 +101,8 @@ class Caller:
     principal: str
     client: str | None = None
     session: str | None = None
+    role: Role = Role.ADMIN
+    """What it may do. The user of this machine may do everything."""
 
 
 LOCAL_CALLER = Caller(principal="local")

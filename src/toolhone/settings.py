@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from toolhone.exceptions import ConfigurationError
-from toolhone.models import Json
+from toolhone.models import Category, Json
+from toolhone.roles import Role
 
 PREFIX = "TOOLHONE_"
+
+SnapshotMode = Literal["off", "metadata", "redacted"]
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -92,8 +95,36 @@ class Settings(BaseModel):
     remember_tasks: Literal["text", "vector"] = "text"
     """What the audit keeps of a task: its redacted text, or its vector only."""
 
+    role: Role = Role.ADMIN
+    """What callers of a served toolhone may do: viewer, agent, operator or admin."""
+
+    snapshots: Annotated[dict[str, SnapshotMode], BeforeValidator(_object_of)] = {}
+    """Which tool calls become snapshots by themselves, by the category of the tool: `off`, `metadata` or
+    `redacted`; "*" is every category that is not named."""
+    snapshot_days: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_object_of)] = {"*": 365}
+    """How many days snapshots are kept, by category; "*" is every category that is not named."""
+    usd_per_hour: float = Field(default=0, ge=0, allow_inf_nan=False)
+    """What an hour of this machine is reckoned at, for trainings here; 0 is free."""
+    prices: Path | None = None
+    """A TOML file of prices that add to the packaged ones and replace them."""
+    openai_url: str = "https://api.openai.com/v1"
+    """The fine-tuning API that the provider `openai` speaks to; any that speaks OpenAI's."""
+    openai_key: str = "OPENAI_API_KEY"
+    """Name of the environment variable that has its key."""
+    openai_profile: Literal["openai", "azure"] = "openai"
+    openai_deployments: Annotated[dict[str, str], BeforeValidator(_object_of)] = {}
+    """On Azure: the deployments by which models are asked."""
+
     durable: bool = False
     """Flush every audit row to the disk itself: survives power loss, costs milliseconds a call."""
+
+    @field_validator("snapshots", "snapshot_days")
+    @classmethod
+    def _known_categories(cls, value: dict[str, Json]) -> dict[str, Json]:
+        known = ["*", *(category.value for category in Category)]
+        if strange := sorted(value.keys() - set(known)):
+            raise ValueError(f"there is no category {strange[0]!r}; there are {', '.join(known)}")
+        return value
 
 
 def load_settings(environ: Mapping[str, str], **options: Json) -> Settings:

@@ -202,6 +202,10 @@ class ResultStore(Protocol):
         """Drop what has expired; returns how many."""
         ...
 
+    def erase(self, principal: str) -> int:
+        """Delete all of this principal, overwritten on the disk, without tombstones; returns how many."""
+        ...
+
     def close(self) -> None: ...
 
 

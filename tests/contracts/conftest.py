@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from toolhone.records.stores import ModelStore
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
 from toolhone.storage.learning import SqliteLearningStore
@@ -15,6 +16,8 @@ from toolhone.storage.memory import (
     MemoryResultStore,
     MemoryVectorStore,
 )
+from toolhone.storage.memory_models import MemoryModelStore
+from toolhone.storage.models import SqliteModelStore
 from toolhone.storage.results import SqliteResultStore
 from toolhone.storage.vectors import SqliteVectorStore
 from toolhone.stores import AuditStore, CatalogStore, LearningStore, ResultStore, VectorStore
@@ -77,5 +80,12 @@ def result_store(kind: str, tmp_path: Path, clock: Clock) -> Iterator[ResultStor
 @pytest.fixture
 def learning_store(kind: str, tmp_path: Path) -> Iterator[LearningStore]:
     store: LearningStore = SqliteLearningStore(tmp_path) if kind == "sqlite" else MemoryLearningStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def model_store(kind: str, tmp_path: Path) -> Iterator[ModelStore]:
+    store: ModelStore = SqliteModelStore(tmp_path) if kind == "sqlite" else MemoryModelStore()
     yield store
     store.close()

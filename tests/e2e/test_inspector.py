@@ -80,4 +80,4 @@ def test_the_inspectors_strict_lint_finds_nothing(http_server: Http, shared_site
     assert INSPECTOR.exists(), f"{INSPECTOR} is missing: `make test` installs it."
     where = (f"{http_server.url}/mcp", "--transport", "http")
     told = inspect(*where, "--method", "tools/list", "--strict", env=shared_site.env)
-    assert len(told["tools"]) == 7
+    assert len(told["tools"]) == 16

@@ -107,7 +107,7 @@ async def test_clients_of_older_versions_find_and_call(
             assert told["serverInfo"]["name"] == "toolhone"
             await client.notify("notifications/initialized")
 
-            assert len((await client.ask("tools/list"))["tools"]) == 7
+            assert len((await client.ask("tools/list"))["tools"]) == 16
             found = await client.ask("tools/call", name="find_tools", arguments={"task": "add two numbers"})
             # The text is all that a client of 2024 reads.
             assert "## add (" in found["content"][0]["text"]

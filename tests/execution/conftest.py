@@ -65,6 +65,9 @@ class DictStore:
     def prune(self) -> int:
         return 0
 
+    def erase(self, principal: str) -> int:
+        return 0
+
     def close(self) -> None:
         pass
 

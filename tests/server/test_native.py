@@ -9,6 +9,7 @@ from mcp import MCPError, types
 
 from toolhone.models import Json, JsonObject
 from toolhone.server.definitions import INPUT_SCHEMAS
+from toolhone.server.finetuning_definitions import INPUT_SCHEMAS as FINETUNING
 from toolhone.server.native import thin
 
 Session: TypeAlias = Json
@@ -23,7 +24,7 @@ async def test_pinned_tools_are_listed_after_ours_with_a_thin_schema_and_their_s
     async with open_toolhone(mode="native", pins=PINS) as toolhone, toolhone.connected() as session:
         listed: list[types.Tool] = (await session.client.list_tools()).tools
 
-        assert [tool.name for tool in listed] == [*INPUT_SCHEMAS, "write_note", "add"]
+        assert [tool.name for tool in listed] == [*INPUT_SCHEMAS, *FINETUNING, "write_note", "add"]
         add = listed[-1]
         assert add.input_schema == {
             "type": "object",
@@ -67,7 +68,7 @@ async def test_in_meta_mode_only_our_own_tools_are_listed(open_toolhone: OpenToo
     async with open_toolhone(pins=PINS) as toolhone, toolhone.connected() as session:
         listed: list[types.Tool] = (await session.client.list_tools()).tools
 
-        assert [tool.name for tool in listed] == [*INPUT_SCHEMAS]
+        assert [tool.name for tool in listed] == [*INPUT_SCHEMAS, *FINETUNING]
         with pytest.raises(MCPError, match="Unknown tool 'add'"):
             await session.answer("add", {"a": 1, "b": 2})
 

@@ -34,11 +34,15 @@ async def refusal_of(session: Session, uri: str) -> str:
 
 async def test_resources_and_templates_are_listed(session: Session) -> None:
     resources = (await session.client.list_resources()).resources
-    assert [str(resource.uri) for resource in resources] == ["toolhone://catalog", "toolhone://statistics"]
+    assert [str(resource.uri) for resource in resources] == [
+        *("toolhone://catalog", "toolhone://statistics"),
+        *("toolhone://finetuning", "toolhone://providers"),
+    ]
     templates = (await session.client.list_resource_templates()).resource_templates
     assert {template.name for template in templates} == {
         *("catalog_page", "catalog_within"),
         *("tool", "result"),
+        *("dataset", "finetuning_job", "model"),
     }
 
 
@@ -153,7 +157,7 @@ async def test_tool_names_are_completed(session: Session) -> None:
 
 
 async def test_the_prompt_leads_through_a_task(session: Session) -> None:
-    (prompt,) = (await session.client.list_prompts()).prompts
+    prompt, *_ = (await session.client.list_prompts()).prompts
     told = await session.client.get_prompt(prompt.name, {"task": "tidy the garden"})
     text = told.messages[0].content.text
     assert text.startswith("Task: tidy the garden")

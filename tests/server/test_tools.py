@@ -14,11 +14,17 @@ from toolhone import tokens
 from toolhone.compression.signatures import decompress
 from toolhone.models import Caller, Json, JsonObject, ToolDefinition
 from toolhone.server.definitions import listing
+from toolhone.server.finetuning_definitions import INPUT_SCHEMAS as FINETUNING
+from toolhone.server.finetuning_definitions import finetuning_listing
 
 Session: TypeAlias = Json
 Toolhone: TypeAlias = Json
 OpenToolhone: TypeAlias = Json
 
+CHANGING = {
+    *("collect_snapshot", "prepare_dataset"),
+    *("create_finetuning_job", "cancel_finetuning_job", "set_model_alias"),
+}
 NAMES = [
     "find_tools",
     "describe_tools",
@@ -54,7 +60,7 @@ async def test_the_listing_is_the_same_every_time_and_in_both_eras(toolhone: Too
     for mode in ("auto", "legacy", "auto"):
         async with toolhone.connected(mode) as session:
             listings.append((await session.client.list_tools()).tools)
-    assert [tool.name for tool in listings[0]] == NAMES
+    assert [tool.name for tool in listings[0]] == [*NAMES, *FINETUNING]
     assert listings[0] == listings[1] == listings[2]
 
 
@@ -63,7 +69,8 @@ async def test_every_listed_schema_is_a_json_schema_and_every_name_is_short(sess
         Draft202012Validator.check_schema(tool.input_schema)
         Draft202012Validator.check_schema(tool.output_schema)
         assert len(tool.name) <= 50
-        assert tool.annotations.read_only_hint is (tool.name != "call_tools")
+        changes = tool.name in {"call_tools", *CHANGING}
+        assert tool.annotations.read_only_hint is not changes
 
 
 @pytest.mark.parametrize("servers", [0, 1, 100])
@@ -80,6 +87,7 @@ def test_the_listing_stays_small_however_many_servers_there_are(servers: int) ->
     ]
     listed = listing(tools)
     assert tokens.count_tokens(as_passed_on(listed)) <= 900
+    assert tokens.count_tokens(as_passed_on([*listed, *finetuning_listing()])) <= 1_900
     assert str(len(tools)) in (listed[0].description or "") or not tools
 
 

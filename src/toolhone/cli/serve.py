@@ -9,6 +9,7 @@ import anyio
 import click
 
 from toolhone.cli.options import places, quiet_foreign_loggers, settings_of
+from toolhone.roles import Role
 from toolhone.settings import Settings
 
 
@@ -20,6 +21,13 @@ from toolhone.settings import Settings
     help="Serve Streamable HTTP at /mcp and SSE at /sse instead of stdio. Loopback only.",
 )
 @click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    envvar="TOOLHONE_ROLE",
+    show_envvar=True,
+    help="What callers may do; `agent` finds and calls tools and is listed nothing else.  [default: admin]",
+)
+@click.option(
     "--log-level",
     default="warning",
     show_default=True,
@@ -27,7 +35,12 @@ from toolhone.settings import Settings
     help="What reaches stderr.",
 )
 def serve(
-    config: Path | None, registry: Path | None, data: Path | None, http: str | None, log_level: str
+    config: Path | None,
+    registry: Path | None,
+    data: Path | None,
+    http: str | None,
+    role: str | None,
+    log_level: str,
 ) -> None:
     """Serve MCP: over stdio to the host that started it, or over HTTP."""
     quiet_foreign_loggers()
@@ -36,7 +49,7 @@ def serve(
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = settings_of(config=config, registry=registry, data=data, role=role)
     anyio.run(_serve, settings, http)
 
 

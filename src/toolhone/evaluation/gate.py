@@ -69,6 +69,8 @@ class Verdict:
     cold_ndcg: Interval | None = None
     current_recall: float = 0.0
     current_ndcg: float = 0.0
+    current_cold_recall: float = 0.0
+    current_cold_ndcg: float = 0.0
 
     @property
     def promoted(self) -> bool:
@@ -127,6 +129,8 @@ def judge(
         cold_ndcg=cold_ndcg,
         current_recall=float(np.average(current.recall, weights=current.weights or None)),
         current_ndcg=float(np.average(current.ndcg, weights=current.weights or None)),
+        current_cold_recall=float(np.average(cold_current.recall, weights=cold_current.weights or None)),
+        current_cold_ndcg=float(np.average(cold_current.ndcg, weights=cold_current.weights or None)),
     )
 
 

@@ -18,6 +18,13 @@ class Split(StrEnum):
     TEST = "test"
 
 
+class Purpose(StrEnum):
+    """What a dataset can train."""
+
+    AGENT = "agent"
+    SELECTOR = "selector"
+
+
 class SplitBy(StrEnum):
     """What decides the part that a row goes to."""
 
@@ -55,9 +62,12 @@ class Row:
     """Rows that are nearly the same share it, and so are never in two splits."""
     task_type: str
     messages: tuple[JsonObject, ...]
+    """Assistant's turns that were there before the answer have a `weight` of 0: nobody is to learn them."""
     tools: tuple[JsonObject, ...] = ()
     score: float
     recorded_at: str
+    execution_time_ms: float = 0.0
+    tokens_used: int = 0
     task: str | None = None
     """The words in which tools were asked for, if there were any: what the selector learns from."""
     tools_used: tuple[str, ...] = ()
@@ -79,6 +89,7 @@ class Pair:
 class Manifest:
     """All that is known of one dataset. Never changed, but for its revocation."""
 
+    purpose: Purpose = Purpose.AGENT
     dataset_id: str
     """`{category}_{YYYYmmdd_HHMMSS}_{beginning of the hash}`."""
     category: Category

@@ -219,6 +219,8 @@ class AliasChange:
     why: str
     override: bool = False
     """The model had not passed, or is tainted, and somebody wanted it all the same."""
+    rolled_back: bool = False
+    """It stands for what it stood for earlier; the changes in between are undone."""
 
 
 Metrics = Mapping[str, float]

@@ -22,7 +22,7 @@ class SnapshotStore(Protocol):
         ...
 
     def select(self, query: SnapshotQuery) -> Iterator[Snapshot]:
-        """The matching ones, streamed, by time; nothing that is added meanwhile is missed or seen twice."""
+        """The matching ones, streamed, by time: those that are there when it begins, each once."""
         ...
 
     def count(self, query: SnapshotQuery) -> int: ...
@@ -31,6 +31,20 @@ class SnapshotStore(Protocol):
 
     def delete(self, query: SnapshotQuery) -> list[str]:
         """Delete the matching ones, overwritten on the disk; returns their ids."""
+        ...
+
+    def erase(self, *, agent_id: str | None = None, subject: str | None = None, at: str) -> list[str]:
+        """Delete all of an agent or a subject, and remember the ids as erased; returns them.
+
+        Among them are those that `delete` took before, since a dataset may still hold them.
+
+        Raises:
+            InvalidRequestError: Neither or both are named.
+        """
+        ...
+
+    def erased(self) -> list[str]:
+        """The ids of all that were ever erased, oldest first: no dataset may hold one of them."""
         ...
 
     def subject_key(self) -> bytes:
@@ -175,7 +189,9 @@ class JobStore(Protocol):
 class ModelStore(Protocol):
     """Models that jobs made, and what the aliases stand for."""
 
-    def add(self, model: ModelRecord) -> None: ...
+    def add(self, model: ModelRecord) -> None:
+        """Keep it; in the place of one of the same id, whose mark of being tainted stays."""
+        ...
 
     def models(self, category: Category | None = None) -> list[ModelRecord]:
         """The newest first."""
@@ -186,10 +202,16 @@ class ModelStore(Protocol):
         ...
 
     def taint(self, dataset_id: str, why: str) -> list[str]:
-        """Mark all models that were trained on it; returns their ids."""
+        """Mark all models that were trained on it, if they are not yet; returns the ids of all of them."""
         ...
 
-    def set_alias(self, change: AliasChange) -> None: ...
+    def set_alias(self, change: AliasChange, *, instead_of: AliasChange | None) -> bool:
+        """Keep the change, unless the alias no longer stands for `instead_of` (`None`: it never was set).
+
+        Returns:
+            Whether it was kept. If not, another process changed the alias meanwhile.
+        """
+        ...
 
     def aliases(self, category: Category | None = None) -> list[AliasChange]:
         """What each alias stands for now."""

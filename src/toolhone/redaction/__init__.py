@@ -1,7 +1,8 @@
 """What may be kept: everything that is written down for good passes through here first.
 
 `redact` takes a JSON value and `redact_text` a text; both leave a typed mark such as `[REDACTED:api_key]`
-where a secret or a piece of personal data was. Three things give it away:
+where a secret or a piece of personal data was. `redact_record` does the same to what is to be learned from,
+with marks that say which of them are the same: `[REDACTED:email 1]`. Three things give it away:
 
 - its own form (`shapes`, `figures`): tokens of known vendors, private keys, valid card numbers.
 - the key it stands under (`keys`): everything under `password` goes, under `token` what looks like one.
@@ -23,6 +24,7 @@ Decided, because it could be otherwise:
 """
 
 from toolhone.redaction.placeholders import Kind, placeholder
+from toolhone.redaction.records import redact_record
 from toolhone.redaction.tree import MAX_DEPTH, redact, redact_text
 
-__all__ = ["MAX_DEPTH", "Kind", "placeholder", "redact", "redact_text"]
+__all__ = ["MAX_DEPTH", "Kind", "placeholder", "redact", "redact_record", "redact_text"]

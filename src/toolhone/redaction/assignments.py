@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from toolhone.redaction.keys import Telling, telling, telling_parameter
+from toolhone.redaction.keys import Telling, names_secrets, telling, telling_parameter
 from toolhone.redaction.likeness import (
     is_code,
     is_identifier,
@@ -73,6 +73,8 @@ _SIGNS = ("=", ":", "-", " is ", " was ")
 
 def find_assignments(text: str) -> Iterator[Span]:
     """The values in `text` that stand behind a telling name."""
+    if not names_secrets(text):
+        return
     if any(sign in text for sign in _SIGNS):
         covered = 0
         for match in _ASSIGNMENT.finditer(text):

@@ -12,6 +12,9 @@ _NUMERIC = re.compile(r"\+?\(?[0-9][0-9 .()\u00a0-]{5,}[0-9]")
 
 _SSN = re.compile(r"(?<!\d)(?<!\d-)(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?!-?\d)")
 
+SHORTEST_CARD = 10**13
+"""Numbers below have fewer digits than any card."""
+
 _CARD = re.compile(
     # Not the digits behind a decimal point. Looked for ahead, because a wrong one may overlap a right one.
     r"(?<!\d)(?<!\d\.)(?=(?P<card>"
@@ -123,14 +126,19 @@ def _names_nobody(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> boo
 
 
 def _numbers(text: str, start: int, end: int) -> Iterator[Span]:
-    for match in _SSN.finditer(text, start, end):
-        yield Span(match.start(), match.end(), Kind.NATIONAL_ID)
-    for match in _CARD.finditer(text, start, end):
-        if luhn("".join(filter(str.isdecimal, match["card"]))):
-            yield Span(*match.span("card"), Kind.CARD)
-    for match in _PHONE.finditer(text, start, end):
-        if 8 <= sum(map(str.isdecimal, match[0])) <= 15:
-            yield Span(match.start(), match.end(), Kind.PHONE)
+    # A date is shorter than any of them but the shortest phone number.
+    length = end - start
+    if length >= 11:
+        for match in _SSN.finditer(text, start, end):
+            yield Span(match.start(), match.end(), Kind.NATIONAL_ID)
+    if length >= 14:
+        for match in _CARD.finditer(text, start, end):
+            if luhn("".join(filter(str.isdecimal, match["card"]))):
+                yield Span(*match.span("card"), Kind.CARD)
+    if length >= 9:
+        for match in _PHONE.finditer(text, start, end):
+            if 8 <= sum(map(str.isdecimal, match[0])) <= 15:
+                yield Span(match.start(), match.end(), Kind.PHONE)
 
 
 def _addresses(text: str, *, version: bool) -> Iterator[Span]:

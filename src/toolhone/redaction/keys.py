@@ -23,7 +23,7 @@ from toolhone.redaction.likeness import (
 )
 from toolhone.redaction.placeholders import Kind
 
-_LONGEST_KEY = 128
+LONGEST_KEY = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,19 @@ _NAMES = word_set("""
     unique composite natural lookup group routing map s3 translation i18n message state dedup
     deduplication sha etag fingerprint node document item answer hot query
     """)
+
+
+def _hints() -> tuple[str, ...]:
+    """Pieces of which every telling name contains one, as few as will do."""
+    hints: list[str] = []
+    for term in sorted((*_TELLING, *_ENDINGS, *_SIGN_IN_CODES, "key"), key=lambda term: (term.count("_"), len(term))):
+        words = term.split("_")
+        if not any(hint in word for hint in hints for word in words):
+            hints.append(max(words, key=len))
+    return tuple(hints)
+
+
+_HINTS = _hints()
 _LONGEST_TERM = max(words.count("_") for words in _TELLING) + 1
 
 
@@ -175,9 +188,18 @@ def _judge(key: str) -> Telling | None:
     return None
 
 
+def names_secrets(text: str) -> bool:
+    """Whether `text` can contain a telling name at all; quick, because most texts cannot."""
+    lowered = text.lower()
+    for hint in _HINTS:  # noqa: SIM110 - a generator costs more than all the comparisons
+        if hint in lowered:
+            return True
+    return False
+
+
 def telling(key: str) -> Telling | None:
     """What `key` says of its value, or `None` if it says nothing."""
-    return _judge(key) if len(key) <= _LONGEST_KEY else None
+    return _judge(key) if len(key) <= LONGEST_KEY else None
 
 
 @lru_cache(maxsize=2048)
@@ -196,7 +218,7 @@ def _judge_parameter(name: str) -> Telling | None:
 
 def telling_parameter(name: str) -> Telling | None:
     """What the name of a URL's parameter or of an environment variable says of its value."""
-    return _judge_parameter(name) if len(name) <= _LONGEST_KEY else None
+    return _judge_parameter(name) if len(name) <= LONGEST_KEY else None
 
 
 @lru_cache(maxsize=2048)
@@ -206,4 +228,4 @@ def _names_a_version(key: str) -> bool:
 
 def names_a_version(key: str) -> bool:
     """Whether four numbers under `key` are a version and not an IP address."""
-    return len(key) <= _LONGEST_KEY and _names_a_version(key)
+    return len(key) <= LONGEST_KEY and _names_a_version(key)

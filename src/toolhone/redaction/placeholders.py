@@ -38,21 +38,32 @@ class Span(NamedTuple):
     kind: Kind
 
 
-_OPENING = "[REDACTED:"
+OPENING = "[REDACTED:"
+LARGEST_NUMBER = 9999
+"""Of a mark: longer ones could be something that ought to go."""
+
+_KINDS = "|".join(Kind)
 # Only marks of known kinds count: `[REDACTED:hunter2]` is text like any other.
-_MARK = re.compile(re.escape(_OPENING) + "(?:" + "|".join(Kind) + r")(?: \d{1,12} bytes)?\]")
+_MARK = re.compile(rf"\[REDACTED:(?:{_KINDS})(?: [1-9]\d{{0,3}}| \d{{1,12}} bytes)?\]")
+NUMBERED = re.compile(rf"\[REDACTED:(?P<kind>{_KINDS}) (?P<number>[1-9]\d{{0,3}})\]")
+"""A mark as `redact_record` leaves it."""
 
 FILLER = "\x00"
 
 
 def placeholder(kind: Kind) -> str:
     """The mark that stands where something of this kind was."""
-    return f"{_OPENING}{kind}]"
+    return f"{OPENING}{kind}]"
+
+
+def numbered(kind: str, number: int) -> str:
+    """The mark that stands for one certain thing of this kind, all through a record."""
+    return f"{OPENING}{kind} {number}]"
 
 
 def binary_placeholder(length: int) -> str:
     """The mark that stands where bytes were."""
-    return f"{_OPENING}{Kind.BINARY} {length} bytes]"
+    return f"{OPENING}{Kind.BINARY} {length} bytes]"
 
 
 def blank_marks(text: str) -> str:
@@ -61,11 +72,11 @@ def blank_marks(text: str) -> str:
     The rules read this text, so that they neither take a mark for a secret nor read the kind's name
     in it as a key, while positions stay those of the real text.
     """
-    if _OPENING not in text:
+    if OPENING not in text:
         return text
     return _MARK.sub(lambda mark: FILLER * len(mark[0]), text)
 
 
 def without_marks(text: str) -> str:
     """The text with every mark taken out."""
-    return _MARK.sub("", text) if _OPENING in text else text
+    return _MARK.sub("", text) if OPENING in text else text

@@ -2,14 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from itertools import count
-from typing import cast
+from typing import NamedTuple, TypeAlias, cast
 
 from toolhone.models import Json, JsonObject
 from toolhone.redaction.assignments import find_assignments
-from toolhone.redaction.figures import find_figures
-from toolhone.redaction.keys import Telling, names_a_version, telling
+from toolhone.redaction.figures import SHORTEST_CARD, find_figures
+from toolhone.redaction.keys import LONGEST_KEY, Telling, names_a_version, telling
 from toolhone.redaction.likeness import word_set
 from toolhone.redaction.placeholders import (
     FILLER,
@@ -25,6 +26,9 @@ from toolhone.redaction.shapes import find_shapes
 MAX_DEPTH = 100
 """Deeper levels are not kept, so that what comes out can always be written as JSON."""
 
+Mark: TypeAlias = Callable[[Kind, str], str]
+"""Gives the mark that stands for something of this kind with this text."""
+
 _MAX_PASSES = 6
 _SHORTEST_SECRET = 6
 # Nothing is found in text without a digit, a separator or the start of a flag.
@@ -34,6 +38,7 @@ _FLAG = re.compile(r"--?[A-Za-z][\w-]{0,64}\Z")
 
 # A table as `{"columns": ["name", …], "rows": [["Bob", …], …]}`.
 _COLUMN_KEYS = ("columns", "column_names", "headers", "header", "fields")
+_COLUMN_WORDS = frozenset(_COLUMN_KEYS)
 _ROW_KEYS = word_set("rows data values records")
 
 _SCHEMA_TYPES = word_set("string number integer boolean array object null")
@@ -46,70 +51,226 @@ _SCHEMA_WORDS = word_set("""
 _SCHEMA_VALUES = word_set("enum const default example examples")
 
 
+class _Key(NamedTuple):
+    """What is known of a key."""
+
+    text: str
+    """As it is kept."""
+    name: str
+    """Without marks: by this it is judged."""
+    found: Telling | None
+    version: bool
+
+
+class Redactor:
+    """Redacts values, with marks in the place of what must not be kept.
+
+    Args:
+        mark: Gives the marks.
+        settled: Texts in which nothing must go; they are passed over, and those found are added. For
+            redacting one value several times.
+    """
+
+    def __init__(self, mark: Mark, *, settled: set[str] | None = None) -> None:
+        self._mark = mark
+        self._settled = settled
+
+    def value(self, value: Json, inherited: Telling | None = None, depth: int = 0) -> Json:
+        """A copy of `value`, redacted; a copy only where something is not a scalar."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return self._scalar(value, inherited, depth)
+        if isinstance(value, int | float):
+            return self._number(value, inherited)
+        if isinstance(value, bytes | bytearray):
+            return binary_placeholder(len(value))
+        if not isinstance(value, dict | list | tuple | Mapping):
+            return placeholder(Kind.OBJECT)
+        if depth >= MAX_DEPTH:
+            return placeholder(Kind.TOO_DEEP)
+        if isinstance(value, list | tuple):
+            items = self._items(cast("list[Json] | tuple[Json, ...]", value), inherited, depth + 1)
+            return tuple(items) if isinstance(value, tuple) else items
+        return self._object(cast("Mapping[object, Json]", value), inherited, depth + 1)
+
+    def text(self, text: str, depth: int = 0, *, version: bool = False) -> str:
+        """Redacts until nothing changes: what was cut out may lay bare the edge of something else."""
+        if len(text) < _SHORTEST_SECRET or not _SUSPECT.search(text):
+            return text
+        settled = self._settled
+        for _ in range(_MAX_PASSES):
+            if settled is not None and text in settled:
+                return text
+            redacted = self._json(text, depth)
+            if redacted is None:
+                redacted = self._plain(text, version=version)
+                if settled is not None and redacted == text and not version:
+                    settled.add(text)
+            if redacted == text:
+                return text
+            text = redacted
+        return self._mark(Kind.SECRET, text)
+
+    def _object(self, value: Mapping[object, Json], inherited: Telling | None, depth: int) -> JsonObject:
+        schema = inherited is not None and _is_schema(value)
+        entry = telling(_entry_name(value, depth)) if "value" in value else None
+        columns = None if _COLUMN_WORDS.isdisjoint(cast("Mapping[str, Json]", value)) else _columns(value, depth)
+        result: JsonObject = {}
+        for raw_key, item in value.items():
+            key = _judged(raw_key) if type(raw_key) is str and len(raw_key) <= LONGEST_KEY else None
+            if key is None:
+                key = self._key(raw_key, depth)
+            text, name, found, version = key
+            if found is None:
+                if name == "value":
+                    found = entry
+                if found is None and inherited is not None and not (schema and name not in _SCHEMA_VALUES):
+                    found = inherited
+            if found is None and isinstance(item, str):
+                item = self.text(item, depth, version=version)
+            elif item is not None:
+                item = self.value(item, _passed_on(found, item), depth)
+            if columns and name in _ROW_KEYS and isinstance(item, list | tuple):
+                item = self._table(cast("list[Json] | tuple[Json, ...]", item), columns, depth + 1)
+            result[text if text not in result else unused_key(text, result)] = item
+        return result
+
+    def _items(
+        self, value: list[Json] | tuple[Json, ...], inherited: Telling | None, depth: int
+    ) -> list[Json]:
+        flag: Telling | None = None
+        items: list[Json] = []
+        for item in value:
+            if isinstance(item, str) and item[:1] == "-" and _FLAG.match(item):
+                # Its value may stand behind it, as in a list of arguments.
+                redacted = self.value(item, inherited, depth)
+                flag = telling(item)
+            else:
+                redacted = self.value(item, inherited or flag, depth)
+                flag = None
+            items.append(redacted)
+        return items
+
+    def _table(self, rows: list[Json] | tuple[Json, ...], columns: dict[int, Telling], depth: int) -> Json:
+        """Rows, redacted already, without what stands in the columns named."""
+        redacted: list[Json] = []
+        for row in rows:
+            if isinstance(row, list | tuple):
+                cells = list(cast("list[Json] | tuple[Json, ...]", row))
+                for place, found in columns.items():
+                    if place < len(cells):
+                        cells[place] = self.value(cells[place], _passed_on(found, cells[place]), depth + 1)
+                row = tuple(cells) if isinstance(row, tuple) else cells
+            redacted.append(row)
+        return tuple(redacted) if isinstance(rows, tuple) else redacted
+
+    def _key(self, key: object, depth: int) -> _Key:
+        """A key as JSON writes it, redacted."""
+        if isinstance(key, str):
+            text = self.text(key, depth)
+        elif key is None or isinstance(key, bool):
+            text = json.dumps(key)
+        elif isinstance(key, int | float):
+            text = str(self._number(key, None))
+        else:
+            text = placeholder(Kind.OBJECT)
+        name = without_marks(text)
+        return _Key(text, name, telling(name), names_a_version(name))
+
+    def _number(self, value: float, found: Telling | None) -> Json:
+        if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER_BITS:
+            return placeholder(Kind.OBJECT)
+        if found is not None and (found.condition is None or found.condition(str(value))):
+            return self._mark(found.kind, str(value))
+        # Only a card is known by its digits alone.
+        if isinstance(value, int) and abs(value) >= SHORTEST_CARD:
+            text = str(value)
+            return value if _PLAIN.text(text) == text else self._mark(Kind.CARD, text)
+        return value
+
+    def _scalar(self, text: str, found: Telling | None, depth: int) -> str:
+        if found is None:
+            return self.text(text, depth)
+        if not without_marks(text).strip():
+            return text
+        if found.condition is None or found.condition(text):
+            return self._mark(found.kind, text)
+        return self.text(text, depth)
+
+    def _json(self, text: str, depth: int) -> str | None:
+        """`text` redacted as the JSON object or array that it is, or `None` if it is none."""
+        bare = text.strip()
+        if bare[:1] + bare[-1:] not in ("{}", "[]"):
+            return None
+        repeated = False
+
+        def pairs(items: list[tuple[str, Json]]) -> JsonObject:
+            nonlocal repeated
+            item = dict(items)
+            repeated = repeated or len(item) != len(items)
+            return item
+
+        try:
+            parsed = json.loads(bare, object_pairs_hook=pairs)
+        except ValueError:
+            return None
+        except RecursionError:
+            return placeholder(Kind.TOO_DEEP)
+        redacted = self.value(parsed, None, depth)
+        # Readers of JSON drop all but the last of repeated keys, and would miss what the others hold.
+        if redacted == parsed and not repeated:
+            return text
+        return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
+
+    def _plain(self, text: str, *, version: bool = False) -> str:
+        """`text` with every span of the rules replaced; spans that touch become one."""
+        visible = blank_marks(text)
+        spans = [
+            *find_shapes(visible),
+            *find_assignments(visible),
+            *find_figures(visible, version=version),
+        ]
+        if not spans:
+            return text
+        spans = sorted(span for span in spans if visible[span.start : span.end].strip(FILLER))
+        if not spans:
+            return text
+        parts: list[str] = []
+        position = 0
+        for start, end, kind in _united(spans):
+            parts += (text[position:start], self._mark(kind, text[start:end]))
+            position = end
+        return "".join([*parts, text[position:]])
+
+
+def _unnumbered(kind: Kind, _text: str) -> str:
+    return placeholder(kind)
+
+
+_PLAIN = Redactor(_unnumbered)
+
+
 def redact(value: Json) -> Json:
     """A copy of `value` in which placeholders stand for everything that must not be kept.
 
     Never raises, and what it returns can be written as JSON. Redacting it again changes nothing.
     """
-    return _value(value, None, 0)
+    return _PLAIN.value(value)
 
 
 def redact_text(text: str) -> str:
     """`text` with placeholders for everything that must not be kept; JSON in it stays JSON."""
-    return _string(text, 0)
+    return _PLAIN.text(text)
 
 
-def _value(value: Json, inherited: Telling | None, depth: int) -> Json:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _scalar(value, inherited, depth)
-    if isinstance(value, int | float):
-        return _number(value, inherited)
-    if isinstance(value, bytes | bytearray):
-        return binary_placeholder(len(value))
-    if not isinstance(value, Mapping | list | tuple):
-        return placeholder(Kind.OBJECT)
-    if depth >= MAX_DEPTH:
-        return placeholder(Kind.TOO_DEEP)
-    if isinstance(value, Mapping):
-        return _object(cast("Mapping[object, Json]", value), inherited, depth + 1)
-    items = _items(cast("list[Json] | tuple[Json, ...]", value), inherited, depth + 1)
-    return tuple(items) if isinstance(value, tuple) else list(items)
-
-
-def _object(value: Mapping[object, Json], inherited: Telling | None, depth: int) -> JsonObject:
-    schema = inherited is not None and _is_schema(value)
-    entry = telling(_entry_name(value, depth)) if "value" in value else None
-    columns = _columns(value, depth)
-    result: JsonObject = {}
-    for raw_key, item in value.items():
-        key = _key(raw_key, depth)
-        name = without_marks(key)
-        found = telling(name) or (entry if name == "value" else None)
-        if found is None and not (schema and name not in _SCHEMA_VALUES):
-            found = inherited
-        if found is None and isinstance(item, str):
-            item = _string(item, depth, version=names_a_version(name))
-        else:
-            item = _value(item, _passed_on(found, item), depth)
-        if columns and name in _ROW_KEYS and isinstance(item, list | tuple):
-            item = _table(cast("list[Json] | tuple[Json, ...]", item), columns, depth + 1)
-        result[_unused(key, result)] = item
-    return result
-
-
-def _items(value: list[Json] | tuple[Json, ...], inherited: Telling | None, depth: int) -> Iterator[Json]:
-    flag: Telling | None = None
-    for item in value:
-        redacted = _value(item, inherited, depth)
-        if isinstance(redacted, str) and _FLAG.match(redacted):
-            # Its value may stand behind it, as in a list of arguments.
-            flag = telling(redacted)
-        elif flag is not None:
-            redacted = _value(item, inherited or flag, depth)
-            flag = None
-        yield redacted
+# Keys come back in every record; one in which something must go is not held on to.
+@lru_cache(maxsize=4096)
+def _judged(key: str) -> _Key | None:
+    """What is known of a key in which there is nothing to redact, `None` for any other."""
+    if _PLAIN.text(key) != key or without_marks(key) != key:
+        return None
+    return _Key(key, key, telling(key), names_a_version(key))
 
 
 def _columns(value: Mapping[object, Json], depth: int) -> dict[int, Telling]:
@@ -127,22 +288,8 @@ def _columns(value: Mapping[object, Json], depth: int) -> dict[int, Telling]:
 
 def _column_name(column: Json, depth: int) -> str:
     if isinstance(column, str):
-        return without_marks(_string(column, depth))
+        return without_marks(_PLAIN.text(column, depth))
     return _entry_name(cast("Mapping[object, Json]", column), depth) if isinstance(column, Mapping) else ""
-
-
-def _table(rows: list[Json] | tuple[Json, ...], columns: dict[int, Telling], depth: int) -> Json:
-    """Rows, redacted already, without what stands in the columns named."""
-    redacted: list[Json] = []
-    for row in rows:
-        if isinstance(row, list | tuple):
-            cells = list(cast("list[Json] | tuple[Json, ...]", row))
-            for place, found in columns.items():
-                if place < len(cells):
-                    cells[place] = _value(cells[place], _passed_on(found, cells[place]), depth + 1)
-            row = tuple(cells) if isinstance(row, tuple) else cells
-        redacted.append(row)
-    return tuple(redacted) if isinstance(rows, tuple) else redacted
 
 
 def _passed_on(found: Telling | None, item: Json) -> Telling | None:
@@ -166,104 +313,15 @@ def _entry_name(value: Mapping[object, Json], depth: int) -> str:
     for word in ("name", "key", "header"):
         name = value.get(word)
         if isinstance(name, str):
-            return without_marks(_string(name, depth))
+            return without_marks(_PLAIN.text(name, depth))
     return ""
 
 
-def _key(key: object, depth: int) -> str:
-    """A key as JSON writes it, redacted."""
-    if isinstance(key, str):
-        return _string(key, depth)
-    if key is None or isinstance(key, bool):
-        return json.dumps(key)
-    if isinstance(key, int | float):
-        return str(_number(key, None))
-    return placeholder(Kind.OBJECT)
-
-
-def _unused(key: str, taken: JsonObject) -> str:
+def unused_key(key: str, taken: JsonObject) -> str:
     """Two keys may become the same mark; both keep their values."""
     if key not in taken:
         return key
     return next(name for number in count(2) if (name := f"{key} ({number})") not in taken)
-
-
-def _number(value: float, found: Telling | None) -> Json:
-    if isinstance(value, int) and value.bit_length() > _LARGEST_NUMBER_BITS:
-        return placeholder(Kind.OBJECT)
-    if found is not None and (found.condition is None or found.condition(str(value))):
-        return placeholder(found.kind)
-    # Only a card is known by its digits alone.
-    return placeholder(Kind.CARD) if isinstance(value, int) and _plain(str(value)) != str(value) else value
-
-
-def _scalar(text: str, found: Telling | None, depth: int) -> str:
-    if found is None:
-        return _string(text, depth)
-    if not without_marks(text).strip():
-        return text
-    if found.condition is None or found.condition(text):
-        return placeholder(found.kind)
-    return _string(text, depth)
-
-
-def _string(text: str, depth: int, *, version: bool = False) -> str:
-    """Redacts until nothing changes: what was cut out may lay bare the edge of something else."""
-    if len(text) < _SHORTEST_SECRET or not _SUSPECT.search(text):
-        return text
-    for _ in range(_MAX_PASSES):
-        redacted = _json(text, depth)
-        if redacted is None:
-            redacted = _plain(text, version=version)
-        if redacted == text:
-            return text
-        text = redacted
-    return placeholder(Kind.SECRET)
-
-
-def _json(text: str, depth: int) -> str | None:
-    """`text` redacted as the JSON object or array that it is, or `None` if it is none."""
-    bare = text.strip()
-    if bare[:1] + bare[-1:] not in ("{}", "[]"):
-        return None
-    repeated = False
-
-    def pairs(items: list[tuple[str, Json]]) -> JsonObject:
-        nonlocal repeated
-        item = dict(items)
-        repeated = repeated or len(item) != len(items)
-        return item
-
-    try:
-        parsed = json.loads(bare, object_pairs_hook=pairs)
-    except ValueError:
-        return None
-    except RecursionError:
-        return placeholder(Kind.TOO_DEEP)
-    redacted = _value(parsed, None, depth)
-    # Readers of JSON drop all but the last of repeated keys, and would miss what the others hold.
-    if redacted == parsed and not repeated:
-        return text
-    return redacted if isinstance(redacted, str) else json.dumps(redacted, ensure_ascii=False)
-
-
-def _plain(text: str, *, version: bool = False) -> str:
-    """`text` with every span of the rules replaced; spans that touch become one."""
-    visible = blank_marks(text)
-    spans = [
-        *find_shapes(visible),
-        *find_assignments(visible),
-        *find_figures(visible, version=version),
-    ]
-    spans = sorted(span for span in spans if visible[span.start : span.end].strip(FILLER))
-    if not spans:
-        return text
-    parts: list[str] = []
-    position = 0
-    for start, end, kind in _united(spans):
-        parts += (text[position:start], placeholder(kind))
-        position = end
-    return "".join([*parts, text[position:]])
 
 
 def _united(spans: list[Span]) -> Iterator[Span]:

@@ -2,7 +2,7 @@
 
 Started as a script, by path, with an interpreter that imports nothing else:
 
-    python -I -S child_guard.py PARENT_PID -- COMMAND [ARGUMENT ...]
+    python -I -S child_guard.py PARENT_PID [GRACE_SECONDS] -- COMMAND [ARGUMENT ...]
 
 The command inherits stdin, stdout and stderr, so the guard costs nothing per message. The guard
 sleeps until the command ends, the parent ends (a kernel handle on it becomes readable, so kill -9
@@ -21,7 +21,8 @@ import sys
 import time
 
 GRACE_SECONDS = 1.0
-"""Between SIGTERM and SIGKILL. Shorter than the two seconds after which the SDK kills the guard too."""
+"""Between SIGTERM and SIGKILL, unless the arguments say otherwise. Shorter than the two seconds after which
+the SDK kills the guard too."""
 
 ANNOUNCEMENT = "toolhone child guard: "
 """Starts the one line the guard writes to stderr; our process ids follow."""
@@ -37,6 +38,8 @@ _LINUX = sys.platform == "linux"
 def main(arguments: list[str]) -> int:
     """Guard the command until it ends; returns its exit code in the form shells use."""
     parent = int(arguments[0])
+    options, command = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
+    grace = float(options[0]) if options else GRACE_SECONDS
     wake, wake_write = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(wake_write, False)
@@ -49,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     watch = _watch_process(parent)
-    child = _start(arguments[2:])
+    child = _start(command)
     _let_go_of_pipes()
     os.write(2, f"{ANNOUNCEMENT}{os.getpid()} {child}\n".encode())
 
@@ -66,7 +69,7 @@ def main(arguments: list[str]) -> int:
             break
         if wake in ready:
             _drain(wake)
-    status = _end_everything(child, status, wake)
+    status = _end_everything(child, status, wake, grace)
     if status is None:
         return 1
     return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
@@ -142,12 +145,12 @@ def _reap(child: int, status: int | None) -> tuple[bool, int | None]:
             status = ended_with
 
 
-def _end_everything(child: int, status: int | None, wake: int) -> int | None:
+def _end_everything(child: int, status: int | None, wake: int, grace: float) -> int | None:
     """SIGTERM, a grace period, SIGKILL, to all that the command left behind."""
     left, status = _reap(child, status)
     if left or not _LINUX:
         _signal_all(signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + grace
     while left and (remaining := deadline - time.monotonic()) > 0:
         if select.select([wake], [], [], remaining)[0]:
             _drain(wake)

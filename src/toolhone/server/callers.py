@@ -7,6 +7,7 @@ from mcp.server.context import ServerRequestContext
 
 from toolhone.identifiers import new_id
 from toolhone.models import Caller, ProgressReporter
+from toolhone.roles import Role
 
 Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
 
@@ -14,8 +15,8 @@ PROCESS_SESSION = new_id()
 """The session of a stdio client: the life of this process."""
 
 
-def caller_of(ctx: Context) -> Caller:
-    """The caller of a request.
+def caller_of(ctx: Context, role: Role) -> Caller:
+    """The caller of a request, who has the role that toolhone was launched with.
 
     Over stdio it is the local user. Over HTTP, which has no authentication and listens on loopback only,
     it is the session where the protocol has one, so that handles do not cross; clients since 2026-07-28
@@ -25,12 +26,12 @@ def caller_of(ctx: Context) -> Caller:
     name = client.client_info.name if client is not None else None
     key = session_key(ctx)
     if ctx.request is None:
-        return Caller(principal="local", client=name, session=PROCESS_SESSION)
+        return Caller(principal="local", client=name, session=PROCESS_SESSION, role=role)
     if key is None:
-        return Caller(principal="loopback", client=name)
+        return Caller(principal="loopback", client=name, role=role)
     # Who knows a session's key can speak in it, so the record gets only its hash.
     session = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return Caller(principal=f"loopback:{session}", client=name, session=session)
+    return Caller(principal=f"loopback:{session}", client=name, session=session, role=role)
 
 
 def session_key(ctx: Context) -> str | None:

@@ -126,6 +126,7 @@ def build_http(app: App) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with manager.run(), anyio.create_task_group() as tasks:
             tasks.start_soon(handlers.announce_changes)
+            tasks.start_soon(handlers.announce_jobs)
             try:
                 yield
             finally:

@@ -23,15 +23,19 @@ from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
-from toolhone.models import Caller, JsonObject
-from toolhone.server import resources
+from toolhone.models import Caller, JsonObject, ProgressReporter
+from toolhone.roles import Permission, Role, allows, require
+from toolhone.server import finetuning_resources, resources
 from toolhone.server.callers import Context, caller_of, progress_of
 from toolhone.server.definitions import INPUT_SCHEMAS, listing
 from toolhone.server.errors import error_result, protocol_error
+from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PERMISSIONS
+from toolhone.server.finetuning_definitions import finetuning_listing
 from toolhone.server.native import native_listing
 from toolhone.server.sendable import sendable
 from toolhone.server.sessions import LegacySessions
-from toolhone.server.tools import TOOLS, call_native
+from toolhone.server.subscriptions import ResourceSubscriptions
+from toolhone.server.tools import TOOLS, Tool, call_native, understood
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +47,11 @@ INSTRUCTIONS = (
     "token_budget of 150 names the candidates; describe_tools then tells all about those you want. Use "
     "call_read_tools for tools marked read-only."
 )
+
+FINDING = frozenset({"find_tools", "describe_tools", "validate_output", "get_statistics"})
+"""Tools that run nothing."""
+
+OURS = frozenset({*INPUT_SCHEMAS, *FINETUNING_PERMISSIONS})
 
 SHOWN = {"name", "description", "input_schema"}
 """What hosts pass on of a listing to their model, and a receipt counts."""
@@ -87,7 +96,11 @@ class Handlers:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._role = app.settings.role
         self._sessions = LegacySessions()
+        self._subscriptions = ResourceSubscriptions(
+            lambda uri: uri == resources.CATALOG or uri.startswith(finetuning_resources.JOB)
+        )
         self._bus = InMemorySubscriptionBus()
         self.listen = ListenHandler(self._bus)
 
@@ -97,28 +110,19 @@ class Handlers:
         gateway = await self._app.gateway()
         await gateway.settle()  # the description of find_tools names what the servers have
         self._sessions.remember(ctx)
-        tools = await anyio.to_thread.run_sync(_listed, gateway)
+        tools = await anyio.to_thread.run_sync(_listed, gateway, self._role)
         text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
-        gateway.listed(caller_of(ctx), text)
+        gateway.listed(caller_of(ctx, self._role), text)
         return sendable(types.ListToolsResult(tools=tools))
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         gateway = await self._app.gateway()
-        handler = TOOLS.get(params.name)
-        if handler is None and any(tool.name == params.name for tool in gateway.native()):
-            handler = partial(call_native, params.name)
-        if handler is None:
-            raise MCPError(
-                code=types.INVALID_PARAMS,
-                message=(
-                    f"Unknown tool {params.name!r}. This server has {', '.join(INPUT_SCHEMAS)}; "
-                    "run any other tool through call_tools."
-                ),
-            )
+        handler = self._handler(gateway, params.name)
         self._sessions.remember(ctx)
-        arguments, caller = params.arguments or {}, caller_of(ctx)
+        arguments, caller = params.arguments or {}, caller_of(ctx, self._role)
         try:
             try:
+                require(caller.role, permission_for(params.name))
                 result = await handler(gateway, arguments, caller, progress_of(ctx))
                 result = sendable(result)
                 await _account(gateway, caller, params.name, arguments, result)
@@ -132,17 +136,53 @@ class Handlers:
             logger.exception("%s failed", params.name)
             return error_result(ToolhoneError(f"{params.name} failed inside toolhone; its log says why."))
 
+    def _handler(self, gateway: Gateway, name: str) -> Tool:
+        """What runs the tool of this name.
+
+        Raises:
+            MCPError: There is none.
+        """
+        if name in TOOLS:
+            return TOOLS[name]
+        if name in FINETUNING_PERMISSIONS:
+            return partial(self._finetune, name)
+        if any(tool.name == name for tool in gateway.native()):
+            return partial(call_native, name)
+        raise MCPError(
+            code=types.INVALID_PARAMS,
+            message=(
+                f"Unknown tool {name!r}. This server has {', '.join(_names(self._role))}; "
+                "run any other tool through call_tools."
+            ),
+        )
+
+    async def _finetune(
+        self,
+        name: str,
+        gateway: Gateway,
+        arguments: JsonObject,
+        caller: Caller,
+        report: ProgressReporter | None,
+    ) -> types.CallToolResult:
+        # Who does not train does not pay for the imports.
+        from toolhone.server.finetuning_tools import FINETUNING_TOOLS
+
+        given = await understood(gateway, name, arguments, caller)
+        return await FINETUNING_TOOLS[name](await self._app.finetuning(), given, caller, report)
+
     async def list_resources(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         self._sessions.remember(ctx)
-        return types.ListResourcesResult(resources=resources.listing())
+        ours = finetuning_resources.listing() if allows(self._role, Permission.MONITOR) else []
+        return types.ListResourcesResult(resources=[*resources.listing(), *ours])
 
     async def list_resource_templates(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         self._sessions.remember(ctx)
-        return types.ListResourceTemplatesResult(resource_templates=resources.templates())
+        ours = finetuning_resources.templates() if allows(self._role, Permission.MONITOR) else []
+        return types.ListResourceTemplatesResult(resource_templates=[*resources.templates(), *ours])
 
     async def read_resource(
         self, ctx: Context, params: types.ReadResourceRequestParams
@@ -150,10 +190,27 @@ class Handlers:
         self._sessions.remember(ctx)
         gateway = await self._app.gateway()
         uri = str(params.uri)
+        caller = caller_of(ctx, self._role)
         try:
-            return sendable(await resources.read(gateway, uri, caller_of(ctx)))
+            if finetuning_resources.is_ours(uri):
+                return sendable(await finetuning_resources.read(await self._app.finetuning(), uri, caller))
+            return sendable(await resources.read(gateway, uri, caller))
         except ToolhoneError as error:
             raise protocol_error(error, uri=uri) from error
+
+    async def subscribe_resource(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+        uri = str(params.uri)
+        if uri.startswith(finetuning_resources.JOB):
+            require(self._role, Permission.MONITOR)
+            await self._app.finetuning()  # from now on jobs are looked at for changes
+        self._subscriptions.subscribe(ctx, uri)
+        return types.EmptyResult()
+
+    async def unsubscribe_resource(
+        self, ctx: Context, params: types.UnsubscribeRequestParams
+    ) -> types.EmptyResult:
+        self._subscriptions.unsubscribe(ctx, str(params.uri))
+        return types.EmptyResult()
 
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         gateway = await self._app.gateway()
@@ -162,11 +219,18 @@ class Handlers:
     async def list_prompts(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        return types.ListPromptsResult(prompts=resources.prompts())
+        ours = finetuning_resources.prompts() if allows(self._role, Permission.TRAIN) else []
+        return types.ListPromptsResult(prompts=[*resources.prompts(), *ours])
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        arguments = params.arguments or {}
         try:
-            return resources.prompt(params.name, params.arguments or {})
+            if params.name in {finetuning_resources.PREPARE, finetuning_resources.EXPLAIN}:
+                system = await self._app.finetuning()
+                return await finetuning_resources.prompt(
+                    system, params.name, arguments, caller_of(ctx, self._role)
+                )
+            return resources.prompt(params.name, arguments)
         except ToolhoneError as error:
             raise protocol_error(error) from error
 
@@ -187,18 +251,50 @@ class Handlers:
                 continue
             await self._bus.publish(ToolsListChanged())
             await self._bus.publish(ResourcesListChanged())
-            await self._bus.publish(ResourceUpdated(uri=resources.CATALOG))
+            await self._updated(resources.CATALOG)
             await self._sessions.notify_tools()
             await self._sessions.notify_resources()
+
+    async def announce_jobs(self) -> None:
+        """Tell clients of both eras about jobs that went on, until cancelled."""
+        async for job_id in self._app.job_changes():
+            await self._updated(f"{finetuning_resources.JOB}{job_id}")
+
+    async def _updated(self, uri: str) -> None:
+        await self._bus.publish(ResourceUpdated(uri=uri))
+        await self._subscriptions.tell(uri)
 
     async def _state(self, gateway: Gateway) -> str:
         # Off the event loop: hashing ten thousand tools for the first time takes seconds.
         return await anyio.to_thread.run_sync(lambda: gateway.catalog.content_hash)
 
 
-def _listed(gateway: Gateway) -> list[types.Tool]:
-    ours = listing(gateway.catalog.tools())
-    return [*ours, *native_listing(gateway.native(), taken=frozenset(INPUT_SCHEMAS))]
+def permission_for(tool: str) -> Permission:
+    """What a caller needs for a tool of this server."""
+    if tool in FINETUNING_PERMISSIONS:
+        return FINETUNING_PERMISSIONS[tool]
+    return Permission.FIND_TOOLS if tool in FINDING else Permission.CALL_TOOLS
+
+
+def _names(role: Role) -> list[str]:
+    """The tools that a role is listed.
+
+    Handing in work and looking at jobs is not listed to who can do nothing else of fine-tuning: every
+    listed tool costs its tokens in each conversation. Both are allowed all the same.
+    """
+    trains = allows(role, Permission.PREPARE)
+    return [
+        name
+        for name in (*INPUT_SCHEMAS, *(FINETUNING_PERMISSIONS if trains else ()))
+        if allows(role, permission_for(name))
+    ]
+
+
+def _listed(gateway: Gateway, role: Role) -> list[types.Tool]:
+    shown = set(_names(role))
+    ours = [tool for tool in (*listing(gateway.catalog.tools()), *finetuning_listing()) if tool.name in shown]
+    native = gateway.native() if allows(role, Permission.CALL_TOOLS) else ()
+    return [*ours, *native_listing(native, taken=OURS)]
 
 
 async def _account(
@@ -210,7 +306,7 @@ async def _account(
 
 
 def build_server(app: App) -> tuple[MCPServer, Handlers]:
-    """The MCP server of a running app; run `Handlers.announce_changes` beside it."""
+    """The MCP server of a running app; run `announce_changes` and `announce_jobs` of `Handlers` beside it."""
     handlers = Handlers(app)
     server = ToolhoneServer(
         "toolhone",
@@ -222,6 +318,8 @@ def build_server(app: App) -> tuple[MCPServer, Handlers]:
         on_list_resources=handlers.list_resources,
         on_list_resource_templates=handlers.list_resource_templates,
         on_read_resource=handlers.read_resource,
+        on_subscribe_resource=handlers.subscribe_resource,
+        on_unsubscribe_resource=handlers.unsubscribe_resource,
         on_list_prompts=handlers.list_prompts,
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,

@@ -21,6 +21,7 @@ async def serve_stdio(app: App) -> None:
     ):
         tasks.start_soon(_cancel_on_signals, tasks.cancel_scope)
         tasks.start_soon(handlers.announce_changes)
+        tasks.start_soon(handlers.announce_jobs)
         await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 

@@ -18,19 +18,15 @@ from toolhone.found_text import described
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
 from toolhone.models import Caller, CallResult, Category, Json, JsonObject, ProgressReporter
+from toolhone.server.answering import answer
 from toolhone.server.definitions import INPUT_SCHEMAS
+from toolhone.server.finetuning_definitions import INPUT_SCHEMAS as FINETUNING_SCHEMAS
 
 Tool: TypeAlias = Callable[
     [Gateway, JsonObject, Caller, ProgressReporter | None], Awaitable[types.CallToolResult]
 ]
 
-
-def answer(structured: JsonObject, text: str | None = None) -> types.CallToolResult:
-    """Structured content, and a text form for hosts that show the model only text."""
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text if text is not None else minified(structured))],
-        structured_content=structured,
-    )
+ALL_SCHEMAS = INPUT_SCHEMAS | FINETUNING_SCHEMAS
 
 
 async def understood(gateway: Gateway, name: str, arguments: JsonObject, caller: Caller) -> JsonObject:
@@ -39,7 +35,7 @@ async def understood(gateway: Gateway, name: str, arguments: JsonObject, caller:
     Raises:
         InvalidArgumentsError: They do not match, also after repair.
     """
-    schema = INPUT_SCHEMAS[name]
+    schema = ALL_SCHEMAS[name]
 
     def checked() -> tuple[JsonObject, Sequence[str]]:
         repaired, repairs = repair_arguments(arguments, schema)

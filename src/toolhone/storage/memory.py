@@ -207,6 +207,15 @@ class MemoryResultStore:
                 self._gone.discard(result.handle)
             return self._drop_expired()
 
+    def erase(self, principal: str) -> int:
+        with self._lock:
+            handles = [handle for handle, kept in self._results.items() if kept.principal == principal]
+            erased = len(set(handles) - self._gone)
+            for handle in handles:
+                del self._results[handle]
+                self._gone.discard(handle)
+            return erased
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -100,6 +100,22 @@ class SqliteResultStore:
         self._file.bare(_give_back)
         return dropped
 
+    def erase(self, principal: str) -> int:
+        """Delete all of this principal, tombstones too; returns how many of them still had a body."""
+        if not self._file.exists():
+            return 0
+
+        def work(connection: sqlite3.Connection) -> int:
+            (kept,) = connection.execute(
+                "SELECT COUNT(*) FROM results WHERE principal = ? AND body IS NOT NULL", (principal,)
+            ).fetchone()
+            connection.execute("DELETE FROM results WHERE principal = ?", (principal,))
+            return kept
+
+        erased = self._file.write(work)
+        self._file.bare(_give_back)
+        return erased
+
     def close(self) -> None:
         self._file.close()
 

@@ -111,7 +111,7 @@ def finetune(
         )
     torch.manual_seed(recipe.seed)
     rng = random.Random(recipe.seed)
-    steps = recipe.epochs * sum(len(_batches(one, recipe, random.Random(0))) for one in sets)
+    steps = count_steps(sets, recipe)
     if steps == 0:
         raise InvalidRequestError("There are too few tasks to train on: a batch needs two at least.")
     layers = list(transformer.encoder.layer)
@@ -159,6 +159,11 @@ def finetune(
         for parameter, old in zip(averaged, before, strict=True):
             parameter.lerp_(old, recipe.kept)
     return Trained(replace(start, projection=projection.eval()), losses)
+
+
+def count_steps(sets: Sequence[TrainingSet], recipe: Recipe) -> int:
+    """How many steps a training takes."""
+    return recipe.epochs * sum(len(_batches(one, recipe, random.Random(0))) for one in sets)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -43,6 +43,7 @@ def retrain(
     recipe: Recipe = RECIPE,
     weights: Weights,
     progress: Progress = lambda what, done, of: None,
+    on_step: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> Retrained:
     """Train, export to `folder`, and judge.
 
@@ -50,6 +51,7 @@ def retrain(
         current: The bundle in use, which must be beaten.
         start: What training starts from; `None` is the encoder in use.
         weights: As the server scores.
+        on_step: Called after each step of the training with its number, the number of all, and the loss.
 
     Raises:
         InvalidRequestError: The folder exists, or the model to start from cannot be trained.
@@ -58,12 +60,12 @@ def retrain(
     """
     parent = manifest_of(current)
     parts = read_parts(start or current, to_train=True)
-    trained = finetune(
-        parts,
-        [recorded.training],
-        recipe,
-        report=lambda step, steps, loss: progress(f"Training (loss {loss:.3f})", step, steps),
-    )
+
+    def report(step: int, steps: int, loss: float) -> None:
+        on_step(step, steps, loss)
+        progress(f"Training (loss {loss:.3f})", step, steps)
+
+    trained = finetune(parts, [recorded.training], recipe, report=report)
     progress("Exporting", 0, 1)
     exported = export_bundle(
         trained.parts,

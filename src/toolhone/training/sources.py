@@ -54,14 +54,9 @@ def read_parts(folder: Path, *, to_train: bool = False) -> EncoderParts:
         InvalidRequestError: The folder has no such model, or one that pools in another way.
         TrainingFailedError: What training needs is not installed.
     """
+    kind_of(folder)
     if (folder / MANIFEST).is_file():
         return _from_bundle(folder, to_train=to_train)
-    if not (folder / "config.json").is_file():
-        raise InvalidRequestError(
-            f"{str(folder)!r} is not the folder of a sentence-transformers model: it has no config.json. "
-            "Give the folder that the model was saved to or downloaded into."
-        )
-    _refuse_other_pooling(folder)
     torch, transformers, safetensors = required("torch"), required("transformers"), required("safetensors")
     transformers.utils.logging.disable_progress_bar()
     try:
@@ -89,6 +84,30 @@ def read_parts(folder: Path, *, to_train: bool = False) -> EncoderParts:
     )
 
 
+def kind_of(folder: Path) -> str:
+    """The kind of transformer in a folder, `bert` say. Looks at its settings only, and needs no torch.
+
+    Raises:
+        InvalidRequestError: The folder has no model, or one that pools in another way or cannot be trained
+            because its bundle does not say what it is built from.
+    """
+    if (folder / MANIFEST).is_file():
+        manifest = _read(folder / MANIFEST)
+        if "transformer" not in manifest:
+            raise InvalidRequestError(
+                f"The encoder in {str(folder)!r} does not say what its transformer is built from. Export it "
+                "again, or name the folder of a sentence-transformers model to start from."
+            )
+        return str(manifest["transformer"]["model_type"])
+    if not (folder / "config.json").is_file():
+        raise InvalidRequestError(
+            f"{str(folder)!r} is not the folder of a sentence-transformers model: it has no config.json. "
+            "Give the folder that the model was saved to or downloaded into."
+        )
+    _refuse_other_pooling(folder)
+    return str(_read(folder / "config.json").get("model_type", ""))
+
+
 def save_parts(parts: EncoderParts, folder: Path) -> None:
     """Write what `read_parts` reads, in full precision."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,11 +121,6 @@ def _from_bundle(folder: Path, *, to_train: bool) -> EncoderParts:
     """The encoder that the server loads, made trainable again; its weights are as exact as int8 is."""
     torch, transformers, onnx = required("torch"), required("transformers"), required("onnx")
     manifest = _read(folder / MANIFEST)
-    if "transformer" not in manifest:
-        raise InvalidRequestError(
-            f"The encoder in {str(folder)!r} does not say what its transformer is built from. Export it "
-            "again, or name the folder of a sentence-transformers model to start from."
-        )
     config = dict(manifest["transformer"])
     transformer = transformers.AutoModel.from_config(
         transformers.AutoConfig.for_model(config.pop("model_type"), **config), attn_implementation="eager"

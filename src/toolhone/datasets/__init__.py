@@ -1,0 +1,1 @@
+"""Datasets: from snapshots of work to rows that a model can be trained and judged on."""

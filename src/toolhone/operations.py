@@ -1,0 +1,378 @@
+"""What toolhone does for learning from work: collect, prepare, plan, train, compare, use, erase.
+
+Every way in (MCP, the CLI, the library) comes through here, so that each request is permitted and recorded
+once, in the same way.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import anyio.to_thread
+
+from toolhone.datasets.preparation import Preparation
+from toolhone.exceptions import InvalidRequestError
+from toolhone.jobs.board import Board
+from toolhone.jobs.planning import Planner
+from toolhone.models import Caller, Category, JsonObject
+from toolhone.records.datasets import DatasetRequest, Manifest, Purpose, Row, Split
+from toolhone.records.jobs import (
+    AliasChange,
+    FinetuningConfig,
+    FinetuningProvider,
+    Job,
+    JobEvent,
+    JobStatus,
+    ModelRecord,
+    Plan,
+)
+from toolhone.records.snapshots import CategoryCount, NewSnapshot, Snapshot, SnapshotQuery
+from toolhone.records.stores import DatasetStore, SnapshotStore
+from toolhone.roles import Permission, require
+from toolhone.snapshots.collector import Collector, new_snapshot
+from toolhone.snapshots.erasure import Erasing, Erasure
+from toolhone.training.model_comparison import ModelComparison
+from toolhone.training.model_registry import ModelRegistry
+from toolhone.training.providers.provider import Capabilities, Provider
+
+Progress = Callable[[str, int, int], None]
+"""Receives what is being done, how much of it is done, and how much there is."""
+
+ACTIVE = tuple(status for status in JobStatus if not status.final)
+
+class Finetuning:
+    """The operations of learning from work, over services that `assembly` built."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: Callable[[], SnapshotStore],
+        datasets: Callable[[], DatasetStore],
+        collector: Collector,
+        preparation: Preparation,
+        erasing: Erasing,
+        planner: Planner,
+        board: Board,
+        registry: ModelRegistry,
+        providers: Mapping[FinetuningProvider, Provider],
+        compare: Callable[[str, str, Sequence[Row], str | None], Awaitable[ModelComparison]],
+        freeze_use: Callable[[], Awaitable[Manifest]] | None = None,
+    ) -> None:
+        """Take the services.
+
+        Args:
+            snapshots: The store, opened when it is first used; likewise the others.
+            compare: Lets two models answer the rows, scored by the scorer named.
+            freeze_use: Makes a dataset of what the audit log teaches about finding tools. Without it
+                nothing can be planned for the selector.
+        """
+        self._snapshots = snapshots
+        self._datasets = datasets
+        self._collector = collector
+        self._preparation = preparation
+        self._erasing = erasing
+        self._planner = planner
+        self._board = board
+        self._registry = registry
+        self._providers = providers
+        self._compare = compare
+        self._freeze_use = freeze_use
+
+    # Snapshots
+
+    async def collect(self, snapshots: Sequence[NewSnapshot | JsonObject], *, caller: Caller) -> list[str]:
+        """Keep what agents did, redacted; returns the ids. It is kept when this returns.
+
+        Raises:
+            InvalidRequestError: One of them is not valid. None is kept then.
+        """
+        require(caller.role, Permission.COLLECT)
+        checked = [one if isinstance(one, NewSnapshot) else new_snapshot(one) for one in snapshots]
+        return await self._collector.collect(checked, caller=caller)
+
+    async def snapshots(self, query: SnapshotQuery, *, caller: Caller) -> list[Snapshot]:
+        """The matching snapshots, as they are kept."""
+        require(caller.role, Permission.MONITOR)
+        return await anyio.to_thread.run_sync(lambda: list(self._snapshots().select(query)))
+
+    async def counts(self, *, caller: Caller) -> list[CategoryCount]:
+        """How many snapshots there are of each category."""
+        require(caller.role, Permission.MONITOR)
+        return await anyio.to_thread.run_sync(lambda: self._snapshots().counts())
+
+    async def erase(
+        self, *, agent_id: str | None = None, user_id: str | None = None, caller: Caller
+    ) -> Erasure:
+        """Erase what is kept of an agent or of a user, from snapshots to datasets; models are marked.
+
+        Raises:
+            InvalidRequestError: Neither or both were named.
+        """
+        require(caller.role, Permission.ERASE)
+        if (agent_id is None) == (user_id is None):
+            raise InvalidRequestError("Name either an agent or a user to erase.")
+        return await self._erasing.erase(agent_id=agent_id, user_id=user_id, caller=caller)
+
+    # Datasets
+
+    async def prepare_dataset(
+        self, request: DatasetRequest, *, caller: Caller, progress: Progress | None = None
+    ) -> Manifest:
+        """Make an immutable dataset of a category's snapshots.
+
+        Raises:
+            InsufficientDataError: There are too few that are fit.
+        """
+        require(caller.role, Permission.PREPARE)
+        return await self._preparation.prepare(request, caller=caller, progress=progress)
+
+    async def datasets(self, category: Category | None = None, *, caller: Caller) -> list[Manifest]:
+        """The newest first, revoked ones too."""
+        require(caller.role, Permission.MONITOR)
+        return await anyio.to_thread.run_sync(lambda: self._datasets().manifests(category))
+
+    async def dataset(self, dataset_id: str, *, caller: Caller) -> Manifest:
+        """Raises InvalidRequestError if there is none of this id."""
+        require(caller.role, Permission.MONITOR)
+        return await anyio.to_thread.run_sync(lambda: self._datasets().manifest(dataset_id))
+
+    async def dataset_card(self, dataset_id: str, *, caller: Caller) -> str:
+        """What a person reads about a dataset.
+
+        Raises:
+            InvalidRequestError: There is none of this id, or it is revoked.
+        """
+        require(caller.role, Permission.MONITOR)
+
+        def read() -> str:
+            return (self._datasets().folder(dataset_id) / "README.md").read_text(encoding="utf-8")
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def export_dataset(
+        self, dataset_id: str, format_name: str, destination: Path, *, caller: Caller
+    ) -> list[Path]:
+        """Write a dataset in a provider's form, after checking it by the provider's rules."""
+        require(caller.role, Permission.PREPARE)
+        return await self._preparation.export(dataset_id, format_name, destination)
+
+    # Jobs
+
+    def capabilities(self) -> list[Capabilities]:
+        """What each provider is able to do here."""
+        return [provider.capabilities for provider in self._providers.values()]
+
+    async def estimate(
+        self, config: FinetuningConfig, *, dataset_id: str | None = None, caller: Caller
+    ) -> Plan:
+        """A plan: what a training will take, bound to a dataset. Nothing is sent or spent.
+
+        Args:
+            dataset_id: By default the category's newest; for the selector the recorded use until now.
+
+        Raises:
+            InvalidRequestError: It cannot be trained so; the message says what to change.
+            ProviderError: The provider cannot be used here.
+        """
+        require(caller.role, Permission.TRAIN)
+        manifest = await self._dataset_for(config, dataset_id)
+        folder = await anyio.to_thread.run_sync(lambda: self._datasets().folder(manifest.dataset_id))
+        return await self._planner.estimate(config, manifest, folder)
+
+    async def create_job(
+        self,
+        *,
+        plan_id: str | None = None,
+        config: FinetuningConfig | None = None,
+        dataset_id: str | None = None,
+        caller: Caller,
+    ) -> Job:
+        """Create the job of a plan; with a configuration the plan is made first.
+
+        Free work starts at once, work that costs money waits until it is approved. A plan has one job:
+        to create it again returns that one.
+
+        Raises:
+            InvalidRequestError: There is no such plan, it has expired, or its dataset is not what it was.
+        """
+        require(caller.role, Permission.TRAIN)
+        if (plan_id is None) == (config is None):
+            raise InvalidRequestError("Give either the id of a plan or a configuration to make one from.")
+        if plan_id is None:
+            assert config is not None
+            plan_id = (await self.estimate(config, dataset_id=dataset_id, caller=caller)).plan_id
+        elif dataset_id is not None:
+            raise InvalidRequestError("A plan has its dataset already; leave dataset_id out.")
+        return await self._board.create(plan_id, caller=caller)
+
+    async def approve_job(self, job_id: str, *, caller: Caller) -> Job:
+        """Let a job begin that costs money."""
+        require(caller.role, Permission.APPROVE)
+        return await self._board.approve(job_id, caller=caller)
+
+    async def cancel_job(self, job_id: str, *, caller: Caller) -> Job:
+        """Stop a job and its spending."""
+        require(caller.role, Permission.TRAIN)
+        return await self._board.cancel(job_id, caller=caller)
+
+    async def retry_job(self, job_id: str, *, caller: Caller) -> Job:
+        """Run a job again that did not succeed."""
+        require(caller.role, Permission.TRAIN)
+        return await self._board.retry(job_id, caller=caller)
+
+    async def job(self, job_id: str, *, caller: Caller) -> Job:
+        """Raises InvalidRequestError if there is none of this id."""
+        require(caller.role, Permission.MONITOR)
+        return await self._board.job(job_id)
+
+    async def jobs(
+        self,
+        *,
+        category: Category | None = None,
+        status: Sequence[JobStatus] | None = None,
+        limit: int | None = 50,
+        caller: Caller,
+    ) -> list[Job]:
+        """The newest first."""
+        require(caller.role, Permission.MONITOR)
+        return await self._board.jobs(category=category, status=status, limit=limit)
+
+    async def events(self, job_id: str, *, after: int = 0, caller: Caller) -> list[JobEvent]:
+        """What happened to a job, oldest first."""
+        require(caller.role, Permission.MONITOR)
+        return await self._board.events(job_id, after=after)
+
+    def watch(self, job_id: str, *, caller: Caller) -> AsyncIterator[Job]:
+        """The job now, and again after each change, until it is over."""
+        require(caller.role, Permission.MONITOR)
+        return self._board.watch(job_id)
+
+    async def budget(self, category: Category, *, caller: Caller) -> tuple[float | None, float, float]:
+        """The limit in USD, what is reserved, and what is spent."""
+        require(caller.role, Permission.MONITOR)
+        return await self._board.budget(category)
+
+    async def set_budget(self, category: Category, limit_usd: float | None, *, caller: Caller) -> None:
+        """Limit what all trainings of a category may cost; `None` takes the limit away."""
+        require(caller.role, Permission.APPROVE)
+        await self._board.set_budget(category, limit_usd, caller=caller)
+
+    # Models
+
+    async def models(self, category: Category | None = None, *, caller: Caller) -> list[ModelRecord]:
+        """The newest first."""
+        require(caller.role, Permission.MONITOR)
+        return await self._registry.models(category)
+
+    async def model(self, model_id: str, *, caller: Caller) -> ModelRecord:
+        """Raises InvalidRequestError if there is none of this id."""
+        require(caller.role, Permission.MONITOR)
+        return await self._registry.model(model_id)
+
+    async def compare(
+        self,
+        a: str,
+        b: str,
+        *,
+        dataset_id: str | None = None,
+        category: Category | None = None,
+        scorer: str | None = None,
+        caller: Caller,
+    ) -> ModelComparison:
+        """Let two models answer the test rows of a dataset; either may be a base model.
+
+        Args:
+            dataset_id: By default the one that `a` or `b` was judged by, else the category's newest.
+
+        Raises:
+            InvalidRequestError: It cannot be told by which rows to compare, or the models answer nothing.
+        """
+        require(caller.role, Permission.PREPARE)
+        if dataset_id is None:
+            dataset_id = await self._dataset_of(a, b, category)
+        chosen = dataset_id
+        rows = await anyio.to_thread.run_sync(lambda: list(self._datasets().rows(chosen, Split.TEST)))
+        return await self._compare(a, b, rows, scorer)
+
+    async def set_alias(
+        self,
+        category: Category,
+        alias: str,
+        model_id: str,
+        *,
+        override: str | None = None,
+        caller: Caller,
+    ) -> AliasChange:
+        """Let an alias stand for a model that passed its gate.
+
+        Args:
+            override: Why a model is to be used that did not pass; recorded.
+        """
+        require(caller.role, Permission.PROMOTE)
+        return await self._registry.set_alias(category, alias, model_id, override=override, caller=caller)
+
+    async def rollback_alias(self, category: Category, alias: str, *, caller: Caller) -> AliasChange:
+        """Let an alias stand again for what it stood for before."""
+        require(caller.role, Permission.PROMOTE)
+        return await self._registry.rollback_alias(category, alias, caller=caller)
+
+    async def aliases(self, category: Category | None = None, *, caller: Caller) -> list[AliasChange]:
+        """What each alias stands for now."""
+        require(caller.role, Permission.MONITOR)
+        return await self._registry.aliases(category)
+
+    async def statistics(self, *, caller: Caller) -> JsonObject:
+        """How much was collected, prepared and trained, and what it cost."""
+        require(caller.role, Permission.MONITOR)
+        return await anyio.to_thread.run_sync(self.statistics_now)
+
+    def statistics_now(self) -> JsonObject:
+        """The same, blocking."""
+        counts = self._snapshots().counts()
+        jobs = self._board.jobs_now(limit=None)
+
+        def number(*statuses: JobStatus) -> int:
+            return sum(job.status in statuses for job in jobs)
+
+        return {
+            "total_snapshots": sum(count.snapshots for count in counts),
+            "datasets_prepared": len(self._datasets().manifests()),
+            "active_jobs": number(*ACTIVE),
+            "completed_jobs": number(JobStatus.SUCCEEDED),
+            "failed_jobs": len(jobs) - number(*ACTIVE, JobStatus.SUCCEEDED, JobStatus.CANCELLED),
+            "categories_with_data": [count.category.value for count in counts],
+            "total_cost_usd": sum(job.cost_usd for job in jobs),
+        }
+
+    async def _dataset_for(self, config: FinetuningConfig, dataset_id: str | None) -> Manifest:
+        if dataset_id is not None:
+            return await anyio.to_thread.run_sync(lambda: self._datasets().manifest(dataset_id))
+        if config.provider is FinetuningProvider.SELECTOR:
+            if self._freeze_use is None:
+                raise InvalidRequestError(
+                    "The selector learns from recorded use of the tools that are there, and no tools are "
+                    "open here; name a dataset_id, or plan through a running toolhone."
+                )
+            return await self._freeze_use()
+        return await self._newest(config.category)
+
+    async def _dataset_of(self, a: str, b: str, category: Category | None) -> str:
+        known = {model.model_id: model for model in await self._registry.models(None)}
+        for model_id in (b, a):
+            if model_id in known:
+                return known[model_id].dataset_id
+        if category is None:
+            raise InvalidRequestError(
+                f"Neither {a!r} nor {b!r} was trained here, so nothing says by which rows to compare them; "
+                "name a dataset_id or a category."
+            )
+        return (await self._newest(category)).dataset_id
+
+    async def _newest(self, category: Category) -> Manifest:
+        manifests = await anyio.to_thread.run_sync(lambda: self._datasets().manifests(category))
+        for manifest in manifests:
+            if manifest.revoked_at is None and manifest.purpose is Purpose.AGENT:
+                return manifest
+        raise InvalidRequestError(
+            f"There is no dataset of the category {category.value!r}; make one with prepare_dataset "
+            f"(toolhone datasets prepare {category.value})."
+        )

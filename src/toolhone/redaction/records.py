@@ -1,0 +1,173 @@
+"""Redacts one record so that the same secret or person has the same mark all through it.
+
+A model learns from `send to [REDACTED:email 1]` that the address it sends to is the one it was told. So
+a record is redacted in rounds: the rules take out what they find; what they found is taken out wherever
+else it stands, because only one of its places may have given it away; and marks are numbered in the order
+in which they appear. It ends when a round changes nothing, so that redacting again changes nothing either.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import cast
+
+from toolhone.models import Json, JsonObject
+from toolhone.redaction.likeness import looks_chosen, looks_digits, looks_random
+from toolhone.redaction.placeholders import LARGEST_NUMBER, NUMBERED, OPENING, Kind, numbered, placeholder
+from toolhone.redaction.tree import MAX_DEPTH, Redactor, unused_key
+
+_MAX_ROUNDS = 6
+# Shorter ones, and plain words, stand in texts for something else too.
+_SHORTEST_KNOWN = 8
+
+_NOT_ALNUM = re.compile(r"[\W_]+")
+_SPACE = re.compile(r"\\[nrt]|\s+")
+_SCHEME = re.compile(r"\s*(?:bearer|basic|token)\s+", re.I)
+
+
+def redact_record(value: Json) -> Json:
+    """A copy of `value` with numbered marks such as `[REDACTED:email 1]`.
+
+    Within `value` equal things have equal marks and different things different ones; numbers say nothing
+    but the order of appearance. Several values are one record as the values of a dict. Marks that are in
+    `value` already are counted as things of their own; those without a number stay as they are.
+
+    Never raises, and what it returns can be written as JSON. Redacting it again changes nothing.
+    """
+    return _Record(value).redacted()
+
+
+class _Record:
+    """What is known of one record. Nothing of it outlives the call."""
+
+    def __init__(self, value: Json) -> None:
+        self._value = value
+        self._redactor = Redactor(self._mark, settled=set())
+        self._marks: dict[str, str] = {}
+        """By what they stand for, in one spelling."""
+        self._known: dict[str, str] = {}
+        """The marks of texts that are to be taken out wherever they stand."""
+        self._next: dict[str, int] | None = None
+        """The next number of every kind; `None` before the first mark."""
+
+    def redacted(self) -> Json:
+        for _ in range(_MAX_ROUNDS):
+            redacted = self._redactor.value(self._value)
+            if redacted is self._value or redacted == self._value:
+                return redacted
+            if self._known:
+                redacted = _rewritten(redacted, self._without_known)
+            self._value = self._in_order(redacted)
+        return placeholder(Kind.SECRET)
+
+    def _mark(self, kind: Kind, text: str) -> str:
+        identity = _identity(kind, text)
+        mark = self._marks.get(identity)
+        if mark is None:
+            if self._next is None:
+                self._next = {kind: max(numbers) + 1 for kind, numbers in _numbers(self._value).items()}
+            number = self._next.get(kind, 1)
+            if number > LARGEST_NUMBER:
+                return placeholder(kind)
+            self._next[kind] = number + 1
+            mark = self._marks[identity] = numbered(kind, number)
+        if len(text) >= _SHORTEST_KNOWN and OPENING not in text and _is_distinct(text):
+            self._known[text] = mark
+        return mark
+
+    def _without_known(self, text: str) -> str:
+        for known in sorted(self._known, key=len, reverse=True):
+            if known in text:
+                text = _replaced(text, known, self._known[known])
+        return text
+
+    def _in_order(self, value: Json) -> Json:
+        """`value` with its marks numbered in the order in which they appear."""
+        present = _numbers(value)
+        order = {
+            numbered(kind, old): numbered(kind, new)
+            for kind, numbers in present.items()
+            for new, old in enumerate(numbers, 1)
+        }
+        self._next = {kind: len(numbers) + 1 for kind, numbers in present.items()}
+        self._marks = {identity: order[mark] for identity, mark in self._marks.items() if mark in order}
+        self._known = {text: order[mark] for text, mark in self._known.items() if mark in order}
+        if all(old == new for old, new in order.items()):
+            return value
+        return _rewritten(value, lambda text: NUMBERED.sub(lambda mark: order[mark[0]], text))
+
+
+def _identity(kind: Kind, text: str) -> str:
+    """One spelling of what can be written in several ways."""
+    match kind:
+        case Kind.EMAIL:
+            return text.replace("%40", "@").casefold()
+        case Kind.PHONE | Kind.CARD | Kind.IBAN | Kind.NATIONAL_ID:
+            return _NOT_ALNUM.sub("", text).upper() or text
+        case Kind.IP_ADDRESS:
+            return text.lower()
+        case Kind.PRIVATE_KEY:
+            return _SPACE.sub("", text)
+        case Kind.AUTHORIZATION:
+            return _SCHEME.sub("", text, count=1)
+        case _:
+            return text
+
+
+def _is_distinct(text: str) -> bool:
+    """Nothing but this secret is likely to be written like that."""
+    return looks_chosen(text) or looks_random(text) or looks_digits(text)
+
+
+def _replaced(text: str, known: str, mark: str) -> str:
+    """`text` with `mark` in the place of `known`, but not inside longer words."""
+    if known.isdecimal() and text.lstrip()[:1] in ("{", "["):
+        # A number of JSON; a mark in its place would need quotes.
+        return text
+    parts: list[str] = []
+    position = start = 0
+    while (start := text.find(known, start)) >= 0:
+        end = start + len(known)
+        if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
+            parts += (text[position:start], mark)
+            position = end
+        start += 1
+    return "".join([*parts, text[position:]])
+
+
+def _numbers(value: Json) -> dict[str, list[int]]:
+    """The numbers of the marks in `value`, by kind, in the order in which they appear."""
+    found: dict[str, dict[int, None]] = {}
+    for text in _texts(value, 0):
+        if OPENING in text:
+            for mark in NUMBERED.finditer(text):
+                found.setdefault(mark["kind"], {})[int(mark["number"])] = None
+    return {kind: list(numbers) for kind, numbers in found.items()}
+
+
+def _texts(value: Json, depth: int) -> Iterator[str]:
+    """Every key and string in `value`, as far down as anything is kept."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in cast("Mapping[object, Json]", value).items() if depth <= MAX_DEPTH else ():
+            if isinstance(key, str):
+                yield key
+            yield from _texts(item, depth + 1)
+    elif isinstance(value, list | tuple) and depth <= MAX_DEPTH:
+        for item in cast("list[Json] | tuple[Json, ...]", value):
+            yield from _texts(item, depth + 1)
+
+
+def _rewritten(value: Json, rewrite: Callable[[str], str]) -> Json:
+    """A redacted value with every key and string rewritten."""
+    if isinstance(value, str):
+        return rewrite(value)
+    if isinstance(value, dict):
+        result: JsonObject = {}
+        for key, item in cast("JsonObject", value).items():
+            result[unused_key(rewrite(key), result)] = _rewritten(item, rewrite)
+        return result
+    if isinstance(value, list | tuple):
+        items = [_rewritten(item, rewrite) for item in cast("list[Json] | tuple[Json, ...]", value)]
+        return tuple(items) if isinstance(value, tuple) else items
+    return value

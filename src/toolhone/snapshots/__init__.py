@@ -1,0 +1,1 @@
+"""Snapshots of work: collected, kept for a time, erased when somebody asks for it."""

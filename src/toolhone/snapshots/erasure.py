@@ -1,0 +1,233 @@
+"""Erasing an agent or a user: out of snapshots, results, the audit's payloads, and every dataset.
+
+The order makes it safe to be interrupted anywhere, and to be run again:
+
+1. The audit gets a row that it begins, so that there is a trace whatever happens then.
+2. Stored results and snapshots go. In the same transaction the store remembers the snapshots' ids as erased.
+3. Every dataset that holds an erased snapshot, of this erasure or of an interrupted one before, or that was
+   being made meanwhile: the models trained on it are marked first, then a version without them is made and
+   the old one revoked. One that cannot be made anew is revoked all the same.
+4. The audit's payloads go, and the last row says what was done.
+
+What stays: the audit's rows with their columns (principal, client, tool, times), since the chain is made of
+them; and models, which are marked but not unlearned.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+
+from toolhone.exceptions import InvalidRequestError, ToolhoneError
+from toolhone.models import AuditEvent, Caller, EventKind, JsonObject
+from toolhone.records.datasets import Manifest
+from toolhone.records.stores import DatasetStore, SnapshotStore
+from toolhone.snapshots.anonymity import Redact, kept_id, subject_of
+from toolhone.snapshots.mentions import Mentions
+from toolhone.stores import ResultStore
+
+logger = logging.getLogger(__name__)
+
+_IDS_AT_ONCE = 10_000
+
+
+class Audit(Protocol):
+    """What of the audit log an erasure needs."""
+
+    async def record(self, event: AuditEvent) -> None: ...
+
+    async def matching(self, test: Callable[[JsonObject], bool]) -> list[str]: ...
+
+    async def erase(self, event_ids: Sequence[str], *, caller: Caller) -> int: ...
+
+
+Revise = Callable[[str, set[str]], Awaitable[Manifest | None]]
+"""Makes a new version of a dataset without these snapshots; `None` if too little is left for one."""
+
+Taint = Callable[[str, str], Sequence[str]]
+"""Marks all models trained on a dataset, with the reason; returns their ids. Blocks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erasure:
+    """What was erased."""
+
+    snapshots: int
+    """Deleted now; those among them that were too old and gone already are counted too."""
+    results: int
+    events: int
+    """Rows of the audit that lost their payload."""
+    datasets: Mapping[str, str | None]
+    """Those that were revoked, and the version that took the place of each, if there is one."""
+    models: tuple[str, ...]
+    """Those that were marked, because they were trained on one of the datasets."""
+    problems: tuple[str, ...] = ()
+    """Why a dataset has no new version."""
+
+
+class Erasing:
+    """Erases all of an agent or a user, wherever it is kept."""
+
+    def __init__(
+        self,
+        *,
+        snapshots: Callable[[], SnapshotStore],
+        results: Callable[[], ResultStore],
+        datasets: Callable[[], DatasetStore],
+        audit: Audit,
+        redact: Redact,
+        revise: Revise,
+        taint: Taint,
+        new_event: Callable[..., AuditEvent],
+        now: Callable[[], str],
+    ) -> None:
+        """Take what it needs.
+
+        Args:
+            snapshots: The store; called in a worker thread whenever it is needed, likewise the others.
+            results: Of whole results, which belong to a principal.
+            datasets: All datasets.
+            audit: The audit log.
+            redact: The collector's.
+            revise: See `Revise`. It may revoke the old version itself.
+            taint: See `Taint`.
+            new_event: Makes an audit event from `(kind, caller, **fields)`.
+            now: This moment.
+        """
+        self._snapshots = snapshots
+        self._results = results
+        self._datasets = datasets
+        self._audit = audit
+        self._redact = redact
+        self._revise = revise
+        self._taint = taint
+        self._new_event = new_event
+        self._now = now
+        self._lock = anyio.Lock()
+
+    async def erase(
+        self, *, agent_id: str | None = None, user_id: str | None = None, caller: Caller
+    ) -> Erasure:
+        """Erase all of an agent or of a user. Doing it again finishes what was interrupted.
+
+        Raises:
+            InvalidRequestError: Neither or both were named.
+            ToolhoneError: It could not be finished. The audit shows that it began; do it again.
+        """
+        name = agent_id if user_id is None else user_id
+        if (agent_id is None) == (user_id is None) or not name:
+            raise InvalidRequestError("Name either an agent or a user to erase.")
+        async with self._lock:
+            key = await anyio.to_thread.run_sync(lambda: self._snapshots().subject_key())
+            if user_id is None:
+                whose = kept_id(name, key, self._redact)
+                what: JsonObject = {"agent_id": whose}
+            else:
+                whose = subject_of(name, key)
+                what = {"subject": whose}
+            await self._tell(caller, {"what": "erasure begun", **what})
+            results = await anyio.to_thread.run_sync(lambda: self._results().erase(name))
+            at = self._now()
+            erased = await anyio.to_thread.run_sync(
+                lambda: (
+                    self._snapshots().erase(agent_id=whose, at=at)
+                    if user_id is None
+                    else self._snapshots().erase(subject=whose, at=at)
+                )
+            )
+            datasets, models, problems = await self._clean_datasets()
+            mentions = Mentions(names=frozenset({name, whose}), persons=user_id is not None)
+            events = await self._audit.erase(
+                await self._audit.matching(mentions.may_be_erased), caller=caller
+            )
+            outcome = Erasure(
+                snapshots=len(erased),
+                results=results,
+                events=events,
+                datasets=datasets,
+                models=tuple(sorted(models)),
+                problems=tuple(problems),
+            )
+            await self._tell(caller, {"what": "erasure done", **what, **_counts(outcome)})
+            return outcome
+
+    async def clean_datasets(self, *, caller: Caller) -> Mapping[str, str | None]:
+        """Take what was ever erased out of every dataset that holds it; returns those, and their successors.
+
+        For datasets that were being made while an erasure ran, and for erasures that were interrupted.
+        """
+        async with self._lock:
+            datasets, models, problems = await self._clean_datasets()
+            if datasets:
+                payload = {
+                    "what": "datasets cleaned",
+                    "datasets": datasets,
+                    "models": sorted(models),
+                    "problems": problems,
+                }
+                await self._tell(caller, payload)
+            return datasets
+
+    async def _clean_datasets(self) -> tuple[dict[str, str | None], set[str], list[str]]:
+        cleaned: dict[str, str | None] = {}
+        models: set[str] = set()
+        problems: list[str] = []
+        # A version made meanwhile from one that held them may hold them too: until none is left.
+        while holding := await anyio.to_thread.run_sync(self._holding):
+            for dataset_id, without in holding.items():
+                if dataset_id in cleaned:
+                    raise ToolhoneError(f"The dataset {dataset_id!r} was revoked, but is said to be in use.")
+                why = "It held snapshots that were erased."
+                # Before the dataset goes: interrupted in between, it would no longer lead to its models.
+                models.update(
+                    await anyio.to_thread.run_sync(
+                        self._taint, dataset_id, f"Its dataset {dataset_id} held erased snapshots."
+                    )
+                )
+                successor: Manifest | None = None
+                try:
+                    successor = await self._revise(dataset_id, without)
+                except ToolhoneError as exc:
+                    logger.warning("No new version of the dataset %s: %s", dataset_id, exc.message)
+                    problems.append(f"{dataset_id}: {exc.message}")
+                replaced_by = successor.dataset_id if successor else None
+
+                def revoke(
+                    dataset_id: str = dataset_id, replaced_by: str | None = replaced_by, why: str = why
+                ) -> None:
+                    store = self._datasets()
+                    if store.manifest(dataset_id).revoked_at is None:
+                        store.revoke(dataset_id, at=self._now(), why=why, replaced_by=replaced_by)
+
+                await anyio.to_thread.run_sync(revoke)
+                cleaned[dataset_id] = replaced_by
+        return cleaned, models, problems
+
+    def _holding(self) -> dict[str, set[str]]:
+        """The datasets in use that hold something erased, and what of it."""
+        erased = self._snapshots().erased()
+        datasets = self._datasets()
+        found = {
+            manifest.dataset_id
+            for start in range(0, len(erased), _IDS_AT_ONCE)
+            for manifest in datasets.holding(erased[start : start + _IDS_AT_ONCE])
+        }
+        gone = set(erased)
+        return {dataset_id: datasets.members(dataset_id) & gone for dataset_id in sorted(found)}
+
+    async def _tell(self, caller: Caller, payload: JsonObject) -> None:
+        await self._audit.record(self._new_event(EventKind.ERASURE, caller, success=True, payload=payload))
+
+
+def _counts(outcome: Erasure) -> JsonObject:
+    return {
+        "snapshots": outcome.snapshots,
+        "results": outcome.results,
+        "events": outcome.events,
+        "datasets": dict(outcome.datasets),
+        "models": list(outcome.models),
+        "problems": list(outcome.problems),
+    }

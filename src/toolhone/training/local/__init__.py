@@ -1,0 +1,1 @@
+"""The child side of local fine-tuning: LoRA with transformers, peft and trl, run as a process of its own."""

@@ -1,0 +1,132 @@
+"""Reads the rows of a dataset as conversations, in the form that chat templates take. Pure."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from toolhone.exceptions import InvalidRequestError
+from toolhone.json_values import is_array, is_object, parse_json
+from toolhone.models import Json, JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What was said, the tools that were at hand, and which of the assistant's turns are to be learned."""
+
+    row_id: str
+    messages: tuple[JsonObject, ...]
+    tools: tuple[JsonObject, ...] = ()
+    targets: frozenset[int] = frozenset()
+    """Places in `messages`: the assistant's turns but those with `weight` 0."""
+
+
+def read_conversations(file: Path) -> list[Conversation]:
+    """All rows of a part of a dataset.
+
+    Raises:
+        InvalidRequestError: A line is not a row; the message says which and why.
+    """
+    return list(_read(file))
+
+
+def _read(file: Path) -> Iterator[Conversation]:
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = parse_json(line)
+            except ValueError as exc:
+                raise _bad(file, number, f"it is not JSON ({exc})") from exc
+            if not is_object(row):
+                raise _bad(file, number, "it is not an object")
+            messages = _objects(row.get("messages"))
+            if not messages:
+                raise _bad(file, number, "it has no `messages`")
+            yield conversation(
+                str(row.get("row_id") or f"{file.stem}:{number}"), messages, _objects(row.get("tools"))
+            )
+
+
+def conversation(row_id: str, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> Conversation:
+    """One row, given as in OpenAI's chat API."""
+    return Conversation(
+        row_id=row_id,
+        messages=tuple(for_template(messages)),
+        tools=tuple(tools),
+        targets=frozenset(
+            place
+            for place, message in enumerate(messages)
+            if message.get("role") == "assistant" and message.get("weight") != 0
+        ),
+    )
+
+
+def for_template(messages: Sequence[JsonObject]) -> list[JsonObject]:
+    """Messages of OpenAI's chat API as chat templates expect them.
+
+    Arguments become objects, content becomes a text (templates would write `None`), a tool's message gets the
+    name of the tool, which some templates need, and what no template knows (`weight`) goes.
+    """
+    called: dict[str, str] = {}
+    ready: list[JsonObject] = []
+    for message in messages:
+        plain: JsonObject = {"role": message.get("role"), "content": _text(message.get("content"))}
+        calls = _objects(message.get("tool_calls"))
+        if calls:
+            plain["tool_calls"] = cast("Json", [_call(call) for call in calls])
+            for call in calls:
+                function = call.get("function")
+                if is_object(function):
+                    called[str(call.get("id"))] = str(function.get("name"))
+        if message.get("role") == "tool":
+            answered = str(message.get("tool_call_id"))
+            plain["tool_call_id"] = answered
+            name = message.get("name") or called.get(answered)
+            if name is not None:
+                plain["name"] = name
+        ready.append(plain)
+    return ready
+
+
+def _call(call: JsonObject) -> JsonObject:
+    function = call.get("function")
+    inner: JsonObject = dict(function) if is_object(function) else {}
+    arguments = inner.get("arguments")
+    if isinstance(arguments, str):
+        try:
+            parsed = parse_json(arguments) if arguments.strip() else {}
+        except ValueError:
+            # A recorded call may be malformed; the text is then all there is to learn from.
+            parsed = arguments
+        inner["arguments"] = parsed
+    return {"type": "function", "id": call.get("id"), "function": inner}
+
+
+def _text(content: Json) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if is_array(content):
+        parts = [part.get("text") for part in content if is_object(part)]
+        if len(parts) == len(content) and all(isinstance(part, str) for part in parts):
+            return "".join(str(part) for part in parts)
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _objects(value: Json) -> tuple[JsonObject, ...]:
+    if isinstance(value, str):
+        try:
+            value = parse_json(value)
+        except ValueError:
+            return ()
+    return tuple(one for one in value if is_object(one)) if is_array(value) else ()
+
+
+def _bad(file: Path, number: int, why: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"Line {number} of {str(file)!r} is not a row to learn from: {why}. Prepare the dataset anew."
+    )

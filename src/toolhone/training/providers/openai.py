@@ -1,0 +1,335 @@
+"""Fine-tuning by any service with OpenAI's API: OpenAI itself, Azure, and others at a base URL."""
+
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+from pydantic import TypeAdapter
+
+from toolhone.exceptions import (
+    InvalidRequestError,
+    ProviderError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+)
+from toolhone.json_values import is_array
+from toolhone.models import Json, JsonObject, content_hash
+from toolhone.records.datasets import Manifest, Split
+from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
+from toolhone.tokens import count_tokens
+from toolhone.training.costs import (
+    Price,
+    PriceBook,
+    expected_usd,
+    is_tuned,
+    unknown_price,
+    upper_bound_usd,
+)
+from toolhone.training.providers.openai_answers import AnswerLog, message_of, usage_of
+from toolhone.training.providers.openai_files import check_files, measure, suffix_of
+from toolhone.training.providers.openai_results import (
+    event_of,
+    failure,
+    last_figures,
+    latest,
+    phase_of,
+    result_rows,
+)
+from toolhone.training.providers.openai_starting import Starting, batch_size
+from toolhone.training.providers.provider import (
+    Answer,
+    Artifact,
+    Capabilities,
+    Phase,
+    Polled,
+    ProviderEvent,
+    Question,
+    TrainingRequest,
+)
+
+if TYPE_CHECKING:
+    from toolhone.training.providers.openai_wire import Wire
+
+logger = logging.getLogger(__name__)
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+ANSWER_TOKENS = 512
+"""What a held-out answer may take, as `Question.max_tokens` says by default."""
+
+_MARGIN = 1.1
+_MARGIN_OTHER_TOKENIZER = 1.5
+"""By how much a service may count more tokens than we do, with the tokenizer we count with and with another."""
+
+_PRICE = TypeAdapter(Price)
+
+
+class Profile(StrEnum):
+    """What a service does its own way."""
+
+    OPENAI = "openai"
+    AZURE = "azure"
+
+
+class OpenAIProvider:
+    """Trains and asks models over the wire of OpenAI's API.
+
+    Args:
+        prices: What services take; the section is "openai" for OpenAI itself, "azure" for that profile, and
+            the host name of `base_url` for any other service.
+        deployments: Azure answers from deployments only: their names, by model.
+        settle_seconds: How long after its creation a job may be missing in the service's list.
+        concurrency: Questions that are asked at once.
+    """
+
+    def __init__(
+        self,
+        base_url: str = OPENAI_URL,
+        api_key: str | None = None,
+        *,
+        prices: PriceBook,
+        profile: Profile = Profile.OPENAI,
+        deployments: Mapping[str, str] | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        timeout_seconds: float = 120.0,
+        max_retries: int = 5,
+        settle_seconds: float = 30.0,
+        concurrency: int = 8,
+        count: Callable[[str], int] = count_tokens,
+        today: Callable[[], date] = date.today,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self._prices = prices
+        self._azure = profile is Profile.AZURE
+        self._service = "azure" if self._azure else service_of(self._base_url)
+        self._deployments = dict(deployments or {})
+        self._organization = organization
+        self._project = project
+        self._timeout = timeout_seconds
+        self._retries = max_retries
+        self._concurrency = concurrency
+        self._count = count
+        self._today = today
+        self._wire: Wire | None = None
+        self._connecting = anyio.Lock()
+        self._starting = Starting(
+            self._connect,
+            base_url=self._base_url,
+            azure=self._azure,
+            settle_seconds=settle_seconds,
+            now=now,
+            sleep=sleep,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            provider=FinetuningProvider.OPENAI,
+            available=bool(self._api_key),
+            unavailable_why=None if self._api_key else _NO_KEY,
+            costs_money=True,
+            honours=("base_model", "n_epochs", "batch_size", "seed", "model_version"),
+            dataset_format="openai-chat",
+            limits=(
+                "Supervised fine-tuning of chat models. At least 10 rows, 512 MB a file. learning_rate cannot be "
+                "sent. OpenAI itself takes no new jobs from 6 January 2027 on."
+            ),
+        )
+
+    async def estimate(
+        self, config: FinetuningConfig, manifest: Manifest, dataset: Path, usd_per_hour: float
+    ) -> Estimate:
+        """See `Provider.estimate`. Nothing is sent but a question about the base model."""
+        model = config.base_model
+        if not model:
+            raise InvalidRequestError(
+                f"base_model is empty, and {self._service!r} has no default one: name a model that it can "
+                f"fine-tune{self._examples()}."
+            )
+        today = self._today()
+        self._prices.deadlines(self._service, model, today)
+        price = self._prices.price(self._service, model)
+        if price is None:
+            raise unknown_price(self._service, model)
+        await anyio.to_thread.run_sync(check_files, dataset, self._azure)
+        work, rows = await anyio.to_thread.run_sync(
+            lambda: measure(dataset, epochs=config.n_epochs, answer_tokens=ANSWER_TOKENS, count=self._count)
+        )
+        described = await (await self._connect()).model(model)
+        ours = model.removeprefix("ft:").startswith(("gpt-4o", "gpt-4.1"))
+        batch = batch_size(config.batch_size, rows)
+        warnings = [
+            *self._prices.deadlines(self._service, model, today, told=_shutdown(described)),
+            *price.warnings(today),
+            f"learning_rate {config.learning_rate:g} is not used: the API takes no absolute rate, so the service "
+            "chooses one.",
+        ]
+        if batch != config.batch_size:
+            warnings.append(f"batch_size is {batch}, not {config.batch_size}: there are only {rows} rows.")
+        if described is None:
+            warnings.append(f"{self._base_url!r} does not describe models, so {model!r} was not looked up.")
+        if not ours:
+            warnings.append("Tokens are counted as GPT-4o's; this model may count others (bound: +50 %).")
+        if self._azure:
+            warnings.append(
+                "Azure answers from deployments only: the tuned model has to be deployed by you before it can be "
+                f"judged, at ${price.hosting_per_hour:g} an hour; {price.hosting_hours:g} hours are in the bound."
+            )
+        return Estimate(
+            trained_tokens=work.trained,
+            cost_usd=expected_usd(work, price),
+            upper_bound_usd=upper_bound_usd(work, price, margin=_MARGIN if ours else _MARGIN_OTHER_TOKENIZER),
+            price_source=str(price),
+            honoured={
+                "model": model,
+                "n_epochs": config.n_epochs,
+                "batch_size": batch,
+                "seed": config.seed,
+                "suffix": suffix_of(config, azure=self._azure),
+            },
+            warnings=tuple(warnings),
+            steps=math.ceil(rows / batch) * config.n_epochs,
+        )
+
+    async def submit(self, request: TrainingRequest) -> str:
+        model = request.config.base_model
+        self._prices.deadlines(self._service, model, self._today())
+        price = self._prices.price(self._service, model)
+        if price is None:
+            raise unknown_price(self._service, model)
+        return await self._starting.submit(request, price)
+
+    async def find(self, request: TrainingRequest) -> str | None:
+        return await self._starting.find(request)
+
+    async def poll(self, request: TrainingRequest, provider_job_id: str, after: str | None) -> Polled:
+        wire = await self._connect()
+        job = await wire.job(provider_job_id)
+        newest_first: list[ProviderEvent] = []
+        async with aclosing(wire.events(provider_job_id)) as events:
+            async for event in events:
+                if event.get("id") == after:
+                    break
+                newest_first.append(event_of(event, request.config.n_epochs))
+        raw = str(job.get("status"))
+        phase = phase_of(raw)
+        fresh = tuple(reversed(newest_first))
+        known = latest(fresh)
+        step, steps = (int(known[name]) if name in known else None for name in ("step", "steps"))
+        progress = min(step / steps, 1.0) if step is not None and steps else None
+        return Polled(
+            phase=phase,
+            raw=raw,
+            progress=1.0 if phase is Phase.SUCCEEDED else progress,
+            epoch=known.get("epoch"),
+            step=step,
+            steps=steps,
+            training_loss=known.get("training_loss"),
+            validation_loss=known.get("full_validation_loss", known.get("validation_loss")),
+            cost_usd=(await self._bill(request, job))[0],
+            error=failure(job),
+            events=fresh,
+        )
+
+    async def cancel(self, request: TrainingRequest, provider_job_id: str) -> None:
+        wire = await self._connect()
+        try:
+            await wire.cancel(provider_job_id)
+        except ProviderRefusedError:
+            # A job that is over cannot be cancelled, and need not be.
+            if not phase_of(str((await wire.job(provider_job_id)).get("status"))).over:
+                raise
+
+    async def artifact(self, request: TrainingRequest, provider_job_id: str) -> Artifact:
+        wire = await self._connect()
+        job = await wire.job(provider_job_id)
+        status, model = str(job.get("status")), job.get("fine_tuned_model")
+        if phase_of(status) is not Phase.SUCCEEDED or not isinstance(model, str) or not model:
+            raise ProviderError(
+                f"The job {provider_job_id!r} has no model to show: its state is {status!r} and its "
+                f"fine_tuned_model {model!r}. Look at it at the service."
+            )
+        result, results_hash = await self._results(wire, job)
+        cost, how = await self._bill(request, job)
+        description: JsonObject = {
+            name: job.get(name)
+            for name in ("id", "model", "fine_tuned_model", "created_at", "finished_at", "training_file")
+        } | {name: job.get(name) for name in ("validation_file", "seed", "method", "trained_tokens")}
+        description |= {
+            "service": self._base_url,
+            "dataset": request.manifest.content_hash,
+            "results": results_hash,
+        }
+        details: JsonObject = {"description": description, "result": result, "cost": how}
+        if self._azure:
+            details["deployment"] = self._deployments.get(model) or _deploy(model)
+        return Artifact(
+            model_id=model,
+            sha256=content_hash(description).removeprefix("sha256:"),
+            cost_usd=cost or 0.0,
+            details=details,
+        )
+
+    async def answer(
+        self, model: str, path: Path | None, questions: Sequence[Question], workspace: Path
+    ) -> list[Answer]:
+        """See `Provider.answer`. A question that the service rejects is an answer with an error; it costs nothing.
+
+        Raises:
+            ProviderRefusedError: No question can be asked: no deployment, no right, no such model.
+            ProviderUnavailableError: The service is down. What was answered is kept.
+        """
+        price = self._prices.price(self._service, model)
+        if price is None:
+            raise unknown_price(self._service, model)
+        if self._azure and model not in self._deployments:
+            raise ProviderRefusedError(_deploy(model), data={"reason": "not_deployed", "model": model})
+        wire = await self._connect()
+        with AnswerLog(workspace, self._base_url, model) as log:
+            asking = _Asking(
+                wire,
+                self._deployments.get(model, model),
+                price,
+                tuned=is_tuned(model) or not self._prices.names(self._service, model),
+                log=log,
+            )
+            return await asking.all(questions, self._concurrency)
+
+    async def aclose(self) -> None:
+        if self._wire is not None:
+            wire, self._wire = self._wire, None
+            await wire.close()
+
+    async def _connect(self) -> "Wire":
+        if not self._api_key:
+            raise ProviderUnavailableError(_NO_KEY)
+        async with self._connecting:
+            if self._wire is None:
+                # Importing the package takes more than a second.
+                module = await anyio.to_thread.run_sync(_import_wire)
+                self._wire = module(
+                    self._base_url,
+                    self._api_key,
+                    organization=self._organization,
+                    project=self._project,
+                    timeout_seconds=self._timeout,
+                    max_retries=self._retries,
+                )
+            return self._wire
+
+    def _examples(self) -> str:
+        names = self._prices.models(self._service)
+        return f", for example {names[0]!r}" if names else ""
