@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from toolhone.records.stores import ModelStore
+from toolhone.records.stores import ModelStore, SnapshotStore
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
 from toolhone.storage.learning import SqliteLearningStore
@@ -17,8 +17,10 @@ from toolhone.storage.memory import (
     MemoryVectorStore,
 )
 from toolhone.storage.memory_models import MemoryModelStore
+from toolhone.storage.memory_snapshots import MemorySnapshotStore
 from toolhone.storage.models import SqliteModelStore
 from toolhone.storage.results import SqliteResultStore
+from toolhone.storage.snapshots import SqliteSnapshotStore
 from toolhone.storage.vectors import SqliteVectorStore
 from toolhone.stores import AuditStore, CatalogStore, LearningStore, ResultStore, VectorStore
 
@@ -87,5 +89,12 @@ def learning_store(kind: str, tmp_path: Path) -> Iterator[LearningStore]:
 @pytest.fixture
 def model_store(kind: str, tmp_path: Path) -> Iterator[ModelStore]:
     store: ModelStore = SqliteModelStore(tmp_path) if kind == "sqlite" else MemoryModelStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def snapshot_store(kind: str, tmp_path: Path) -> Iterator[SnapshotStore]:
+    store: SnapshotStore = SqliteSnapshotStore(tmp_path) if kind == "sqlite" else MemorySnapshotStore()
     yield store
     store.close()

@@ -1,6 +1,7 @@
 """What every ResultStore does."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -125,3 +126,22 @@ def test_an_empty_result_is_a_result(result_store: ResultStore, result: Make) ->
     result_store.put(result("h", b""))
 
     assert result_store.get("h", "anna").body == b""
+
+
+def test_all_of_a_principal_can_be_erased_without_a_trace(
+    result_store: ResultStore, result: Make, clock: Clock
+) -> None:
+    result_store.put(result("a"))
+    result_store.put(result("expired", life=1))
+    result_store.put(replace(result("b"), principal="ben"))
+    clock.now += 10
+    result_store.prune()
+
+    assert result_store.erase("anna") == 1
+    assert result_store.erase("anna") == 0
+
+    for handle in ("a", "expired"):
+        with pytest.raises(UnknownHandleError) as caught:
+            result_store.get(handle, "anna")
+        assert caught.type is UnknownHandleError
+    assert result_store.get("b", "ben").body == b"[1]"

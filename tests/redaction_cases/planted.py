@@ -77,9 +77,9 @@ TOKEN_PLACES: dict[str, tuple[str | Callable[[str], Value], tuple[str, ...]]] = 
 
 
 def token_cases() -> Iterator[Case]:
-    """Tokens in the form of their vendor; five places for each."""
+    """Tokens in the form of their vendor; four places for each."""
     places = cycle(TOKEN_PLACES.items())
-    for _ in range(5):
+    for _ in range(4):
         for vendor, (token, kind) in tokens().items():
             place, (template, stay) = next(places)
             kinds = (kind, *(other for other in ANY_TOKEN if other != kind))
@@ -216,7 +216,7 @@ def keyed_cases() -> Iterator[Case]:
         yield Case(f"keyed/{key}/{place}/{number}", value, [(secret, kinds)], [stay])
     for number, template in enumerate(SAID * 2):
         secret = rng.choice([chosen_password().rstrip("!#$") + "Q7", secret_value()])
-        yield text(f"keyed/said/{number}", template, secret, *SECRET_KINDS, stay=(template.split()[0],))
+        yield text(f"keyed/said/{number}", template, secret, *SECRET_KINDS, stay=(next(word for word in template.split() if "@" not in word),))
 
 
 SAID = [
@@ -235,6 +235,50 @@ SAID = [
     "openssl enc -aes-256-cbc -in a.txt -k @@",
     "net use Z: \\\\files\\share /user:bob @@",
 ]
+
+
+FILES: dict[str, tuple[str, str, str]] = {
+    "npmrc": ("registry=https://npm.internal/\n//npm.internal/:_authToken=@@\nsave-exact=true\n", "random", "save-exact=true"),
+    "netrc": ("machine git.internal\n  login bob\n  password @@\nmachine x\n", "chosen", "machine git.internal"),
+    "pgpass": ("db.internal:5432:shop:app:@@\n", "chosen", "shop"),
+    "properties": ("spring.datasource.url=jdbc:h2:mem\nspring.datasource.password=@@\nserver.port=8080\n", "chosen", "server.port=8080"),
+    "dockerfile": ("FROM python:3.12\nENV API_TOKEN=@@\nRUN pip install .\n", "random", "RUN pip install ."),
+    "dockerfile-space": ("FROM python:3.12\nENV API_TOKEN @@\nRUN pip install .\n", "random", "RUN pip install ."),
+    "compose": ("services:\n  db:\n    environment:\n      - POSTGRES_PASSWORD=@@\n      - TZ=UTC\n", "chosen", "TZ=UTC"),
+    "terraform": ('resource "db" "main" {\n  username = "app"\n  password = "@@"\n  size = 20\n}', "chosen", "size = 20"),
+    "ansible": ("- name: add user\n  mysql_user: name=app password=@@ state=present\n", "chosen", "state=present"),
+    "kubernetes": ("kind: Secret\nstringData:\n  admin-password: @@\ntype: Opaque\n", "chosen", "type: Opaque"),
+    "actions": ("jobs:\n  build:\n    env:\n      NPM_TOKEN: @@\n    steps: []\n", "random", "steps: []"),
+    "java": ('dataSource.setUser("app");\ndataSource.setPassword("@@");\ndataSource.setPort(5432);', "chosen", "setPort(5432)"),
+    "csharp": ('var options = new Options { ApiKey = "@@", Retries = 3 };', "random", "Retries = 3"),
+    "ruby": ("config.api_key = '@@'\nconfig.retries = 3\n", "random", "config.retries = 3"),
+    "php": ("define('DB_PASSWORD', '@@');\ndefine('DB_HOST', 'localhost');", "chosen", "define('DB_HOST', 'localhost')"),
+    "rust": ('let token = "@@".to_string();\nlet port = 8080;', "random", "let port = 8080;"),
+    "hidden-input": ('<input type="hidden" name="csrf_token" value="@@"><button>Save</button>', "random", "<button>Save</button>"),
+    "google-header": ("POST /v1/models HTTP/1.1\nx-goog-api-key: @@\ncontent-type: application/json\n", "random", "content-type: application/json"),
+    "curl-data": ("curl -d 'grant_type=client_credentials&client_secret=@@&scope=read' https://id.internal/token", "random", "scope=read"),
+    "markdown-table": ("| setting | value |\n|---|---|\n| password | @@ |\n| port | 5432 |", "chosen", "| port | 5432 |"),
+    "csv": ("id,name,password\n7,bob,@@\n", "chosen", "id,name,password"),
+    "german": ("Benutzer: bob\nPasswort: @@\nServer: files.internal", "chosen", "Server: files.internal"),
+    "french": ("identifiant : bob\nmot de passe : @@\nserveur : files.internal", "chosen", "serveur"),
+    "spanish": ("usuario: bob, contrase\u00f1a: @@, puerto: 5432", "chosen", "puerto: 5432"),
+    "redis-cli": ("redis-cli -h cache.internal -a @@ ping", "chosen", "redis-cli"),
+    "slack-hook": ("curl -X POST https://hooks.slack.com/services/T0" + "AB12CD3/B0AB12CD3/@@ -d '{}'", "alnum", "curl -X POST"),
+    "signed-url": ("https://cdn.internal/a.zip?Expires=1900000000&Signature=@@&Key-Pair-Id=K2", "alnum", "Expires=1900000000"),
+    "basic-url": ("pip install --index-url https://__token__:@@@pypi.internal/simple app", "alnum", "pip install"),
+}  # fmt: skip
+
+
+def file_cases() -> Iterator[Case]:
+    """Secrets in the files, commands and languages that people keep them in."""
+    for number in range(3):
+        for name, (template, made, stay) in FILES.items():
+            secret = {"chosen": chosen_password, "random": secret_value, "alnum": lambda: some(ALNUM, 24)}[made]()
+            kind = "password" if made == "chosen" or name == "basic-url" else "token"
+            if name in ("csharp", "ruby", "google-header"):
+                kind = "api_key"
+            kinds = (kind, *(other for other in SECRET_KINDS if other != kind))
+            yield text(f"file/{name}/{number}", template, secret, *kinds, stay=(stay,))
 
 
 def header_cases() -> Iterator[Case]:
@@ -314,5 +358,6 @@ def planted() -> Iterator[Case]:
     yield from key_cases()
     yield from connection_cases()
     yield from keyed_cases()
+    yield from file_cases()
     yield from header_cases()
     yield from people_cases()

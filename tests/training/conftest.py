@@ -51,7 +51,12 @@ collect_ignore: list[str] = []
 if importlib.util.find_spec("torch") is None:
     # `make test` runs without torch; `make test-train` runs everything here.
     collect_ignore += ["test_contrastive.py", "test_export.py", "test_int8.py"]
-    collect_ignore += ["test_retraining.py", "test_sources.py", "test_train_command.py"]
+    collect_ignore += [
+        "test_retraining.py",
+        "test_selector_provider.py",
+        "test_sources.py",
+        "test_train_command.py",
+    ]
 else:
     # Threads that wait for each other gain nothing on models this small, and cost much on a busy machine.
     importlib.import_module("torch").set_num_threads(1)

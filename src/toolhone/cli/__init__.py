@@ -24,6 +24,7 @@ COMMANDS = {
     "rank": "rank",
     "servers": "servers",
     "audit": "audit",
+    "snapshots": "snapshots",
     "selector": "selector",
     "registry": "registry",
     "config": "config",

@@ -10,14 +10,17 @@ A signature has 128 values, so the index is known to within 0.035 (one standard 
 compared only if one of 16 bands of 8 values is equal in both: 95 % of pairs at 0.8, 99.4 % at 0.85.
 """
 
+import importlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from rensa import RMinHash
 
 from toolhone.datasets.texts import digest
 from toolhone.json_values import encoded
+
+_min_hash = importlib.import_module("rensa").RMinHash
+"""It comes without types."""
 
 VALUES = 128
 BANDS = 16
@@ -101,7 +104,7 @@ def signatures_of(texts: Sequence[bytes]) -> Signatures:
     runs = _mixed(runs[joined[: len(runs)] != 0])
     offsets = np.zeros(len(texts) + 1, dtype=np.uint64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(runs, offsets, VALUES, SEED)
+    matrix = _min_hash.digest_matrix_from_flat_token_hashes(runs, offsets, VALUES, SEED)
     rows: list[list[int]] = matrix.to_rows()
     return (np.array(rows, dtype=np.uint32).reshape(len(texts), VALUES) & 0xFFFF).astype(np.uint16)
 
@@ -146,12 +149,12 @@ def join_near(signatures: Signatures, groups: Union, *, least: float = NEAR) -> 
         # Those of equal number lie side by side: each is compared with the first of them. Those that are
         # not near it are compared with the first of what is left, and so on.
         for _ in range(_MOST_PIVOTS):
+            if len(order) < 2:
+                break
             first = np.concatenate(([True], words[order[1:]] != words[order[:-1]]))
             pivots = order[np.flatnonzero(first)[np.cumsum(first) - 1]]
             near = np.zeros(len(order), dtype=np.bool_)
             rest = np.flatnonzero(~first)
-            if not len(rest):
-                break
             near[rest] = _likeness_of_pairs(signatures, pivots[rest], order[rest]) >= least
             for one, other in zip(pivots[near].tolist(), order[near].tolist(), strict=True):
                 groups.join(one, other)

@@ -1,4 +1,4 @@
-"""The gate of a fine-tuned model: does it answer held-out requests well enough, and better than its base? Pure.
+"""The gate of a fine-tuned model: does it answer held-out requests well enough, and better than its base?
 
 Token accuracy is no measure of that: a model that gets 97 of 100 tokens right when it is shown the right ones
 before each can get every whole answer wrong. So answers are generated, scored against the recorded ones, and
@@ -201,13 +201,13 @@ def _decide(
     min_score: float,
     fewest: int,
 ) -> tuple[AnswerDecision, str]:
-    if rows < fewest or tuned is None or paired is None:
+    if rows < fewest:
         return (
             AnswerDecision.INCONCLUSIVE,
             f"{rows} held-out rows are too few to judge by; {fewest} are needed. About a tenth of a dataset "
             f"is held out, so collect about {10 * fewest} snapshots that differ and prepare a dataset anew.",
         )
-    if pairs < fewest or rows - pairs > MOST_MISSING * rows:
+    if tuned is None or paired is None or pairs < fewest or rows - pairs > MOST_MISSING * rows:
         return (
             AnswerDecision.INCONCLUSIVE,
             f"Only {pairs} of {rows} held-out rows could be compared: for the others the base model gave no "
@@ -227,7 +227,8 @@ def _decide(
     if paired.difference.mean <= 0:
         return (
             AnswerDecision.FAILED,
-            f"No better than its base: {reached}, {better}. Use the base model, or train on what it gets wrong.",
+            f"No better than its base: {reached}, {better}. Use the base model, or train on what it "
+            "gets wrong.",
         )
     needed = units_needed(paired, pairs, differences)
     return (
@@ -281,6 +282,6 @@ def _points(paired: PairedResult) -> str:
     difference = paired.difference
     low, mean, high = (f"{100 * one:+.1f}" for one in (difference.low, difference.mean, difference.high))
     return (
-        f"{mean} points (95 %: {low} to {high}; p = {paired.p_value:.2g}; {paired.wins} won, "
+        f"{mean} points (95 %: {low} to {high}; {paired.p_text}; {paired.wins} won, "
         f"{paired.ties} tied, {paired.losses} lost)"
     )

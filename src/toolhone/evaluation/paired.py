@@ -61,6 +61,11 @@ class PairedResult:
         """By the interval and by the test."""
         return self.difference.high < 0 and self.p_value < SIGNIFICANCE
 
+    @property
+    def p_text(self) -> str:
+        """As it is written: drawn signs say nothing of how small a small one is."""
+        return "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.2g}"
+
     def as_json(self) -> JsonObject:
         return {
             "mean": self.difference.mean,
@@ -102,8 +107,7 @@ def sign_flip_p(differences: NDArray[np.float64], *, seed: int = 0) -> tuple[flo
         return _sign_test(int((moved > 0).sum()), len(moved)), Method.SIGN_TEST
     reached = abs(float(moved.sum())) - _SAME * len(moved)
     if len(moved) <= COUNTED:
-        numbers = np.arange(2 ** len(moved))[:, None]
-        signs = 1 - 2 * (numbers >> np.arange(len(moved)) & 1)
+        signs = _all_signs(len(moved))
         return float((np.abs(signs @ sizes) >= reached).mean()), Method.COUNTED
     generator = np.random.default_rng(seed)
     hits = 0
@@ -127,6 +131,16 @@ def units_needed(result: PairedResult, count: int, differences: Sequence[float])
     spread = float(np.std(np.asarray(differences, np.float64)))
     needed = math.ceil(((1.96 + 0.84) * spread / mean) ** 2)
     return max(needed, count + 1)
+
+
+def _all_signs(count: int) -> NDArray[np.int8]:
+    """A row for each way of giving `count` numbers a sign."""
+    signs = np.ones((2**count, count), np.int8)
+    for column in range(count):
+        signs[:, column] = np.tile(
+            np.repeat(np.array((1, -1), np.int8), 2**column), 2 ** (count - column - 1)
+        )
+    return signs
 
 
 def _sign_test(wins: int, count: int) -> float:

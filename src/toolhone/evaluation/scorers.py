@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, cast
+from typing import TypeAlias, TypeGuard, cast
 
 from toolhone.evaluation.exchanges import all_exchanges, calls_of, json_of, median_words, text_of
 from toolhone.exceptions import ConfigurationError, InvalidRequestError
@@ -229,7 +229,7 @@ def _key(value: Json) -> Hashable:
         return ("object", frozenset((name, _key(item)) for name, item in value.items()))
     if is_array(value):
         return ("array", tuple(_key(item) for item in value))
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _is_number(value):
         return ("number", value)  # 1 and 1.0 are one number in JSON, and equal and hash alike in Python
     return (type(value).__name__, value)
 
@@ -255,13 +255,16 @@ def _leaves(value: Json, *path: str | int) -> Iterator[Hashable]:
         yield path, _key(value)
 
 
+def _is_number(value: Json) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _near(right: Json, value: Json, share: float) -> bool:
     if is_object(right) and is_object(value):
         return right.keys() == value.keys() and all(_near(right[name], value[name], share) for name in right)
     if is_array(right) and is_array(value):
         return len(right) == len(value) and all(map(partial(_near, share=share), right, value))
-    numbers = [isinstance(one, int | float) and not isinstance(one, bool) for one in (right, value)]
-    if all(numbers):
+    if _is_number(right) and _is_number(value):
         try:
             return math.isclose(right, value, rel_tol=share)
         except OverflowError:  # an integer beyond all floats

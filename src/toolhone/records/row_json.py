@@ -86,6 +86,4 @@ def _told(record: Row | Pair, defaults: dict[str, Json]) -> JsonObject:
 
 def _read(value: JsonObject, known: dict[str, Json]) -> dict[str, Json]:
     # All lists of a row are tuples; those inside of messages stay what they are.
-    return {
-        name: tuple(item) if is_array(item) else item for name, item in value.items() if name in known
-    }
+    return {name: tuple(item) if is_array(item) else item for name, item in value.items() if name in known}

@@ -62,8 +62,11 @@ class DatasetStore(Protocol):
         manifest: Manifest,
         files: Mapping[str, Path],
         members: Iterator[tuple[str, Split | str]],
-    ) -> None:
+    ) -> Manifest:
         """Move the files into the dataset's folder and keep its manifest: whole or not at all.
+
+        Returns the manifest with the version that it got; or that of the dataset of this category, not
+        revoked, that has the same content already, and nothing is kept then.
 
         Args:
             files: By the name they get. They are on the same disk (`workspace`).
@@ -75,7 +78,10 @@ class DatasetStore(Protocol):
         ...
 
     def workspace(self) -> Path:
-        """A fresh private folder on the same disk, for files that are being made."""
+        """A fresh private folder on the same disk, for files that are being made.
+
+        Whoever asked for it removes it; if that process dies, it goes when somebody asks for the next one.
+        """
         ...
 
     def manifests(self, category: Category | None = None) -> list[Manifest]:
@@ -101,7 +107,9 @@ class DatasetStore(Protocol):
 
     def pairs(self, dataset_id: str) -> Iterator[Pair]: ...
 
-    def members(self, dataset_id: str) -> set[str]: ...
+    def members(self, dataset_id: str) -> set[str]:
+        """The snapshot ids that are in it; none if it is revoked."""
+        ...
 
     def holding(self, snapshot_ids: Sequence[str]) -> list[Manifest]:
         """The datasets, not revoked, in which one of these snapshots is."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from toolhone.redaction.keys import Telling, names_secrets, telling, telling_parameter
+from toolhone.redaction.keys import Telling, telling, telling_parameter
 from toolhone.redaction.likeness import (
     is_code,
     is_identifier,
@@ -47,6 +47,7 @@ _UNQUOTED = re.compile(
         |\\(?!\\*["'nrt]))+""",
     re.X,
 )
+_UNLESS_SET = ("?", "+")
 _IN_QUERY = ("?", "&", "#")
 _PARAMETER = re.compile(r"[^\s\"'`<>\\&#,;]+")
 _NEXT_PAIR = re.compile(r"[\w.~%+/=-]{1,512}+&[\w.-]{1,40}=")
@@ -65,6 +66,7 @@ _ELEMENT = re.compile(r"<(?P<name>[A-Za-z][\w:.-]{0,64})(?: [^<>]{0,200})?>(?P<b
 
 # "token q7Rt…": a word and a space are enough before what is long and random.
 _SPOKEN = re.compile(r"[ \t][\"'`]?(?P<secret>(?:[\w+/=~-]|\.(?=\w)){20,})")
+_LONG_RUN = re.compile(r"[\w+/=~.-]{20}")
 _SPOKEN_NAME = re.compile(r"(?:(?<!\w)[A-Za-z]{1,24}[ ])?(?<![\w.-])[A-Za-z][\w-]{1,32}[\"'`]?[ \t]{0,3}\Z")
 
 # One of these is in every assignment, and looking for them is much faster.
@@ -73,8 +75,6 @@ _SIGNS = ("=", ":", "-", " is ", " was ")
 
 def find_assignments(text: str) -> Iterator[Span]:
     """The values in `text` that stand behind a telling name."""
-    if not names_secrets(text):
-        return
     if any(sign in text for sign in _SIGNS):
         covered = 0
         for match in _ASSIGNMENT.finditer(text):
@@ -82,7 +82,7 @@ def find_assignments(text: str) -> Iterator[Span]:
             if match.end() >= covered and (span := _assigned(text, match)):
                 covered = span.end
                 yield span
-    for match in _SPOKEN.finditer(text):
+    for match in _SPOKEN.finditer(text) if _LONG_RUN.search(text) else ():
         if (name := _SPOKEN_NAME.search(text, max(0, match.start() - 64), match.start())) and (
             found := telling(name[0])
         ):
@@ -122,15 +122,18 @@ def _assigned(text: str, match: re.Match[str]) -> Span | None:
             return _in_quotes(text, found, opening.end(), body, closing)
     if found.kind in (Kind.AUTHORIZATION, Kind.COOKIE) and found.condition is None and ":" in separator:
         return _in_header(text, start, position, found.kind)
-    unquoted = _PARAMETER if query else _UNQUOTED
+    if text.startswith(_UNLESS_SET, position) and text.endswith("${", 0, start):
+        # `${API_KEY:?missing}` says what happens without it.
+        return None
+    unquoted = found.written or (_PARAMETER if query else _UNQUOTED)
     bare = unquoted.match(text, position, position + _JUDGED)
     if bare is None:
         return None
     value = bare[0].rstrip(_CLOSERS)
-    if not value.strip(FILLER) or is_reference(value):
+    if not value.strip(FILLER) or is_reference(value) or _names_variable(name, value):
         return None
     if found.condition is not None:
-        secret = found.condition(value) and not is_code(value)
+        secret = found.condition(value) and not (is_code(value) or is_code(bare[0]))
     elif separator == "=" or separator.isspace():
         following = bare[0][len(value) :][:1] or text[bare.end() : bare.end() + 1]
         secret = _passed(value, following, flag=separator.isspace(), shell=shell)
@@ -214,6 +217,11 @@ def _in_header(text: str, start: int, position: int, kind: Kind) -> Span | None:
 def _is_credential(value: str) -> bool:
     """Not a word, as in "Bearer token" or "Authorization: the process of …"."""
     return len(value) >= 20 or (len(value) >= 6 and any(map(str.isdecimal, value)))
+
+
+def _names_variable(name: str, value: str) -> bool:
+    """`token=token` and `self.credentials = found` are program code."""
+    return is_identifier(value) and (value == name or name.startswith(("self.", "this.", "cls.")))
 
 
 def _passed(value: str, following: str, *, flag: bool, shell: bool) -> bool:

@@ -4,13 +4,12 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from toolhone.redaction.identities import find_named, find_numbers, luhn, names_identities
 from toolhone.redaction.placeholders import Kind, Span
 from toolhone.redaction.shapes import EDGE
 
 # The patterns for numbers look behind themselves, which is slow: they only see pieces such as these.
-_NUMERIC = re.compile(r"\+?\(?[0-9][0-9 .()\u00a0-]{5,}[0-9]")
-
-_SSN = re.compile(r"(?<!\d)(?<!\d-)(?!000|666|9)\d{3}([- ])(?!00)\d\d\1(?!0000)\d{4}(?!-?\d)")
+_PIECE = re.compile(r"[0-9][0-9A-Z .()\u00a0+-]{3,}[0-9A-Z]")
 
 SHORTEST_CARD = 10**13
 """Numbers below have fewer digits than any card."""
@@ -68,9 +67,9 @@ _LONGER_LEFT = re.compile(r"\d\.?\Z")
 _LONGER_RIGHT = re.compile(r"\.?\d")
 # What stands before four numbers that are a version, the product of a user agent, or a place in a text.
 _BEFORE_VERSION = re.compile(
-    r"(?:\b(?:v|ver|version|versions|release|build|rev|oid|section|sections|sec|chapter|clause|article"
-    r"|figure|table|appendix|paragraph|step|item)[\"'\\.:= ]{0,5}"
-    r"|[=<>~!]=\s?|§\s?|\^|(?:^|[\s(;\"'])[A-Za-z][\w.-]{0,32}/)\Z",
+    r"(?:(?<![A-Za-z])(?:v|ver|version|versions|release|build|rev|oid|identifier|objectidentifier"
+    r"|section|sections|sec|chapter|clause|article|figure|table|appendix|paragraph|step|item)_{0,2}[\"'\\.:=( ]{0,5}"
+    r"|(?:^|[^\d.])\d{1,3}-|[=<>~!]=\s?|§\s?|\^|(?:^|[\s(;\"'])[A-Za-z][\w.-]{0,32}/)\Z",
     re.I,
 )
 _IN_FILE_NAME = re.compile(r"(?<=[A-Za-z][-_])\Z")
@@ -82,17 +81,6 @@ _IPV6 = re.compile(
 )
 # A colon before or behind the address is punctuation, two are part of it.
 _PUNCTUATION = re.compile(r"\A:(?!:)|(?<!:):\Z")
-
-
-def luhn(digits: str) -> bool:
-    """Whether the check digit of a card number is right."""
-    total = 0
-    for position, digit in enumerate(reversed(digits)):
-        value = int(digit)
-        if position % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
 
 
 def _iban_end(text: str, start: int) -> int | None:
@@ -121,28 +109,28 @@ def _is_version(text: str, match: re.Match[str]) -> bool:
 
 
 def _names_nobody(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Loopback, unspecified and netmasks are the same on every machine."""
-    return address.is_loopback or address.is_unspecified or str(address).startswith("255.")
+    """Loopback, unspecified, netmasks and whole networks are the same on every machine."""
+    text = str(address)
+    return address.is_loopback or address.is_unspecified or text.startswith("255.") or text.endswith(".0.0.0")
 
 
 def _numbers(text: str, start: int, end: int) -> Iterator[Span]:
-    # A date is shorter than any of them but the shortest phone number.
+    # A date is shorter than most of them.
     length = end - start
-    if length >= 11:
-        for match in _SSN.finditer(text, start, end):
-            yield Span(match.start(), match.end(), Kind.NATIONAL_ID)
     if length >= 14:
         for match in _CARD.finditer(text, start, end):
             if luhn("".join(filter(str.isdecimal, match["card"]))):
                 yield Span(*match.span("card"), Kind.CARD)
-    if length >= 9:
-        for match in _PHONE.finditer(text, start, end):
+    if length >= 7:
+        yield from find_numbers(text, start, end)
+        # Before the first digit there may be a plus and a bracket.
+        for match in _PHONE.finditer(text, max(0, start - 2), end):
             if 8 <= sum(map(str.isdecimal, match[0])) <= 15:
                 yield Span(match.start(), match.end(), Kind.PHONE)
 
 
 def _addresses(text: str, *, version: bool) -> Iterator[Span]:
-    if not version:
+    if not version and text.count(".") >= 3:
         for match in _IPV4.finditer(text):
             if _is_ipv4(text, match):
                 yield Span(match.start(), match.end(), Kind.IP_ADDRESS)
@@ -184,8 +172,12 @@ def find_figures(text: str, *, version: bool) -> Iterator[Span]:
         text: What is read.
         version: Four numbers with dots in it are a version and not an address.
     """
-    for match in _NUMERIC.finditer(text):
+    pieces = False
+    for match in _PIECE.finditer(text):
+        pieces = True
         yield from _numbers(text, match.start(), match.end())
+    if pieces and names_identities(text):
+        yield from find_named(text)
     for match in _IBAN_START.finditer(text):
         if _EDGE.match(text, match.start()) and (end := _iban_end(text, match.start())):
             yield Span(match.start(), end, Kind.IBAN)

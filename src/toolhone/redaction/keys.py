@@ -8,10 +8,12 @@ value: they give no rights.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from toolhone.redaction.identities import is_identity
 from toolhone.redaction.likeness import (
     looks_chosen,
     looks_issued,
@@ -33,6 +35,8 @@ class Telling:
     kind: Kind
     condition: Callable[[str], bool] | None = None
     """What the value must look like; `None` if the key alone is enough."""
+    written: re.Pattern[str] | None = None
+    """How the value is written in a text without quotes, if it may have spaces in it."""
 
 
 def _fits(pattern: str) -> Callable[[str], bool]:
@@ -52,7 +56,8 @@ _ALWAYS: dict[Kind, str] = {
     Kind.PASSWORD: """
         password passwd passphrase passcode userpassword dbpassword db_pass user_pass smtp_pass
         mail_pass email_pass ftp_pass admin_pass root_pass auth_pass redis_pass mysql_pass postgres_pass
-        pg_pass ssh_pass sudo_pass login_pass""",
+        pg_pass ssh_pass sudo_pass login_pass passwort kennwort contrasena senha wachtwoord losenord
+        salasana adgangskode""",
     Kind.API_KEY: """
         api_key apikey access_key accesskey secret_key secretkey account_key accountkey shared_key
         master_key secret_key_base subscription_key encryption_key signing_key application_key app_key
@@ -79,21 +84,33 @@ _ALWAYS: dict[Kind, str] = {
         passport_number passport_no""",
 }
 
-_PHONE = Telling(Kind.PHONE, _fits(r"\+?(?:[\s()./-]*\d){7,15}[\s()./-]*(?:(?:x|ext\.?)\s*\d{1,6})?"))
+_PHONE = Telling(
+    Kind.PHONE,
+    _fits(r"\+?(?:[\s()./-]*\d){7,15}[\s()./-]*(?:(?:x|ext\.?)\s*\d{1,6})?"),
+    re.compile(r"\+?\(?\d(?:[ ()./-]{0,2}\d){6,14}(?!\w)"),
+)
 _CARD = Telling(Kind.CARD, _fits(r"(?:[\s.-]*\d){12,19}"))
 _ACCOUNT = Telling(Kind.IBAN, _fits(r"(?:[A-Za-z]{2}\d{2})?(?:[\s-]*[A-Za-z0-9]){6,30}"))
+_IDENTITY = Telling(Kind.NATIONAL_ID, is_identity)
 _SESSION = Telling(Kind.COOKIE, looks_random_or_uuid)
 
 _TELLING: dict[str, Telling] = {
     **{words: Telling(kind) for kind, table in _ALWAYS.items() for words in table.split()},
-    **dict.fromkeys(word_set("phone telephone mobile tel fax whatsapp msisdn phone_number"), _PHONE),
+    **dict.fromkeys(
+        word_set("phone telephone telefon telefono mobile mobil tel tlf fax whatsapp msisdn phone_number"),
+        _PHONE,
+    ),
     **dict.fromkeys(word_set("telephone_number mobile_number cell_number fax_number"), _PHONE),
     **dict.fromkeys(word_set("card_number cardnumber credit_card creditcard debit_card cc_number"), _CARD),
     **dict.fromkeys(word_set("iban bank_account bank_account_number"), _ACCOUNT),
     **dict.fromkeys(word_set("sid sessionid phpsessid jsessionid"), _SESSION),
+    **dict.fromkeys(word_set("nino dni nie nif cpf pesel bsn aadhaar pan codice_fiscale"), _IDENTITY),
+    **dict.fromkeys(word_set("personnummer tax_id steuer_id nhs_number hetu passport"), _IDENTITY),
+    **dict.fromkeys(word_set("social_insurance_number national_insurance"), _IDENTITY),
     # The shell's word for the current directory.
     "pwd": Telling(Kind.PASSWORD, _fits(r"(?![~/]|[A-Za-z]:[\\/]).+")),
     "pass": Telling(Kind.PASSWORD, looks_chosen),
+    "passe": Telling(Kind.PASSWORD, looks_chosen),
     "pin": Telling(Kind.PASSWORD, _fits(r"\d{4,8}")),
     "auth": Telling(Kind.SECRET, looks_random_or_chosen),
     "sig": Telling(Kind.TOKEN, looks_random),
@@ -137,7 +154,9 @@ _NAMES = word_set("""
 def _hints() -> tuple[str, ...]:
     """Pieces of which every telling name contains one, as few as will do."""
     hints: list[str] = []
-    for term in sorted((*_TELLING, *_ENDINGS, *_SIGN_IN_CODES, "key"), key=lambda term: (term.count("_"), len(term))):
+    for term in sorted(
+        (*_TELLING, *_ENDINGS, *_SIGN_IN_CODES, "key"), key=lambda term: (term.count("_"), len(term))
+    ):
         words = term.split("_")
         if not any(hint in word for hint in hints for word in words):
             hints.append(max(words, key=len))
@@ -170,9 +189,14 @@ def _look_up(words: list[str]) -> Telling | None:
     return None
 
 
+def _without_accents(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
 def key_words(key: str) -> list[str]:
     """The words of a key in lower case, plurals as singulars."""
-    return [_singular(word.lower()) for word in _WORD.findall(key)]
+    plain = key if key.isascii() else _without_accents(key)
+    return [_singular(word.lower()) for word in _WORD.findall(plain)]
 
 
 # Keys come back in every call; a key that is long enough to be something else is not held on to.
@@ -190,7 +214,7 @@ def _judge(key: str) -> Telling | None:
 
 def names_secrets(text: str) -> bool:
     """Whether `text` can contain a telling name at all; quick, because most texts cannot."""
-    lowered = text.lower()
+    lowered = (text if text.isascii() else _without_accents(text)).lower()
     for hint in _HINTS:  # noqa: SIM110 - a generator costs more than all the comparisons
         if hint in lowered:
             return True

@@ -25,6 +25,7 @@ _METHOD = re.compile(
 )
 _ONE_WORD = re.compile(r"[^\s/.:,;_()\[\]{}-]{8,}")
 _QUANTITY = re.compile(r"\d[\d.,]*-?[A-Za-z]{1,10}")
+_DIGIT_MARKED = re.compile(r"\w[0-9][!?]+\Z|[A-Za-z]_[0-9]{2}")
 _SYMBOL = re.compile(r"[!@#$%^&*+=?~]")
 
 _REFERENCE = re.compile(
@@ -34,6 +35,8 @@ _REFERENCE = re.compile(
     | your[\s_-][A-Za-z\s_-]*\Z
     | (?:env|secrets?|vars?|vault)(?:\.[A-Za-z_]+)+\Z       # secrets.NAME
     | (?:env|op|ref|ssm|vault)://
+    | (?:change|replace)[\s_-]?(?:me|this|it)\Z
+    | (?:\.\.?|~)/[\w./-]+\Z                                 # ./password.txt
     """,
     re.X | re.I,
 )
@@ -43,6 +46,7 @@ _SCHEMES = word_set("basic bearer key token")
 _CODE = re.compile(
     r"""
       [A-Za-z_][\w.]*[([](?:.*[)\]])?\Z             # call(...), item[...], or up to a quote in them
+    | [A-Za-z_][\w.]*\([A-Za-z_][\w.]*\(.*\Z        # call(call(…
     | [A-Za-z_]+(?:(?:\.|->|::|\?\.)[A-Za-z_]+)+\Z  # settings.api_key
     | [(\[{] | [&*][A-Za-z_]\w*\Z | \|\Z
     | (?:await|new|return|not|lambda|function|async)\Z
@@ -94,7 +98,11 @@ def looks_chosen(value: str) -> bool:
     """Picked by a person as a password: letters with digits inside, or with symbols."""
     if not 4 <= len(value) <= _LONGEST_JUDGED or "://" in value or _QUANTITY.fullmatch(value):
         return False
-    mixed = _LETTER_BESIDE_DIGIT.search(value) or _SYMBOL.search(value.rstrip("!?"))
+    mixed = (
+        _LETTER_BESIDE_DIGIT.search(value)
+        or _SYMBOL.search(value.rstrip("!?"))
+        or _DIGIT_MARKED.search(value)
+    )
     return mixed is not None and any(map(str.isalpha, value))
 
 
@@ -116,6 +124,11 @@ def looks_random_or_chosen(value: str) -> bool:
     if looks_random(value):
         return True
     return _ONE_WORD.fullmatch(value) is not None and looks_chosen(_METHOD.sub("", value))
+
+
+def looks_handed_over(value: str) -> bool:
+    """As `looks_random`, or chosen by a person and not the name of a method or version."""
+    return looks_random(value) or looks_chosen(_METHOD.sub("", value[:_LONGEST_JUDGED]))
 
 
 def looks_digits(value: str) -> bool:

@@ -7,8 +7,7 @@ in which they appear. It ends when a round changes nothing, so that redacting ag
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
 
 from toolhone.models import Json, JsonObject
 from toolhone.redaction.likeness import looks_chosen, looks_digits, looks_random
@@ -55,7 +54,7 @@ class _Record:
             if redacted is self._value or redacted == self._value:
                 return redacted
             if self._known:
-                redacted = _rewritten(redacted, self._without_known)
+                redacted = self._without_known(redacted)
             self._value = self._in_order(redacted)
         return placeholder(Kind.SECRET)
 
@@ -74,11 +73,18 @@ class _Record:
             self._known[text] = mark
         return mark
 
-    def _without_known(self, text: str) -> str:
-        for known in sorted(self._known, key=len, reverse=True):
-            if known in text:
-                text = _replaced(text, known, self._known[known])
-        return text
+    def _without_known(self, value: Json) -> Json:
+        # The longest first: one may be a part of another.
+        marks = sorted(self._known.items(), key=lambda pair: -len(pair[0]))
+
+        def rewrite(text: str) -> str:
+            if len(text) >= _SHORTEST_KNOWN:
+                for known, mark in marks:
+                    if known in text:
+                        text = _replaced(text, known, mark)
+            return text
+
+        return _rewritten(value, rewrite)
 
     def _in_order(self, value: Json) -> Json:
         """`value` with its marks numbered in the order in which they appear."""
@@ -136,26 +142,32 @@ def _replaced(text: str, known: str, mark: str) -> str:
 
 def _numbers(value: Json) -> dict[str, list[int]]:
     """The numbers of the marks in `value`, by kind, in the order in which they appear."""
+    marked: list[str] = []
+    _collect(value, 0, marked)
     found: dict[str, dict[int, None]] = {}
-    for text in _texts(value, 0):
-        if OPENING in text:
-            for mark in NUMBERED.finditer(text):
-                found.setdefault(mark["kind"], {})[int(mark["number"])] = None
+    for text in marked:
+        for mark in NUMBERED.finditer(text):
+            found.setdefault(mark["kind"], {})[int(mark["number"])] = None
     return {kind: list(numbers) for kind, numbers in found.items()}
 
 
-def _texts(value: Json, depth: int) -> Iterator[str]:
-    """Every key and string in `value`, as far down as anything is kept."""
+def _collect(value: Json, depth: int, marked: list[str]) -> None:
+    """Adds every key and string with a mark in it, as far down as anything is kept."""
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in cast("Mapping[object, Json]", value).items() if depth <= MAX_DEPTH else ():
-            if isinstance(key, str):
-                yield key
-            yield from _texts(item, depth + 1)
-    elif isinstance(value, list | tuple) and depth <= MAX_DEPTH:
-        for item in cast("list[Json] | tuple[Json, ...]", value):
-            yield from _texts(item, depth + 1)
+        if OPENING in value:
+            marked.append(value)
+    elif depth > MAX_DEPTH:
+        return
+    elif isinstance(value, dict | Mapping):
+        mapping: Mapping[object, Json] = value
+        for key, item in mapping.items():
+            if isinstance(key, str) and OPENING in key:
+                marked.append(key)
+            _collect(item, depth + 1, marked)
+    elif isinstance(value, list | tuple):
+        sequence: list[Json] | tuple[Json, ...] = value
+        for item in sequence:
+            _collect(item, depth + 1, marked)
 
 
 def _rewritten(value: Json, rewrite: Callable[[str], str]) -> Json:
@@ -163,11 +175,13 @@ def _rewritten(value: Json, rewrite: Callable[[str], str]) -> Json:
     if isinstance(value, str):
         return rewrite(value)
     if isinstance(value, dict):
+        mapping: JsonObject = value
         result: JsonObject = {}
-        for key, item in cast("JsonObject", value).items():
+        for key, item in mapping.items():
             result[unused_key(rewrite(key), result)] = _rewritten(item, rewrite)
         return result
     if isinstance(value, list | tuple):
-        items = [_rewritten(item, rewrite) for item in cast("list[Json] | tuple[Json, ...]", value)]
+        sequence: list[Json] | tuple[Json, ...] = value
+        items = [_rewritten(item, rewrite) for item in sequence]
         return tuple(items) if isinstance(value, tuple) else items
     return value

@@ -86,6 +86,9 @@ def _is_argument(match: re.Match[str]) -> bool:
 # What stands here before an @ is a password or a token, and what follows is its host.
 _USERINFO = re.compile(r"://(?:[^\s/\"'<>,;|()]*:[^\s/\"'<>,;|()]*)?\Z")
 
+# `ssh deploy@build` names a login.
+_REMOTE = re.compile(r"(?<![\w-])(?:ssh|scp|sftp|rsync|mosh)[ ][^\n|;&]{0,80}\Z")
+
 # `q @ k.transpose(` without its spaces.
 _PRODUCT = re.compile(r"@(?:\w{1,2}|self)\.\w+\(")
 
@@ -97,6 +100,8 @@ def _is_mail(match: re.Match[str]) -> bool:
     if before and (len(before[0]) > len("://") or looks_random(match["local"])):
         return False
     if _PRODUCT.match(match.string, match.end("local")):
+        return False
+    if _REMOTE.search(match.string, max(0, match.start() - 96), match.start()):
         return False
     # `git@host:path` is a remote, `getty@tty1.service` a unit.
     return match["local"] != "git" and match["top"].lower() not in _NOT_TOP_LEVEL
@@ -175,8 +180,61 @@ _SHAPES = (
     ),
     _Shape(
         Kind.PASSWORD,
+        (":5432:", ":*:", ":5433:", ":6432:"),
+        # A line of a .pgpass file: host, port, database, user and password.
+        re.compile(
+            r"(?:^|[\r\n]|\\n)[\w.*-]{1,255}:(?:\d{4}|\*):(?:[A-Za-z]\w{0,63}|\*):[\w.-]{1,64}:"
+            r"(?P<secret>[^\s:\\]{6,512})(?=\s|\\n|$)"
+        ),
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("redis-cli ",),
+        re.compile(
+            r"(?<![\w-])redis-cli(?:[ \t]++(?!-a[ ])[^\s|;&]{1,200}+){0,20}+[ \t]++-a[ ][\"']?"
+            r"(?P<secret>[^\s\"'|;&<>]{1,512})"
+        ),
+        _is_argument,
+    ),
+    _Shape(
+        Kind.PASSWORD,
         ("sshpass ",),
         re.compile(r"(?<![\w-])sshpass[ \t]{1,4}-p[ \t]{0,4}[\"']?(?P<secret>[^\s\"'|;&<>]{1,512})"),
+        _is_argument,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        (" login ",),
+        re.compile(
+            r"(?<![\w-])(?:docker|podman|buildah|skopeo|helm|oras|crane|az|oc)(?:[ ]registry)? login"
+            r"(?:[ \t]++(?!-p[ =])[^\s|;&]{1,200}+){0,12}+[ \t]++-p[ =][\"']?(?P<secret>[^\s\"'|;&<>]{1,512})"
+        ),
+        _is_argument,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("openssl ",),
+        re.compile(
+            r"(?<![\w-])openssl(?:[ \t]++(?!-k[ ]|-pass)[^\s|;&]{1,200}+){1,20}+"
+            r"[ \t]++(?:-k[ ]|-pass(?:in|out)?[ ]pass:)[\"']?(?P<secret>[^\s\"'|;&<>]{1,512})"
+        ),
+        _is_argument,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("/user:", "/USER:"),
+        re.compile(
+            r"(?i:net use)[ ][^\n|;&]{0,200}?(?i:/user):[^\s|;&]{1,100}[ ](?P<secret>[^\s/|;&<>][^\s|;&<>]{0,511})"
+        ),
+        _is_argument,
+    ),
+    _Shape(
+        Kind.PASSWORD,
+        ("IDENTIFIED BY ", "identified by ", "PASSWORD '", "password '", "PASSWORD FOR "),
+        # SQL: `IDENTIFIED BY '…'`, `WITH PASSWORD '…'`.
+        re.compile(
+            r"(?i:identified[ ]by|(?:with|set|encrypted)[ ]password|set[ ]password[ ]for[ ]\S{1,80}[ ]=)[ ]{1,3}'(?P<secret>[^'\n]{1,512})'"
+        ),
         _is_argument,
     ),
     _Shape(
@@ -202,11 +260,16 @@ _TOKENS = (
     _prefixed(
         Kind.TOKEN,
         """github_pat_ glpat- gldt- glrt- glptt- glcbt- xoxb- xoxp- xoxa- xoxe- xoxr- xoxs- xoxo-
-        xoxc- xoxd- xapp- dckr_pat_ rubygems_ figd_ ntn_ ATATT3x ATCTT3x ATBB lin_api_ PMAK- pypi-AgE
+        xoxc- xoxd- xapp- dckr_pat_ rubygems_ figd_ ntn_ ATBB lin_api_ PMAK- pypi-AgE
         pscale_tkn_ pscale_pw_ pscale_oauth_ sntrys_ sntryu_ tskey- sbp_ sb_secret_ CFPAT- nfp_
         vercel_blob_rw_ dp.pt. dp.st. fm2_ lsv2_pt_ lsv2_sk_ pat-na1- pat-eu1- AKCp8 CLOJARS_""",
         _WORD,
         least=16,
+    ),
+    _Shape(
+        Kind.TOKEN,
+        ("ATATT3x", "ATCTT3x"),
+        re.compile(r"AT[AC]TT3x[\w-]{16,}+(?:=[0-9A-Z]{8})?"),
     ),
     _prefixed(Kind.TOKEN, "npm_ hf_ r8_ dapi oy2", _ALNUM, least=30, edge=EDGE),
     _prefixed(Kind.TOKEN, "dop_v1_ doo_v1_ dor_v1_", _ALNUM, least=32),
@@ -252,23 +315,47 @@ _TOKENS = (
 )
 
 # Every token holds a run of this length; prose and short values do not.
-_RUN = re.compile(r"[\w.~+/=:-]{16}")
+_RUN = re.compile(r"[\w.~+/=:-]{16,}")
+
+# From rare to common, roughly.
+_RARITY = "@%~'_=:/-.0123456789QXZJKVWYUHGBFPDMLNCORSTAIEqzxjkvbpygfwmucldrhsnioate "
+
+
+class _Index:
+    """Finds the shapes that can be in a text with few comparisons.
+
+    Triggers are sorted by the rarest character in them; if a text lacks it, it has none of those triggers.
+    """
+
+    def __init__(self, shapes: tuple[_Shape, ...]) -> None:
+        self._shapes = shapes
+        groups: dict[str, list[tuple[str, int]]] = {}
+        for place, shape in enumerate(shapes):
+            for trigger in shape.triggers:
+                groups.setdefault(min(trigger, key=_RARITY.index), []).append((trigger, place))
+        self._groups = tuple(groups.items())
+
+    def find(self, text: str, triggering: str) -> Iterator[Span]:
+        """The shapes in `text`, of those with a trigger in `triggering`."""
+        places: set[int] = set()
+        for sign, triggers in self._groups:
+            if sign in triggering:
+                for trigger, place in triggers:
+                    if trigger in triggering:
+                        places.add(place)
+        for place in places:
+            shape = self._shapes[place]
+            for match in shape.pattern.finditer(text):
+                if shape.condition is None or shape.condition(match):
+                    yield Span(*match.span(shape.group), shape.kind)
+
+
+_ANYWHERE = _Index(_SHAPES)
+_IN_RUNS = _Index(_TOKENS)
 
 
 def find_shapes(text: str) -> Iterator[Span]:
     """Everything in `text` that is known by its form."""
-    yield from _find(_SHAPES, text)
-    if _RUN.search(text):
-        yield from _find(_TOKENS, text)
-
-
-def _find(shapes: tuple[_Shape, ...], text: str) -> Iterator[Span]:
-    for shape in shapes:
-        for trigger in shape.triggers:
-            if trigger in text:
-                break
-        else:
-            continue
-        for match in shape.pattern.finditer(text):
-            if shape.condition is None or shape.condition(match):
-                yield Span(*match.span(shape.group), shape.kind)
+    yield from _ANYWHERE.find(text, text)
+    if runs := _RUN.findall(text):
+        yield from _IN_RUNS.find(text, " ".join(runs))

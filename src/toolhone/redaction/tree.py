@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import count
 from typing import NamedTuple, TypeAlias, cast
@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeAlias, cast
 from toolhone.models import Json, JsonObject
 from toolhone.redaction.assignments import find_assignments
 from toolhone.redaction.figures import SHORTEST_CARD, find_figures
-from toolhone.redaction.keys import LONGEST_KEY, Telling, names_a_version, telling
+from toolhone.redaction.keys import LONGEST_KEY, Telling, names_a_version, names_secrets, telling
+from toolhone.redaction.layouts import find_laid_out
 from toolhone.redaction.likeness import word_set
 from toolhone.redaction.placeholders import (
     FILLER,
@@ -90,9 +91,11 @@ class Redactor:
         if depth >= MAX_DEPTH:
             return placeholder(Kind.TOO_DEEP)
         if isinstance(value, list | tuple):
-            items = self._items(cast("list[Json] | tuple[Json, ...]", value), inherited, depth + 1)
+            sequence: list[Json] | tuple[Json, ...] = value
+            items = self._items(sequence, inherited, depth + 1)
             return tuple(items) if isinstance(value, tuple) else items
-        return self._object(cast("Mapping[object, Json]", value), inherited, depth + 1)
+        mapping: Mapping[object, Json] = value
+        return self._object(mapping, inherited, depth + 1)
 
     def text(self, text: str, depth: int = 0, *, version: bool = False) -> str:
         """Redacts until nothing changes: what was cut out may lay bare the edge of something else."""
@@ -115,7 +118,8 @@ class Redactor:
     def _object(self, value: Mapping[object, Json], inherited: Telling | None, depth: int) -> JsonObject:
         schema = inherited is not None and _is_schema(value)
         entry = telling(_entry_name(value, depth)) if "value" in value else None
-        columns = None if _COLUMN_WORDS.isdisjoint(cast("Mapping[str, Json]", value)) else _columns(value, depth)
+        names: Iterable[object] = value
+        columns = None if _COLUMN_WORDS.isdisjoint(names) else _columns(value, depth)
         result: JsonObject = {}
         for raw_key, item in value.items():
             key = _judged(raw_key) if type(raw_key) is str and len(raw_key) <= LONGEST_KEY else None
@@ -125,12 +129,16 @@ class Redactor:
             if found is None:
                 if name == "value":
                     found = entry
-                if found is None and inherited is not None and not (schema and name not in _SCHEMA_VALUES):
-                    found = inherited
-            if found is None and isinstance(item, str):
-                item = self.text(item, depth, version=version)
-            elif item is not None:
+            if inherited is not None and (found is None or found.condition is not None):
+                # What the key says holds for all below it, whatever a key there would ask for.
+                found = found if schema and name not in _SCHEMA_VALUES else inherited
+            if found is not None:
                 item = self.value(item, _passed_on(found, item), depth)
+            elif type(item) is not str:
+                if not _is_harmless(item):
+                    item = self.value(item, None, depth)
+            elif len(item) >= _SHORTEST_SECRET and _SUSPECT.search(item):
+                item = self.text(item, depth, version=version)
             if columns and name in _ROW_KEYS and isinstance(item, list | tuple):
                 item = self._table(cast("list[Json] | tuple[Json, ...]", item), columns, depth + 1)
             result[text if text not in result else unused_key(text, result)] = item
@@ -226,11 +234,9 @@ class Redactor:
     def _plain(self, text: str, *, version: bool = False) -> str:
         """`text` with every span of the rules replaced; spans that touch become one."""
         visible = blank_marks(text)
-        spans = [
-            *find_shapes(visible),
-            *find_assignments(visible),
-            *find_figures(visible, version=version),
-        ]
+        spans = [*find_shapes(visible), *find_figures(visible, version=version)]
+        if names_secrets(visible):
+            spans += (*find_assignments(visible), *find_laid_out(visible))
         if not spans:
             return text
         spans = sorted(span for span in spans if visible[span.start : span.end].strip(FILLER))
@@ -242,6 +248,17 @@ class Redactor:
             parts += (text[position:start], self._mark(kind, text[start:end]))
             position = end
         return "".join([*parts, text[position:]])
+
+
+def _is_harmless(item: Json) -> bool:
+    """A scalar in which there is nothing to find; most values are."""
+    kind = type(item)
+    return (
+        kind is float
+        or kind is bool
+        or item is None
+        or (kind is int and -SHORTEST_CARD < item < SHORTEST_CARD)
+    )
 
 
 def _unnumbered(kind: Kind, _text: str) -> str:

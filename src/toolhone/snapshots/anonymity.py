@@ -11,7 +11,7 @@ Decided, because it could be otherwise:
 - `agent_id` and `session` are what snapshots are grouped and erased by. If something in one of them would be
   redacted (an e-mail address, say), the whole id becomes a keyed hash in place of a mark: the same id always
   becomes the same, others stay apart, and an erasure under the original finds them.
-- Everything else is redacted in one go, so that the numbers of the marks agree within the snapshot.
+- All the rest is redacted in one go, so that the numbers of the marks agree within the snapshot.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable
 from typing import cast
 
+from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import encoded, is_array, is_object
 from toolhone.models import Json, JsonObject
 from toolhone.records.snapshots import NewSnapshot, Snapshot
@@ -49,12 +50,18 @@ _PSEUDONYM = "id-"
 
 def subject_of(user_id: str, key: bytes) -> str:
     """The keyed hash by which a user's snapshots are found."""
-    return hmac.new(key, encoded(user_id), hashlib.sha256).hexdigest()[:SUBJECT_CHARACTERS]
+    return _keyed(encoded(user_id), key)
 
 
 def kept_id(name: str, key: bytes, redact: Redact) -> str:
-    """An agent's id or a session as it is kept: itself, or a keyed hash if it holds what must not be kept."""
-    return name if redact([name]) == [name] else _pseudonym(name, key)
+    """An agent's id or a session as it is kept: itself, or a keyed hash if it holds what must not be kept.
+
+    It depends on nothing else in the snapshot, so that one id never becomes two.
+    """
+    if redact(name) == name:
+        return name
+    # Not the hash that a user of this name would have: an agent is not a user.
+    return _PSEUDONYM + _keyed(b"id\x00" + encoded(name), key)
 
 
 def names_a_person(key: str) -> bool:
@@ -65,9 +72,13 @@ def names_a_person(key: str) -> bool:
 def anonymised(
     new: NewSnapshot, *, snapshot_id: str, recorded_at: str, key: bytes, redact: Redact
 ) -> Snapshot:
-    """What is kept of a snapshot."""
+    """What is kept of a snapshot.
+
+    Raises:
+        InvalidRequestError: Nothing can be kept of it: the redactor could not be done with it.
+    """
     user_id = new.user_id or _user_in(new.metadata)
-    record: JsonObject = redact(
+    record = redact(
         {
             "agent_name": new.agent_name,
             "task_type": new.task_type,
@@ -76,15 +87,17 @@ def anonymised(
             "tools_offered": list(new.tools_offered),
             "tools_used": list(new.tools_used),
             "metadata": _without_persons(new.metadata, key),
-            # Last, so that the numbers of marks count what people read.
-            "ids": [new.agent_id, new.session],
         }
     )
-    agent_id, session = record["ids"]
+    if not is_object(record):
+        raise InvalidRequestError(
+            f"The snapshot of {kept_id(new.agent_id, key, redact)!r} holds text that cannot be redacted: "
+            "each time a secret is taken out, another one appears. Leave out what is not plain text."
+        )
     return Snapshot(
         snapshot_id=snapshot_id,
         recorded_at=recorded_at,
-        agent_id=new.agent_id if agent_id == new.agent_id else _pseudonym(new.agent_id, key),
+        agent_id=kept_id(new.agent_id, key, redact),
         agent_name=record["agent_name"],
         category=new.category,
         task_type=record["task_type"],
@@ -95,9 +108,7 @@ def anonymised(
         execution_time_ms=new.execution_time_ms,
         tokens_used=new.tokens_used,
         user_feedback=new.user_feedback,
-        session=new.session
-        if new.session is None or session == new.session
-        else _pseudonym(new.session, key),
+        session=None if new.session is None else kept_id(new.session, key, redact),
         subject=None if user_id is None else subject_of(user_id, key),
         tools_offered=tuple(record["tools_offered"]),
         tools_used=tuple(record["tools_used"]),
@@ -105,11 +116,8 @@ def anonymised(
     )
 
 
-def _pseudonym(name: str, key: bytes) -> str:
-    # Not the hash that a user of this name would have: an agent is not a user.
-    return (
-        _PSEUDONYM + hmac.new(key, b"id\x00" + encoded(name), hashlib.sha256).hexdigest()[:SUBJECT_CHARACTERS]
-    )
+def _keyed(text: bytes, key: bytes) -> str:
+    return hmac.new(key, text, hashlib.sha256).hexdigest()[:SUBJECT_CHARACTERS]
 
 
 def _user_in(metadata: JsonObject) -> str | None:

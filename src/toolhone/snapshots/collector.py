@@ -7,7 +7,8 @@ who come at once, and nobody's snapshots are kept without its waiting for them.
 
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -110,28 +111,20 @@ class Collector:
     def _prepared(self, snapshots: Sequence[NewSnapshot]) -> list[Snapshot]:
         # All are checked before one of them costs the time of redacting.
         for number, snapshot in enumerate(snapshots, 1):
-            try:
+            with _named(number, len(snapshots)):
                 check_content(snapshot)
-            except InvalidRequestError as exc:
-                if len(snapshots) == 1:
-                    raise
-                raise InvalidRequestError(
-                    f"None of the {len(snapshots)} snapshots is kept, because number {number} cannot be: "
-                    f"{exc.message}",
-                    data={**exc.data, "number": number},
-                ) from exc
         if self._key is None:
             self._key = self._open_store().subject_key()
-        return [
-            anonymised(
-                snapshot,
-                snapshot_id=self._new_id(),
-                recorded_at=self._now(),
-                key=self._key,
-                redact=self._redact,
-            )
-            for snapshot in snapshots
-        ]
+        ready: list[Snapshot] = []
+        for number, snapshot in enumerate(snapshots, 1):
+            with _named(number, len(snapshots)):
+                ready.append(self._anonymised(snapshot, self._key))
+        return ready
+
+    def _anonymised(self, snapshot: NewSnapshot, key: bytes) -> Snapshot:
+        return anonymised(
+            snapshot, snapshot_id=self._new_id(), recorded_at=self._now(), key=key, redact=self._redact
+        )
 
     async def _write(self, ticket: _Ticket) -> None:
         self._pending.append(ticket)
@@ -195,6 +188,20 @@ class Collector:
                 "Do not hand in the same again.",
                 data={**exc.data, "snapshot_ids": [snapshot.snapshot_id for snapshot in snapshots]},
             ) from exc
+
+
+@contextmanager
+def _named(number: int, among: int) -> Generator[None]:
+    """Say which of several snapshots cannot be kept."""
+    try:
+        yield
+    except InvalidRequestError as exc:
+        if among == 1:
+            raise
+        raise InvalidRequestError(
+            f"None of the {among} snapshots is kept, because number {number} cannot be: {exc.message}",
+            data={**exc.data, "number": number},
+        ) from exc
 
 
 def _counted(number: int) -> str:

@@ -26,10 +26,12 @@ from toolhone.models import AuditEvent, Caller, EventKind, JsonObject
 from toolhone.records.datasets import Manifest
 from toolhone.records.stores import DatasetStore, SnapshotStore
 from toolhone.snapshots.anonymity import Redact, kept_id, subject_of
-from toolhone.snapshots.mentions import Mentions
+from toolhone.snapshots.mentions import about_agent, about_user
 from toolhone.stores import ResultStore
 
 logger = logging.getLogger(__name__)
+
+WHY = "It held snapshots that were erased."
 
 _IDS_AT_ONCE = 10_000
 
@@ -44,8 +46,13 @@ class Audit(Protocol):
     async def erase(self, event_ids: Sequence[str], *, caller: Caller) -> int: ...
 
 
-Revise = Callable[[str, set[str]], Awaitable[Manifest | None]]
-"""Makes a new version of a dataset without these snapshots; `None` if too little is left for one."""
+class Revise(Protocol):
+    """Makes a new version of a dataset without these snapshots; `None` if too little is left for one."""
+
+    def __call__(
+        self, dataset_id: str, without: set[str], *, why: str, caller: Caller
+    ) -> Awaitable[Manifest | None]: ...
+
 
 Taint = Callable[[str, str], Sequence[str]]
 """Marks all models trained on a dataset, with the reason; returns their ids. Blocks."""
@@ -138,11 +145,9 @@ class Erasing:
                     else self._snapshots().erase(subject=whose, at=at)
                 )
             )
-            datasets, models, problems = await self._clean_datasets()
-            mentions = Mentions(names=frozenset({name, whose}), persons=user_id is not None)
-            events = await self._audit.erase(
-                await self._audit.matching(mentions.may_be_erased), caller=caller
-            )
+            datasets, models, problems = await self._clean_datasets(caller)
+            about = about_agent(name, whose) if user_id is None else about_user(name, whose)
+            events = await self._audit.erase(await self._audit.matching(about), caller=caller)
             outcome = Erasure(
                 snapshots=len(erased),
                 results=results,
@@ -160,7 +165,7 @@ class Erasing:
         For datasets that were being made while an erasure ran, and for erasures that were interrupted.
         """
         async with self._lock:
-            datasets, models, problems = await self._clean_datasets()
+            datasets, models, problems = await self._clean_datasets(caller)
             if datasets:
                 payload = {
                     "what": "datasets cleaned",
@@ -171,7 +176,7 @@ class Erasing:
                 await self._tell(caller, payload)
             return datasets
 
-    async def _clean_datasets(self) -> tuple[dict[str, str | None], set[str], list[str]]:
+    async def _clean_datasets(self, caller: Caller) -> tuple[dict[str, str | None], set[str], list[str]]:
         cleaned: dict[str, str | None] = {}
         models: set[str] = set()
         problems: list[str] = []
@@ -180,31 +185,30 @@ class Erasing:
             for dataset_id, without in holding.items():
                 if dataset_id in cleaned:
                     raise ToolhoneError(f"The dataset {dataset_id!r} was revoked, but is said to be in use.")
-                why = "It held snapshots that were erased."
                 # Before the dataset goes: interrupted in between, it would no longer lead to its models.
                 models.update(
                     await anyio.to_thread.run_sync(
-                        self._taint, dataset_id, f"Its dataset {dataset_id} held erased snapshots."
+                        self._taint,
+                        dataset_id,
+                        f"It was trained on snapshots that were erased ({dataset_id}).",
                     )
                 )
                 successor: Manifest | None = None
                 try:
-                    successor = await self._revise(dataset_id, without)
+                    successor = await self._revise(dataset_id, without, why=WHY, caller=caller)
                 except ToolhoneError as exc:
                     logger.warning("No new version of the dataset %s: %s", dataset_id, exc.message)
                     problems.append(f"{dataset_id}: {exc.message}")
                 replaced_by = successor.dataset_id if successor else None
 
-                def revoke(
-                    dataset_id: str = dataset_id, replaced_by: str | None = replaced_by, why: str = why
-                ) -> None:
-                    store = self._datasets()
-                    if store.manifest(dataset_id).revoked_at is None:
-                        store.revoke(dataset_id, at=self._now(), why=why, replaced_by=replaced_by)
-
-                await anyio.to_thread.run_sync(revoke)
+                await anyio.to_thread.run_sync(self._revoke, dataset_id, replaced_by)
                 cleaned[dataset_id] = replaced_by
         return cleaned, models, problems
+
+    def _revoke(self, dataset_id: str, replaced_by: str | None) -> None:
+        store = self._datasets()
+        if store.manifest(dataset_id).revoked_at is None:
+            store.revoke(dataset_id, at=self._now(), why=WHY, replaced_by=replaced_by)
 
     def _holding(self) -> dict[str, set[str]]:
         """The datasets in use that hold something erased, and what of it."""

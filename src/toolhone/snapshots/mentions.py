@@ -1,8 +1,7 @@
 """Which rows of the audit are about somebody who is to be erased. Pure."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import cast
 
 from toolhone.json_values import is_object
@@ -10,64 +9,58 @@ from toolhone.models import EventKind, Json, JsonObject
 from toolhone.snapshots.anonymity import names_a_person
 
 SHORTEST_IN_TEXT = 4
-"""Characters. A shorter name, such as `42`, is only looked for as a whole value where it must be a name:
-inside of texts it would be found in what has nothing to do with it."""
+"""Characters. A shorter name of a user, such as `42`, counts only as a whole value under a telling key:
+inside of texts it would be found in what has nothing to do with the user."""
+
+_PAYLOAD = ("parameters", "result", "details", "error")
+_AGENT_KEYS = frozenset({"agent", "agent_id", "agent_ids", "agentId"})
 
 
-@dataclass(frozen=True)
-class Mentions:
-    """Finds rows that somebody caused, or whose payload mentions them.
+def about_agent(agent_id: str, kept_id: str) -> Callable[[JsonObject], bool]:
+    """A test for rows, in the export form, that an agent caused or that name it as an agent.
 
-    A name is mentioned where it stands as a word in a text or a key, or as a whole value, text or number,
-    under a key that names an agent or a person.
+    Not for its id in texts: an agent may be called like a product that everybody talks about.
     """
+    return _test(frozenset({agent_id, kept_id}), _AGENT_KEYS.__contains__, None)
 
-    names: frozenset[str]
-    """The name that was given, and the one under which it is kept."""
-    persons: bool
-    """It is a user, not an agent: then keys that name a person tell of it too."""
 
-    def __post_init__(self) -> None:
-        in_text = [re.escape(name) for name in self.names if len(name) >= SHORTEST_IN_TEXT]
-        pattern = rf"(?<![\w-])(?:{'|'.join(in_text)})(?![\w-])" if in_text else r"(?!)"
-        object.__setattr__(self, "_pattern", re.compile(pattern))
+def about_user(user_id: str, subject: str) -> Callable[[JsonObject], bool]:
+    """A test for rows, in the export form, that a user caused or that mention them.
 
-    def may_be_erased(self, row: JsonObject) -> bool:
-        """Whether the row, in the export form, has a payload that is about them."""
-        # An erasure says what was erased; it holds nothing else, and stays.
-        if row["erased"] or row["kind"] == EventKind.ERASURE:
-            return False
-        if row["user_id"] in self.names or row["client"] in self.names:
-            return True
-        return any(
-            self._is_in(row[part], under=part) for part in ("parameters", "result", "details", "error")
-        )
+    They are mentioned where their id or its keyed hash stands as a word in a text or a key, or as a whole
+    value, text or number, under a key that names a person.
+    """
+    names = frozenset({user_id, subject})
+    words = "|".join(re.escape(name) for name in names if len(name) >= SHORTEST_IN_TEXT)
+    return _test(names, names_a_person, re.compile(rf"(?<![\w-])(?:{words})(?![\w-])"))
 
-    def _is_in(self, value: Json, under: str) -> bool:
-        waiting: list[tuple[str, Json]] = [(under, value)]
+
+def _test(
+    names: frozenset[str], telling: Callable[[str], bool], words: re.Pattern[str] | None
+) -> Callable[[JsonObject], bool]:
+    def in_text(text: str) -> bool:
+        return words is not None and words.search(text) is not None
+
+    def in_value(key: str, value: Json) -> bool:
+        waiting: list[tuple[str, Json]] = [(key, value)]
         while waiting:
             key, item = waiting.pop()
-            if isinstance(item, str):
-                if self._in_text(item) or (item in self.names and self._tells(key)):
+            if is_object(item):
+                if any(in_text(name) for name in item):
                     return True
-            elif is_object(item):
-                for name, below in item.items():
-                    if self._in_text(name):
-                        return True
-                    waiting.append((name, below))
+                waiting += item.items()
             elif isinstance(item, list):
                 waiting += [(key, below) for below in cast("list[Json]", item)]
-            elif item is not None and str(item) in self.names and self._tells(key):
+            elif item is not None and (in_text(str(item)) or (str(item) in names and telling(key))):
                 return True
         return False
 
-    def _in_text(self, text: str) -> bool:
-        pattern: re.Pattern[str] = getattr(self, "_pattern")  # noqa: B009
-        return pattern.search(text) is not None
+    def test(row: JsonObject) -> bool:
+        # An erasure says who and what was erased, and nothing else. It stays.
+        if row["erased"] or row["kind"] == EventKind.ERASURE:
+            return False
+        if row["user_id"] in names or row["client"] in names:
+            return True
+        return any(in_value(part, row[part]) for part in _PAYLOAD)
 
-    def _tells(self, key: str) -> bool:
-        return names_a_person(key) if self.persons else key in {"agent", "agent_id", "agent_ids", "agentId"}
-
-
-def mentioned_words(text: str) -> Iterator[str]:
-    yield from text.split()
+    return test

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import EventKind, Json, JsonObject
+from toolhone.storage.moments import moment
 from toolhone.stores import AuditQuery
 
 _CONDITIONS = {
@@ -34,7 +34,7 @@ def checked(query: AuditQuery) -> AuditQuery:
     for kind in query.kinds or ():
         if kind not in known:
             raise InvalidRequestError(f"No audit row is of kind {kind!r}. Kinds: {', '.join(known)}.")
-    return replace(query, since=_moment("since", query.since), until=_moment("until", query.until))
+    return replace(query, since=moment("since", query.since), until=moment("until", query.until))
 
 
 def select(query: AuditQuery, *, columns: str = "*", newest_first: bool = False) -> str:
@@ -64,16 +64,3 @@ def matches(row: Mapping[str, Json], query: AuditQuery) -> bool:
         and (query.since is None or row["timestamp"] >= query.since)
         and (query.until is None or row["timestamp"] < query.until)
     )
-
-
-def _moment(field: str, text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise InvalidRequestError(
-            f"{field!r} is not a time: {text!r}. Write it like 2026-01-31 or 2026-01-31T12:00:00+00:00."
-        ) from exc
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")

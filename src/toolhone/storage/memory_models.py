@@ -41,7 +41,7 @@ class MemoryModelStore:
 
     def aliases(self, category: Category | None = None) -> list[AliasChange]:
         newest = {(one.category, one.alias): one for one in self._changes}
-        return [one for key, one in sorted(newest.items()) if category in (None, one.category)]
+        return [one for _, one in sorted(newest.items()) if category in (None, one.category)]
 
     def alias_history(self, category: Category, alias: str) -> list[AliasChange]:
         return [one for one in reversed(self._changes) if (one.category, one.alias) == (category, alias)]

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
-from toolhone.storage.snapshots import KEY_BYTES, erasure_query
+from toolhone.storage.snapshots import KEY_BYTES, checked, erasure_query
 
 
 class MemorySnapshotStore:
@@ -88,6 +88,7 @@ class MemorySnapshotStore:
         """Nothing is open."""
 
     def _matching(self, query: SnapshotQuery) -> list[Snapshot]:
+        query = checked(query)
         # Sorting is stable: what has the same time keeps the order in which it came.
         found = sorted(
             (snapshot for snapshot in self._snapshots.values() if _matches(snapshot, query)),

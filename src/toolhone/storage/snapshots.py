@@ -12,6 +12,7 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from toolhone.json_values import minified
 from toolhone.models import Category, Json, JsonObject
 from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
 from toolhone.storage.migrations import Schema
+from toolhone.storage.moments import moment
 from toolhone.storage.sqlite import SqliteFile
 
 if TYPE_CHECKING:
@@ -47,6 +49,13 @@ _CONDITIONS = {
     "since": "recorded_at >= :since",
     "until": "recorded_at < :until",
 }
+
+# The index holds all that is asked for: no row, with its content, is read.
+_COUNTS = """
+    SELECT category, COUNT(*), SUM(success), MIN(recorded_at), MAX(recorded_at), AVG(performance_score)
+    FROM snapshots INDEXED BY snapshots_by_category
+    GROUP BY category ORDER BY category
+"""
 
 _COLUMNS = (
     "seq, recorded_at, snapshot_id, agent_id, agent_name, category, task_type, success, performance_score, "
@@ -141,6 +150,7 @@ class SqliteSnapshotStore:
         self._file.write(work)
 
     def select(self, query: SnapshotQuery) -> Iterator[Snapshot]:
+        query = checked(query)
         if not self._file.exists():
             return
         last = self._file.read(
@@ -159,6 +169,7 @@ class SqliteSnapshotStore:
             yield from map(_snapshot, rows)
 
     def count(self, query: SnapshotQuery) -> int:
+        query = checked(query)
         if not self._file.exists():
             return 0
         sql = " ".join(("SELECT COUNT(*) FROM snapshots WHERE", _where(query)))
@@ -169,14 +180,7 @@ class SqliteSnapshotStore:
     def counts(self) -> list[CategoryCount]:
         if not self._file.exists():
             return []
-        # The index holds all that is asked for: no row, with its content, is read.
-        rows = self._file.read(
-            lambda connection: connection.execute(
-                "SELECT category, COUNT(*), SUM(success), MIN(recorded_at), MAX(recorded_at), "
-                "AVG(performance_score) FROM snapshots INDEXED BY snapshots_by_category "
-                "GROUP BY category ORDER BY category"
-            ).fetchall()
-        )
+        rows = self._file.read(lambda connection: connection.execute(_COUNTS).fetchall())
         return [
             CategoryCount(
                 category=Category(category),
@@ -236,6 +240,7 @@ class SqliteSnapshotStore:
 
     def _remove(self, query: SnapshotQuery, *, erased_at: str | None) -> list[str]:
         """Delete what matches, a part a transaction; each part leaves its traces in the same one."""
+        query = checked(query)
         if not self._file.exists():
             return []
         chosen = _select(query, "seq")
@@ -289,6 +294,17 @@ def erasure_query(agent_id: str | None, subject: str | None) -> SnapshotQuery:
     if (agent_id is None) == (subject is None):
         raise InvalidRequestError("Name either an agent or a subject to erase.")
     return SnapshotQuery(agent_id=agent_id, subject=subject)
+
+
+def checked(query: SnapshotQuery) -> SnapshotQuery:
+    """The query with its times in the spelling of the rows. A time without a zone is UTC.
+
+    Raises:
+        InvalidRequestError: A time or the limit is not valid.
+    """
+    if query.limit is not None and query.limit < 0:
+        raise InvalidRequestError(f"The limit cannot be {query.limit!r}; give 0 or more snapshots.")
+    return replace(query, since=moment("since", query.since), until=moment("until", query.until))
 
 
 def _where(query: SnapshotQuery) -> str:

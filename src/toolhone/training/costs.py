@@ -1,6 +1,7 @@
-"""What a training by a service costs: dated prices, and sums over counted tokens. Pure, but for reading the table.
+"""What a training by a service costs: dated prices, and sums over counted tokens.
 
-The table is `prices.toml` beside this file; a file or mapping of the same form goes before it, field by field.
+The prices are in `prices.toml` beside this file; a file or mapping of the same form goes before it, field by
+field. All but reading that is pure.
 """
 
 import re
@@ -202,23 +203,38 @@ class PriceBook:
                 continue
             if day <= today:
                 raise ProviderRefusedError(
-                    f"{sentence}; today is {today}. Nothing was sent. Choose another base model, or train on this "
-                    "machine with provider 'local'.",
+                    f"{sentence}; today is {today}. Nothing was sent. Choose another base model, or train on "
+                    "this machine with provider 'local'.",
                     data={"base_model": model, "date": day.isoformat()},
                 )
             if (day - today).days <= NEAR_DAYS:
                 warnings.append(f"{sentence}: in {(day - today).days} days.")
         return tuple(warnings)
 
+    def models(self, service: str) -> list[str]:
+        """The models of a service that have a price."""
+        return [name for name in self._section(service) if name != "*" and self.price(service, name)]
+
+    def names(self, service: str, model: str) -> bool:
+        """Whether the model is in the table by its own name."""
+        return any(name in self._section(service) for name in _names(model))
+
+    def _section(self, service: str) -> Mapping[str, ModelTerms]:
+        return self._services[service].models if service in self._services else {}
+
     def _terms(self, service: str, model: str) -> ModelTerms | None:
-        models = self._services.get(service, ServiceTerms()).models
-        base = base_of(model)
-        names = (model, base, _SNAPSHOT.sub("", base), "*")
-        return next((models[name] for name in names if name in models), None)
+        models = self._section(service)
+        return next((models[name] for name in (*_names(model), "*") if name in models), None)
+
+
+def _names(model: str) -> tuple[str, ...]:
+    """The names under which a model may be listed: without the date of a snapshot it is the same model."""
+    base = base_of(model)
+    return model, base, _SNAPSHOT.sub("", base)
 
 
 def base_of(model: str) -> str:
-    """The base model in the name of a tuned one (`ft:BASE:org:suffix:id`, `BASE.ft-id-suffix`); else itself."""
+    """The base model in a tuned one's name (`ft:BASE:org:suffix:id`, `BASE.ft-id-suffix`); else the name."""
     if model.startswith("ft:"):
         return model.split(":")[1]
     return model.split(".ft-", 1)[0]
@@ -233,8 +249,8 @@ def unknown_price(service: str, model: str) -> ProviderRefusedError:
     """What is said where no price is known."""
     return ProviderRefusedError(
         f"No price is known for fine-tuning {model!r} at {service!r}, so its cost cannot be held under "
-        "max_training_cost_usd. Nothing was sent. Add the price to a TOML file and name that file in the settings "
-        f'(TOOLHONE_PRICES): [{service_key(service)}.models."{model}"] training_usd_per_million, '
+        "max_training_cost_usd. Nothing was sent. Add the price to a TOML file and name that file in the "
+        f'settings (TOOLHONE_PRICES): [{service_key(service)}.models."{model}"] training_usd_per_million, '
         "input_usd_per_million, output_usd_per_million, as_of = YYYY-MM-DD, source.",
         data={"service": service, "base_model": model, "reason": "price_unknown"},
     )
@@ -267,8 +283,8 @@ def load_prices(overrides: Path | Mapping[str, Json] | None = None) -> PriceBook
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(
-            f"{where[0].upper()}{where[1:]} cannot be used: {place}: {first['msg']}. The fields are explained "
-            f"at the top of {files('toolhone.training') / 'prices.toml'}."
+            f"{where[0].upper()}{where[1:]} cannot be used: {place}: {first['msg']}. The fields are "
+            f"explained at the top of {files('toolhone.training') / 'prices.toml'}."
         ) from error
 
 

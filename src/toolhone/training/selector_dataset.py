@@ -16,7 +16,7 @@ from typing import cast
 
 from toolhone.exceptions import DamagedStorageError
 from toolhone.models import Category, Json, JsonObject, ToolDefinition, content_hash
-from toolhone.records.datasets import Manifest
+from toolhone.records.datasets import Manifest, Purpose
 from toolhone.selection.bundle import MANIFEST
 from toolhone.selection.evidence import Lesson, Outcome, RememberedTask
 from toolhone.training.recorded import Recorded, divided
@@ -103,6 +103,7 @@ def freeze(
     hashes = {name: _sha256(workspace / name) for name in (LESSONS, CATALOG)}
     whole = content_hash(hashes)
     manifest = Manifest(
+        purpose=Purpose.SELECTOR,
         dataset_id=f"{PREFIX}{datetime.fromisoformat(now):%Y%m%d_%H%M%S}_{whole.removeprefix('sha256:')[:8]}",
         category=Category.GENERAL,
         version=version,
@@ -240,8 +241,8 @@ def _card(manifest: Manifest, recorded: Recorded, lessons: Sequence[Lesson]) -> 
         f"- {figures['tools']:,} tools, of which {figures['tools_called']:,} were called",
         f"- to train on: {figures['training_tasks']:,} tasks",
         f"- to judge by: {figures['later_requests']:,} later requests, worded like none of the training",
-        f"- to judge by: {figures['unseen_requests']:,} requests for {figures['unseen_tools']:,} tools that are "
-        f"kept from the training ({kept})",
+        f"- to judge by: {figures['unseen_requests']:,} requests for {figures['unseen_tools']:,} tools that "
+        f"are kept from the training ({kept})",
         *(f"- left out: {count:,}, because {why}" for why, count in manifest.dropped.items()),
         f"- content hash: {manifest.content_hash}",
         "",

@@ -21,7 +21,7 @@ def save_adapter(
         if old.exists():
             shutil.rmtree(old)
     model.peft_config["default"].base_model_name_or_path = order.base_model
-    # Asking a hub whether the vocabulary grew, as the default does, is never wanted: nothing adds tokens here.
+    # By default a hub is asked whether the vocabulary grew. Nothing adds tokens here.
     model.save_pretrained(str(scratch), save_embedding_layers=False)
     if marked.template is not None:
         # What it was trained in is what it has to be asked in.
@@ -71,8 +71,9 @@ def _card(order: TrainingOrder, figures: JsonObject) -> str:
             f"Trained by toolhone in the job `{order.job_id}` on the dataset `{order.dataset_id}` "
             f"(content hash `{order.dataset_hash}`), on the base model `{order.base_model}`.",
             "",
-            f"LoRA r={order.lora_r}, alpha={order.lora_alpha}, targets {LORA_TARGETS}; {order.n_epochs} epochs, "
-            f"batch {order.batch_size}, learning rate {order.learning_rate:g} (cosine), seed {order.seed}.",
+            f"LoRA r={order.lora_r}, alpha={order.lora_alpha}, targets {LORA_TARGETS}; "
+            f"{order.n_epochs} epochs, batch {order.batch_size}, "
+            f"learning rate {order.learning_rate:g} (cosine), seed {order.seed}.",
             "",
             "## Figures of the training",
             "",

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from toolhone.models import JsonObject
 from toolhone.training.local.conversations import for_template
+from toolhone.training.local.finetune import positions
 from toolhone.training.local.masks import turn_ends
 from toolhone.training.local.orders import ANSWERS, AnsweringOrder, AskedQuestion
-from toolhone.training.local.finetune import positions
 from toolhone.training.local.tool_calls import read_answer
 from toolhone.training.local.weights import device, load_model, load_tokenizer, load_tuned
 from toolhone.training.providers.child_reports import Reporter
@@ -129,11 +129,12 @@ def _answers(model: Any, tokenizer: Any, batch: Sequence[AskedQuestion]) -> list
             ),
             stopping_criteria=transformers.StoppingCriteriaList([watch.criterion]),
         )
+    watch.over()
     for place, (question, prompt) in enumerate(prompts):
         tokens = [int(token) for token in written[place][width:]]
         stop = next((index for index, token in enumerate(tokens) if token in ends), len(tokens))
-        # Only the end is cut off; other special tokens, such as those around tool calls, are part of the answer.
-        text = tokenizer.decode(tokens[:stop], skip_special_tokens=False)
+        # Only the end is cut off: special tokens around tool calls, say, are part of the answer.
+        text = tokenizer.decode(tokens[:stop], skip_special_tokens=False, clean_up_tokenization_spaces=False)
         answers.append(
             {
                 "row_id": question.row_id,
@@ -158,11 +159,10 @@ def _failed(question: AskedQuestion, why: str) -> JsonObject:
 
 
 def _ends(model: Any, tokenizer: Any) -> list[int]:
-    """All tokens on which generation stops: those of the model, and the one its template ends answers with."""
+    """All tokens on which generation stops: the model's, and the one that ends answers in its template."""
     own: Any = getattr(model.generation_config, "eos_token_id", None)
-    ends = {int(token) for token in (own if isinstance(own, list) else [own]) if token is not None}
-    if tokenizer.eos_token_id is not None:
-        ends.add(int(tokenizer.eos_token_id))
+    named = cast("list[int | None]", own if isinstance(own, list) else [own])
+    ends = {token for token in [*named, tokenizer.eos_token_id] if token is not None}
     return sorted(ends | set(turn_ends(tokenizer)))
 
 
@@ -191,6 +191,10 @@ class _Watch:
             "Watching", (required("transformers").StoppingCriteria,), {"__call__": call}
         )()
 
+    def over(self) -> None:
+        """Generation has ended: answers without an end took until now."""
+        now = time.perf_counter() - self._started
+        self._finished = [now if finished is None else finished for finished in self._finished]
+
     def seconds(self, place: int) -> float:
-        finished = self._finished[place]
-        return time.perf_counter() - self._started if finished is None else finished
+        return self._finished[place] or 0.0

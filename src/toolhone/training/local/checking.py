@@ -65,13 +65,14 @@ def _seconds(order: TrainingOrder, rows: Rows, model: Any, tokenizer: Any, at: D
         batch = trainer.data_collator(
             [{"input_ids": example.input_ids, "labels": example.labels} for example in chosen]
         )
-        trainer.create_optimizer()
+        batch = {name: values.to(at.name) for name, values in batch.items()}
         times: list[float] = []
         for _ in range(_TRIALS + 1):
             started = time.perf_counter()
-            loss = trainer.training_step(trainer.model, dict(batch))
+            loss = trainer.model(**batch).loss
+            loss.backward()
             float(loss)  # waits for a GPU
-            trainer.optimizer.zero_grad()
+            trainer.model.zero_grad()
             times.append(time.perf_counter() - started)
     # The first pass warms up.
     per_token = statistics.mean(times[1:]) / sum(len(example.input_ids) for example in chosen)

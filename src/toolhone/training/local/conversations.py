@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -96,12 +97,9 @@ def _call(call: JsonObject) -> JsonObject:
     inner: JsonObject = dict(function) if is_object(function) else {}
     arguments = inner.get("arguments")
     if isinstance(arguments, str):
-        try:
-            parsed = parse_json(arguments) if arguments.strip() else {}
-        except ValueError:
-            # A recorded call may be malformed; the text is then all there is to learn from.
-            parsed = arguments
-        inner["arguments"] = parsed
+        # A recorded call may be malformed; the text is then all there is to learn from.
+        with suppress(ValueError):
+            inner["arguments"] = parse_json(arguments.strip() or "{}")
     return {"type": "function", "id": call.get("id"), "function": inner}
 
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,12 +49,12 @@ class Limits:
 
     order: TrainingOrder
     before: float
-    """Seconds used by earlier starts."""
-    started: float
+    """Seconds used by earlier starts, and by this one until `since`."""
+    since: float
 
     @property
     def seconds(self) -> float:
-        return self.before + time.monotonic() - self.started
+        return self.before + time.monotonic() - self.since
 
     @property
     def cost_usd(self) -> float:
@@ -88,7 +88,7 @@ def finetune(folder: Path, reporter: Reporter) -> None:
         Interrupted: It got SIGTERM. Started again, it goes on from where it was.
     """
     order = TrainingOrder.model_validate(reporter.config())
-    limits = Limits(order, seconds_before(folder), time.monotonic())
+    limits = Limits(order, seconds_so_far(folder), time.monotonic())
     at = device(order.threads)
     required("transformers").set_seed(order.seed)
     tokenizer = load_tokenizer(order.base_model)
@@ -117,9 +117,10 @@ def finetune(folder: Path, reporter: Reporter) -> None:
     loss = float(result.training_loss)
     if not math.isfinite(loss):
         raise ProviderError(
-            f"The training diverged: its loss is {loss}. Take a smaller learning_rate than {order.learning_rate:g}."
+            f"The training diverged: its loss is {loss}. Take a smaller learning_rate than "
+            f"{order.learning_rate:g}."
         )
-    figures = _figures(trainer, rows, loss)
+    figures = _figures(folder, order, rows, int(trainer.state.global_step), loss)
     sha256 = save_adapter(folder / ADAPTER, trainer.model, tokenizer, order, rows.train, figures)
     reporter.report("The adapter is saved", {"cost_usd": limits.cost_usd})
     done: JsonObject = {"sha256": sha256, "cost_usd": limits.cost_usd, "seconds": limits.seconds}
@@ -169,7 +170,7 @@ def build_trainer(
         lora_dropout=0.0,
         target_modules=LORA_TARGETS,
     )
-    return trl.SFTTrainer(
+    trainer = trl.SFTTrainer(
         model=model,
         args=config,
         train_dataset=_dataset(rows.train),
@@ -177,6 +178,9 @@ def build_trainer(
         processing_class=tokenizer,
         peft_config=lora,
     )
+    # What it prints is in the reports already.
+    trainer.remove_callback(required("transformers").PrinterCallback)
+    return trainer
 
 
 def positions(config: Any) -> int:
@@ -196,8 +200,11 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(whole)[1] if whole else None
 
 
-def seconds_before(folder: Path) -> float:
-    """How long earlier starts were at work, by what they reported."""
+def seconds_so_far(folder: Path) -> float:
+    """How long this start and those before it were at work.
+
+    An earlier one counts from its start to the last thing it reported; when it was killed nobody knows.
+    """
     total = 0.0
     first: datetime | None = None
     last: datetime | None = None
@@ -207,7 +214,7 @@ def seconds_before(folder: Path) -> float:
             total += (last - first).total_seconds() if first and last else 0.0
             first = moment
         last = moment
-    return total
+    return total + ((datetime.now(UTC) - first).total_seconds() if first else 0.0)
 
 
 def _dataset(marked: Marked) -> Any:
@@ -314,18 +321,22 @@ def _say_rows(rows: Rows) -> str:
     )
 
 
-def _figures(trainer: Any, rows: Rows, loss: float) -> JsonObject:
-    history = [cast("Mapping[str, float]", entry) for entry in trainer.state.log_history]
-    watched = [entry for entry in history if "eval_loss" in entry]
-    best = min(watched, key=lambda entry: entry["eval_loss"]) if watched else None
+def _figures(folder: Path, order: TrainingOrder, rows: Rows, step: int, loss: float) -> JsonObject:
+    # Not from the trainer's own history, which lacks what came before the first step.
+    watched = [report.metrics for report in read_reports(folder) if "validation_loss" in report.metrics]
+    before = next((one["validation_loss"] for one in watched if one["step"] == 0), None)
+    best = min(
+        (one for one in watched if one["step"] > 0), key=lambda one: one["validation_loss"], default=None
+    )
     return {
-        "steps": int(trainer.state.global_step),
+        "steps": step,
         "rows": len(rows.train.examples),
         "dropped": cast("Json", rows.dropped),
-        "trained_tokens": rows.tokens,
+        "trained_tokens": rows.tokens * order.n_epochs,
+        "learned_tokens": rows.learned * order.n_epochs,
         "answers_found_by": rows.train.way,
         "training_loss": round(loss, 6),
-        "validation_loss_before": round(watched[0]["eval_loss"], 6) if watched else None,
-        "validation_loss": round(best["eval_loss"], 6) if best else None,
-        "best_epoch": round(best["epoch"], 2) if best else None,
+        "validation_loss_before": None if before is None else round(before, 6),
+        "validation_loss": None if best is None else round(best["validation_loss"], 6),
+        "best_epoch": None if best is None else round(best["epoch"], 2),
     }

@@ -3,8 +3,8 @@
 A template is asked where the answers stand, in the first of three ways that works for every row:
 
 1. by its own `{% generation %}` markers;
-2. by rendering the conversation up to an answer, as for generation, and through it: the difference is the answer.
-   This holds only if neither text changes by what follows, which is checked for each row;
+2. by rendering the conversation up to an answer, as for generation, and through it: the difference is the
+   answer. This holds only if neither text changes by what follows, which is checked for each row;
 3. by the markers of the template that TRL has for training in its place.
 
 A row is left out, with the reason, rather than learned wrongly: if the template drops a message, a tool or a
@@ -108,7 +108,8 @@ def mark(tokenizer: ChatTokenizer, rows: Sequence[Conversation], *, longest: int
         if len(best.examples) == len(rows):
             break
     if best is None or not best.examples:
-        reasons = "; ".join(f"{why} ({count} rows)" for why, count in (best.dropped if best else {}).items())
+        dropped: Mapping[str, int] = best.dropped if best is not None else {}
+        reasons = "; ".join(f"{why} ({count} rows)" for why, count in dropped.items())
         raise InvalidRequestError(
             "The chat template of the model cannot be trained with, as it does not show for any row which "
             f"tokens are the assistant's: {reasons or 'there are no rows'}. Take another base model, or give "

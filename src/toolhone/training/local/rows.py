@@ -1,6 +1,7 @@
 """Turns a dataset's splits into what is trained on and what the loss is watched on."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from toolhone.exceptions import InvalidRequestError
@@ -71,7 +72,7 @@ def prepare(order: TrainingOrder, tokenizer: ChatTokenizer, *, positions: int, v
     )
 
 
-def rows_at_once(batch: int, examples: list[Example] | tuple[Example, ...], vocabulary: int) -> int:
+def rows_at_once(batch: int, examples: Sequence[Example], vocabulary: int) -> int:
     """The largest part of a batch that fits; the rest of it follows before the weights change."""
     longest = max(len(example.input_ids) for example in examples)
     fits = max(1, min(_TOKENS, _LOGITS // max(vocabulary, 1)) // longest)

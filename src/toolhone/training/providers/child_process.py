@@ -20,7 +20,6 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 from toolhone.exceptions import ProviderError, ProviderUnavailableError
@@ -36,6 +35,7 @@ from toolhone.training.providers.child_reports import (
     read_reports,
     read_status,
     read_whole,
+    seconds_at_work,
     write_whole,
 )
 from toolhone.training.providers.provider import Phase, Polled, ProviderEvent
@@ -191,15 +191,7 @@ class ChildRun:
         with self._busy:
             self._follow()
             running = self._process is not None and self._process.poll() is None
-            moments = [(datetime.fromisoformat(report.at), report.start) for report in self._reports]
-            if running and moments:
-                moments.append((datetime.now(UTC), None))
-            # What lies between the last report of one start and the next start is no work.
-            return sum(
-                (moment - before).total_seconds()
-                for (before, _), (moment, start) in pairwise(moments)
-                if start is None
-            )
+            return seconds_at_work(self._reports, datetime.now(UTC) if running else None)
 
     def result(self) -> JsonObject:
         """What a training that succeeded said of what it made.

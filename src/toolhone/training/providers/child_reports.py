@@ -7,8 +7,10 @@ last word, written as a whole or not at all. A training that has not left its la
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -103,6 +105,23 @@ def read_reports(folder: Path, after: int = 0) -> list[Report]:
         if report is not None:
             reports.append(report)
     return reports
+
+
+def seconds_at_work(reports: Sequence[Report], now: datetime | None = None) -> float:
+    """How long all starts worked, as far as their reports tell.
+
+    Args:
+        now: The child works until now; `None`: it ended with its last report, as far as is known.
+    """
+    moments = [(datetime.fromisoformat(report.at), report.start) for report in reports]
+    if moments and now is not None:
+        moments.append((now, None))
+    # What lies between the last report of one start and the next start is no work.
+    return sum(
+        (moment - before).total_seconds()
+        for (before, _), (moment, start) in pairwise(moments)
+        if start is None
+    )
 
 
 def read_status(folder: Path) -> Status | None:

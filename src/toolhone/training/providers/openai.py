@@ -1,6 +1,6 @@
 """Fine-tuning by any service with OpenAI's API: OpenAI itself, Azure, and others at a base URL."""
 
-import logging
+import hashlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ from toolhone.exceptions import (
 )
 from toolhone.json_values import is_array
 from toolhone.models import Json, JsonObject, content_hash
-from toolhone.records.datasets import Manifest, Split
+from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
 from toolhone.tokens import count_tokens
 from toolhone.training.costs import (
@@ -34,8 +34,8 @@ from toolhone.training.costs import (
     unknown_price,
     upper_bound_usd,
 )
-from toolhone.training.providers.openai_answers import AnswerLog, message_of, usage_of
-from toolhone.training.providers.openai_files import check_files, measure, suffix_of
+from toolhone.training.providers.openai_answers import AnswerLog, ask_all
+from toolhone.training.providers.openai_files import measure, suffix_of
 from toolhone.training.providers.openai_results import (
     event_of,
     failure,
@@ -59,8 +59,6 @@ from toolhone.training.providers.provider import (
 if TYPE_CHECKING:
     from toolhone.training.providers.openai_wire import Wire
 
-logger = logging.getLogger(__name__)
-
 OPENAI_URL = "https://api.openai.com/v1"
 
 ANSWER_TOKENS = 512
@@ -68,9 +66,16 @@ ANSWER_TOKENS = 512
 
 _MARGIN = 1.1
 _MARGIN_OTHER_TOKENIZER = 1.5
-"""By how much a service may count more tokens than we do, with the tokenizer we count with and with another."""
+"""By how much a service may count more tokens than we do, with our tokenizer and with another one."""
+
+_CLOSING_SECONDS = 5.0
 
 _PRICE = TypeAdapter(Price)
+
+_NO_KEY = (
+    "No API key is set for the OpenAI-compatible service: set one (TOOLHONE_OPENAI_API_KEY), or train on "
+    "this machine with provider 'local'."
+)
 
 
 class Profile(StrEnum):
@@ -144,8 +149,8 @@ class OpenAIProvider:
             honours=("base_model", "n_epochs", "batch_size", "seed", "model_version"),
             dataset_format="openai-chat",
             limits=(
-                "Supervised fine-tuning of chat models. At least 10 rows, 512 MB a file. learning_rate cannot be "
-                "sent. OpenAI itself takes no new jobs from 6 January 2027 on."
+                "Supervised fine-tuning of chat models. At least 10 rows, 512 MB a file. learning_rate "
+                "cannot be sent. OpenAI itself takes no new jobs from 6 January 2027 on."
             ),
         )
 
@@ -164,18 +169,25 @@ class OpenAIProvider:
         price = self._prices.price(self._service, model)
         if price is None:
             raise unknown_price(self._service, model)
-        await anyio.to_thread.run_sync(check_files, dataset, self._azure)
-        work, rows = await anyio.to_thread.run_sync(
-            lambda: measure(dataset, epochs=config.n_epochs, answer_tokens=ANSWER_TOKENS, count=self._count)
+        measured = await anyio.to_thread.run_sync(
+            lambda: measure(
+                dataset,
+                azure=self._azure,
+                epochs=config.n_epochs,
+                answer_tokens=ANSWER_TOKENS,
+                count=self._count,
+            )
         )
+        work, rows = measured.work, measured.rows
         described = await (await self._connect()).model(model)
         ours = model.removeprefix("ft:").startswith(("gpt-4o", "gpt-4.1"))
         batch = batch_size(config.batch_size, rows)
         warnings = [
             *self._prices.deadlines(self._service, model, today, told=_shutdown(described)),
             *price.warnings(today),
-            f"learning_rate {config.learning_rate:g} is not used: the API takes no absolute rate, so the service "
-            "chooses one.",
+            *measured.warnings,
+            f"learning_rate {config.learning_rate:g} is not used: the API takes no absolute rate, so the "
+            "service chooses one.",
         ]
         if batch != config.batch_size:
             warnings.append(f"batch_size is {batch}, not {config.batch_size}: there are only {rows} rows.")
@@ -185,7 +197,7 @@ class OpenAIProvider:
             warnings.append("Tokens are counted as GPT-4o's; this model may count others (bound: +50 %).")
         if self._azure:
             warnings.append(
-                "Azure answers from deployments only: the tuned model has to be deployed by you before it can be "
+                "Azure answers from deployments only: you have to deploy the tuned model before it can be "
                 f"judged, at ${price.hosting_per_hour:g} an hour; {price.hosting_hours:g} hours are in the bound."
             )
         return Estimate(
@@ -248,8 +260,8 @@ class OpenAIProvider:
         wire = await self._connect()
         try:
             await wire.cancel(provider_job_id)
-        except ProviderRefusedError:
-            # A job that is over cannot be cancelled, and need not be.
+        except ProviderError:
+            # A job that is over cannot be cancelled and need not be; an answer may also have been lost.
             if not phase_of(str((await wire.job(provider_job_id)).get("status"))).over:
                 raise
 
@@ -286,7 +298,7 @@ class OpenAIProvider:
     async def answer(
         self, model: str, path: Path | None, questions: Sequence[Question], workspace: Path
     ) -> list[Answer]:
-        """See `Provider.answer`. A question that the service rejects is an answer with an error; it costs nothing.
+        """See `Provider.answer`. A question that the service rejects is an answer with an error, and free.
 
         Raises:
             ProviderRefusedError: No question can be asked: no deployment, no right, no such model.
@@ -298,20 +310,52 @@ class OpenAIProvider:
         if self._azure and model not in self._deployments:
             raise ProviderRefusedError(_deploy(model), data={"reason": "not_deployed", "model": model})
         wire = await self._connect()
+        # A name that is in no table is taken for a tuned model's: those cost more.
+        tuned = is_tuned(model) or not self._prices.names(self._service, model)
         with AnswerLog(workspace, self._base_url, model) as log:
-            asking = _Asking(
-                wire,
-                self._deployments.get(model, model),
-                price,
-                tuned=is_tuned(model) or not self._prices.names(self._service, model),
+            return await ask_all(
+                questions,
+                lambda asked: wire.chat(
+                    self._deployments.get(model, model), asked.messages, asked.tools, asked.max_tokens
+                ),
+                lambda prompt, completion: price.answer_usd(prompt, completion, tuned=tuned),
                 log=log,
+                concurrency=self._concurrency,
             )
-            return await asking.all(questions, self._concurrency)
 
     async def aclose(self) -> None:
         if self._wire is not None:
             wire, self._wire = self._wire, None
-            await wire.close()
+            with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
+                await wire.close()
+
+    async def _bill(self, request: TrainingRequest, job: JsonObject) -> tuple[float | None, str]:
+        """What the training cost, and how that is known; `None` while the service does not say."""
+        trained = job.get("trained_tokens")
+        if not isinstance(trained, int):
+            return None, "the service does not say how many tokens it trained"
+        submission = await self._starting.read(request)
+        if submission.price is not None:
+            price = _PRICE.validate_python(submission.price)
+        else:
+            price = self._prices.price(self._service, request.config.base_model)
+        if price is None:
+            return None, "no price is known"
+        return price.training_usd(trained), f"{trained} trained tokens; {price}"
+
+    async def _results(self, wire: "Wire", job: JsonObject) -> tuple[JsonObject, str | None]:
+        """The last figures of the first result file that is one, and its hash."""
+        files = job.get("result_files")
+        for file_id in files if is_array(files) else ():
+            try:
+                content = await wire.content(str(file_id))
+            except ProviderRefusedError as error:
+                # The model is there all the same; only its curve is not.
+                return {"error": error.message}, None
+            if rows := result_rows(content):
+                figures: JsonObject = dict(last_figures(rows))
+                return figures | {"rows": len(rows)}, f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return {}, None
 
     async def _connect(self) -> "Wire":
         if not self._api_key:
@@ -333,3 +377,32 @@ class OpenAIProvider:
     def _examples(self) -> str:
         names = self._prices.models(self._service)
         return f", for example {names[0]!r}" if names else ""
+
+
+def service_of(base_url: str) -> str:
+    """The section of the price table for a base URL."""
+    host = urlsplit(base_url).hostname or base_url
+    return "openai" if host == "api.openai.com" or host.endswith(".api.openai.com") else host
+
+
+def _import_wire() -> "type[Wire]":
+    from toolhone.training.providers.openai_wire import Wire
+
+    return Wire
+
+
+def _shutdown(described: Mapping[str, Json] | None) -> date | None:
+    """The day that a service names for the end of a model."""
+    told = (described or {}).get("shutdown_date")
+    try:
+        return date.fromisoformat(told[:10]) if isinstance(told, str) else None
+    except ValueError:
+        return None
+
+
+def _deploy(model: str) -> str:
+    return (
+        f"Azure answers from deployments only, and none is known for {model!r}. Deploy it (Azure portal, or "
+        "`az cognitiveservices account deployment create`), name the deployment in the settings "
+        "(TOOLHONE_OPENAI_DEPLOYMENTS), then run `toolhone jobs retry`."
+    )

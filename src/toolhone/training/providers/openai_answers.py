@@ -2,18 +2,24 @@
 
 import json
 import logging
-import os
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
-from toolhone.exceptions import StorageError
-from toolhone.json_values import is_object
+import anyio
+
+from toolhone.exceptions import ProviderRefusedError, StorageError, ToolhoneError
+from toolhone.json_values import is_array, is_object
 from toolhone.models import Json, JsonObject, canonical_json, content_hash
+from toolhone.training.providers.openai_files import open_private
 from toolhone.training.providers.provider import Answer, Question
 
 logger = logging.getLogger(__name__)
+
+_OF_THE_QUESTION = {400, 413, 422}
+"""Statuses that blame the one request: too long, say, or filtered."""
 
 
 class AnswerLog:
@@ -28,7 +34,7 @@ class AnswerLog:
     def __enter__(self) -> "AnswerLog":
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = self._path.open("ab+", opener=_private)
+            self._file = open_private(self._path, "ab+")
             self._file.seek(0)
             written = self._file.read()
             if written and not written.endswith(b"\n"):
@@ -50,7 +56,8 @@ class AnswerLog:
         try:
             kept: Json = json.loads(line)
             if is_object(kept):
-                self._known[str(kept.pop("question"))] = Answer(**kept)
+                question = str(kept.pop("question"))
+                self._known[question] = Answer(**kept)
         except (ValueError, TypeError, KeyError):
             logger.warning("a torn line in %s is left out: its question is asked again", self._path.name)
 
@@ -75,23 +82,92 @@ class AnswerLog:
         self._known[identity] = answer
 
 
-def message_of(completion: JsonObject) -> JsonObject:
-    """The assistant's message of a chat completion.
+async def ask_all(
+    questions: Sequence[Question],
+    ask: Callable[[Question], Awaitable[JsonObject]],
+    cost: Callable[[int, int], float],
+    *,
+    log: AnswerLog,
+    concurrency: int,
+) -> list[Answer]:
+    """Ask what was not answered yet, a few at once; the answers in the order asked.
+
+    A question that is rejected as it is becomes an answer with an error, which is not kept.
 
     Raises:
-        ValueError: There is none.
+        ProviderError: The service refuses to be asked at all, or is down. Answers under way are still kept.
     """
+    answers: dict[int, Answer] = {}
+    stopped: list[ToolhoneError] = []
+    waiting = iter(enumerate(questions))
+
+    async def work() -> None:
+        for index, question in waiting:
+            try:
+                answers[index] = log.get(question) or await _ask(question, ask, cost, log)
+            except ToolhoneError as error:
+                stopped.append(error)
+            if stopped:
+                return
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(concurrency, len(questions))):
+            tasks.start_soon(work)
+    if stopped:
+        raise stopped[0]
+    if errors := [answer.error for answer in answers.values() if answer.error]:
+        if len(errors) == len(questions):
+            raise ProviderRefusedError(f"None of {len(questions)} questions was answered. First: {errors[0]}")
+        logger.warning("%d of %d questions were not answered", len(errors), len(questions))
+    return [answers[index] for index in range(len(questions))]
+
+
+async def _ask(
+    question: Question,
+    ask: Callable[[Question], Awaitable[JsonObject]],
+    cost: Callable[[int, int], float],
+    log: AnswerLog,
+) -> Answer:
+    started = time.perf_counter()
+    try:
+        completion = await ask(question)
+    except ProviderRefusedError as error:
+        if error.data.get("status") not in _OF_THE_QUESTION:
+            raise
+        return Answer(
+            row_id=question.row_id,
+            message={"role": "assistant", "content": None},
+            latency_ms=(time.perf_counter() - started) * 1_000,
+            prompt_tokens=0,
+            completion_tokens=0,
+            error=error.message,
+        )
+    prompt, completed = usage_of(completion)
+    message, error = message_of(completion)
+    answer = Answer(
+        row_id=question.row_id,
+        message=message,
+        latency_ms=(time.perf_counter() - started) * 1_000,
+        prompt_tokens=prompt,
+        completion_tokens=completed,
+        cost_usd=cost(prompt, completed),
+        error=error,
+    )
+    log.add(question, answer)
+    return answer
+
+
+def message_of(completion: JsonObject) -> tuple[JsonObject, str | None]:
+    """The assistant's message of a chat completion, and what is wrong with it."""
     choices = completion.get("choices")
-    first = cast("Sequence[Json]", choices)[0] if isinstance(choices, list) and choices else None
+    first = choices[0] if is_array(choices) and choices else None
     said = first.get("message") if is_object(first) else None
     if not is_object(said):
-        raise ValueError("the answer has no message")
-    message: JsonObject = {"role": "assistant", "content": said.get("content")}
-    if message["content"] is None and said.get("refusal"):
-        message["content"] = said["refusal"]
-    if said.get("tool_calls"):
-        message["tool_calls"] = said["tool_calls"]
-    return message
+        return {"role": "assistant", "content": None}, "The service's answer has no message."
+    message: JsonObject = {"role": "assistant", "content": said.get("content") or said.get("refusal")}
+    if calls := said.get("tool_calls"):
+        message["tool_calls"] = calls
+    return message, None
 
 
 def usage_of(completion: JsonObject) -> tuple[int, int]:
@@ -104,7 +180,3 @@ def usage_of(completion: JsonObject) -> tuple[int, int]:
 
 def _identity(question: Question) -> str:
     return content_hash(asdict(question))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

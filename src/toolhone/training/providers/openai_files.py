@@ -1,14 +1,22 @@
 """A dataset's files as the service takes them: checked, counted, and written in its format."""
 
-import json
+import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Literal
 
+from toolhone.datasets.chat import answer_begins
+from toolhone.datasets.checks import LEAST_ROWS, check_chat
+from toolhone.datasets.formats import write_chat
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError, StorageError
-from toolhone.json_values import is_array, is_object, minified
-from toolhone.models import JsonObject
-from toolhone.records.datasets import Split
+from toolhone.json_values import minified
+from toolhone.models import Json
+from toolhone.records.datasets import Row, Split
+from toolhone.records.jobs import FinetuningConfig
+from toolhone.records.row_json import read_lines, row_from
 from toolhone.training.costs import Workload
 
 CountTokens = Callable[[str], int]
@@ -17,70 +25,124 @@ _MESSAGE_TOKENS = 4
 _ROW_TOKENS = 3
 """What the chat format adds to a message and to a row."""
 
-BOM = b"\xef\xbb\xbf"
-"""Azure asks for it at the beginning of a file."""
+_SUFFIX = 64
+_AZURE_SUFFIX = 18
 
-SUFFIX_MAX = 64
-AZURE_SUFFIX_MAX = 18
+_SHOWN = 5
+"""Problems that are named in a refusal."""
 
 
-def rows_of(path: Path) -> Iterator[JsonObject]:
-    """The rows of one file of a dataset; none if there is no such file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A dataset that the service would take."""
+
+    work: Workload
+    rows: int
+    """That are trained on."""
+    warnings: tuple[str, ...]
+
+
+def measure(
+    dataset: Path, *, azure: bool, epochs: int, answer_tokens: int, count: CountTokens
+) -> Measured:
+    """Check a dataset by the service's rules, and count what training on it and judging it takes.
+
+    Raises:
+        InvalidRequestError: The service would refuse a file.
+        DamagedStorageError: A file is not one of a dataset.
+        StorageError: No room for a copy on the disk, say.
+    """
+    warnings: list[str] = []
+    counted: dict[Split, list[tuple[int, int]]] = {}
+    for split in Split:
+        counted[split] = [_count_row(row, count) for row in rows_of(dataset, split)]
+        # The test file is never sent.
+        if split is Split.TRAIN or (split is Split.VALIDATION and counted[split]):
+            warnings += _check(dataset, split, azure, count)
+    training, validation, test = (counted[split] for split in (Split.TRAIN, Split.VALIDATION, Split.TEST))
+    work = Workload(
+        training=sum(whole for _, whole in training),
+        validation=sum(whole for _, whole in validation),
+        epochs=epochs,
+        test_prompts=sum(prompt for prompt, _ in test),
+        test_answers=len(test) * answer_tokens,
+    )
+    return Measured(work=work, rows=len(training), warnings=tuple(warnings))
+
+
+def rows_of(dataset: Path, split: Split) -> Iterator[Row]:
+    """The rows of one split; none if there is no such file.
 
     Raises:
         DamagedStorageError: A line is not a row.
     """
+    path = dataset / f"{split}.jsonl"
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise DamagedStorageError(
-                        f"Line {number} of {str(path)!r} is not JSON: {error}."
-                    ) from error
-                if not is_object(row) or not is_array(row.get("messages")):
-                    raise DamagedStorageError(f"Line {number} of {str(path)!r} has no 'messages'.")
-                yield row
+            yield from read_lines(file, row_from)
     except FileNotFoundError:
         return
+    except (ValueError, TypeError) as error:
+        raise DamagedStorageError(f"{str(path)!r} is no file of a dataset: {error}.") from error
+
+
+def write_training_file(dataset: Path, split: Split, target: Path, azure: bool) -> None:
+    """Write a split in the format of OpenAI's chat fine-tuning, in place of what is there.
+
+    Raises:
+        StorageError: No room on the disk, say.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target.unlink(missing_ok=True)
+        write_chat(rows_of(dataset, split), target, bom=azure)
     except OSError as error:
-        raise StorageError(f"Cannot read {str(path)!r}: {error}.") from error
+        raise StorageError(f"Cannot write {str(target)!r}: {error}. It was not sent.") from error
 
 
-def count_row(row: Mapping[str, object], count: CountTokens) -> tuple[int, int]:
+def _check(dataset: Path, split: Split, azure: bool, count: CountTokens) -> list[str]:
+    """What a person should know of a file; raises if the service would refuse it."""
+    with tempfile.TemporaryDirectory(prefix="toolhone-") as folder:
+        path = Path(folder) / f"{split}.jsonl"
+        write_training_file(dataset, split, path, azure)
+        least = LEAST_ROWS if split is Split.TRAIN else 1
+        problems = check_chat(path, count_tokens=count, bom=azure, least=least)
+    if fatal := [str(problem) for problem in problems if problem.fatal]:
+        more = f"; and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
+        raise InvalidRequestError(
+            f"The {split} file would be refused: {'; '.join(fatal[:_SHOWN])}{more}. Nothing was sent. Prepare "
+            "another dataset; `toolhone datasets check` shows all of it.",
+            data={"problems": fatal},
+        )
+    return [f"The {split} file: {problem}." for problem in problems]
+
+
+def _count_row(row: Row, count: CountTokens) -> tuple[int, int]:
     """The tokens of what a row asks (with the tools offered), and of all of it."""
-    *asked, answer = row["messages"] if is_array(row["messages"]) else []
-    prompt = _ROW_TOKENS + sum(_count_message(message, count) for message in asked)
-    if tools := row.get("tools"):
-        prompt += count(minified(tools))
-    return prompt, prompt + _count_message(answer, count)
+    begins = answer_begins(row.messages)
+    prompt = _ROW_TOKENS + sum(_count_message(message, count) for message in row.messages[:begins])
+    if row.tools:
+        prompt += count(minified(list(row.tools)))
+    return prompt, prompt + sum(_count_message(message, count) for message in row.messages[begins:])
 
 
-def _count_message(message: object, count: CountTokens) -> int:
-    if not is_object(message):
-        return _MESSAGE_TOKENS
+def _count_message(message: Mapping[str, Json], count: CountTokens) -> int:
     tokens = _MESSAGE_TOKENS
     for name in ("content", "name", "tool_call_id", "tool_calls"):
-        value = message.get(name)
-        if value:
+        if value := message.get(name):
             tokens += count(value if isinstance(value, str) else minified(value))
     return tokens
 
 
-def measure(dataset: Path, *, epochs: int, answer_tokens: int, count: CountTokens) -> tuple[Workload, int]:
-    """What training on a dataset and judging it takes, and how many rows it trains on."""
-    rows, training, prompts, tests = 0, 0, 0, 0
-    for row in rows_of(dataset / f"{Split.TRAIN}.jsonl"):
-        rows, training = rows + 1, training + count_row(row, count)[1]
-    validation = sum(count_row(row, count)[1] for row in rows_of(dataset / f"{Split.VALIDATION}.jsonl"))
-    for row in rows_of(dataset / f"{Split.TEST}.jsonl"):
-        tests, prompts = tests + 1, prompts + count_row(row, count)[0]
-    work = Workload(
-        training=training,
-        validation=validation,
-        epochs=epochs,
-        test_prompts=prompts,
-        test_answers=tests * answer_tokens,
-    )
-    return work, rows
+def suffix_of(config: FinetuningConfig, *, azure: bool) -> str:
+    """What the tuned model's name ends with. Azure takes fewer characters, and no dots."""
+    suffix = f"{config.category}-{config.model_version}"
+    if azure:
+        return re.sub(r"[^A-Za-z0-9_-]+", "-", suffix)[:_AZURE_SUFFIX].strip("-_")
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", suffix)[:_SUFFIX].strip("-_.")
+
+
+def open_private(path: Path, mode: Literal["wb", "ab+"]) -> BinaryIO:
+    """Open a file that only this user may read, and make it if it is not there."""
+    way = os.O_WRONLY | os.O_TRUNC if mode == "wb" else os.O_RDWR | os.O_APPEND
+    return os.fdopen(os.open(path, way | os.O_CREAT, 0o600), mode)

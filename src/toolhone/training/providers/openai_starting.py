@@ -19,7 +19,7 @@ from toolhone.json_values import is_object
 from toolhone.models import JsonObject
 from toolhone.records.datasets import Split
 from toolhone.training.costs import Price
-from toolhone.training.providers.openai_files import BOM, suffix_of, write_training_file
+from toolhone.training.providers.openai_files import suffix_of, write_training_file
 from toolhone.training.providers.openai_submission import (
     Submission,
     file_name,
@@ -72,7 +72,7 @@ class Starting:
 
         Raises:
             ProviderRefusedError: It was not started, and will not be as it is.
-            ProviderUnavailableError: It was not started, or nobody knows; asked again, it is looked for first.
+            ProviderUnavailableError: It was not started, or nobody knows; next time it is looked for.
             StorageError: What is sent cannot be noted, so it was not sent.
         """
         submission = await self.read(request)
@@ -98,14 +98,15 @@ class Starting:
     async def _upload(
         self, wire: "Wire", request: TrainingRequest, submission: Submission, split: Split
     ) -> None:
-        if split in submission.files or not request.manifest.counts.get(split, 0):
+        empty = split is Split.VALIDATION and not request.manifest.counts.get(split)
+        if split in submission.files or empty:
             return
         name = file_name(request.key, split)
         file_id = await wire.find_file(name) if split in submission.uploading else None
         if file_id is None:
             path = request.workspace / name
             await anyio.to_thread.run_sync(
-                write_training_file, request.dataset / f"{split}.jsonl", path, BOM if self._azure else b""
+                write_training_file, request.dataset, split, path, self._azure
             )
             submission.uploading = [*submission.uploading, split.value]
             await self._note(request.workspace, submission)
@@ -129,8 +130,8 @@ class Starting:
                 return
             if self._now() >= deadline:
                 raise ProviderUnavailableError(
-                    f"The service has not finished reading the {split} file {file_id!r} ({status}). No job was "
-                    "started; the file is kept there and used when it is tried again."
+                    f"The service has not finished reading the {split} file {file_id!r} ({status}). No job "
+                    "was started; the file is kept there and used when it is tried again."
                 )
             await self._sleep(_PAUSE_SECONDS)
 
@@ -175,8 +176,8 @@ class Starting:
             if submission.job_id is not None:
                 return submission.job_id
         raise ProviderUnavailableError(
-            f"{self._base_url!r} was asked {_TRIES} times for a fine-tuning job, its answers were lost each time, "
-            "and no such job is in its list. Nothing is known to have been started; try again later."
+            f"{self._base_url!r} was asked {_TRIES} times for a fine-tuning job, each answer was lost, and "
+            "no such job is in its list. Nothing is known to have been started; try again later."
         )
 
     async def _look_until_settled(self, request: TrainingRequest, submission: Submission) -> None:

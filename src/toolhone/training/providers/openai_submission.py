@@ -1,4 +1,4 @@
-"""What was sent for one training, kept on disk before and after each step, so that a restart repeats nothing."""
+"""What was sent for one training, kept on disk around each step, so that a restart repeats nothing."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toolhone.exceptions import DamagedStorageError, StorageError
 from toolhone.models import JsonObject
+from toolhone.training.providers.openai_files import open_private
 
 
 class Submission(BaseModel):
@@ -34,7 +35,7 @@ def submission_path(workspace: Path, key: str) -> Path:
 
 
 def file_name(key: str, split: str) -> str:
-    """The name that an uploaded file gets: nothing else has it, so an upload whose answer was lost is found."""
+    """The name of an uploaded file: nothing else has it, so an upload whose answer was lost is found."""
     return f"toolhone-{_short(key)}-{split}.jsonl"
 
 
@@ -52,8 +53,8 @@ def read_submission(workspace: Path, key: str, base_url: str) -> Submission:
         return Submission(key=key, base_url=base_url)
     except ValidationError as error:
         raise DamagedStorageError(
-            f"{str(path)!r} is damaged, so it is not known what was sent for this job. Look at the service for a "
-            f"job with the metadata toolhone_key={key!r} before the job is tried again."
+            f"{str(path)!r} is damaged, so it is not known what was sent for this job. Look at the "
+            f"service for a job with the metadata toolhone_key={key!r} before the job is tried again."
         ) from error
     except OSError as error:
         raise StorageError(f"Cannot read {str(path)!r}: {error}.") from error
@@ -69,7 +70,7 @@ def write_submission(workspace: Path, submission: Submission) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with part.open("wb", opener=_private) as file:
+        with open_private(part, "wb") as file:
             file.write(submission.model_dump_json().encode())
             file.flush()
             os.fsync(file.fileno())
@@ -83,10 +84,6 @@ def write_submission(workspace: Path, submission: Submission) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise StorageError(f"Cannot write {str(path)!r}: {error}.") from error
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _short(key: str) -> str:

@@ -20,6 +20,7 @@ from openai.types.fine_tuning.job_create_params import Method
 from pydantic import BaseModel
 
 from toolhone.exceptions import ProviderError, ProviderRefusedError, ProviderUnavailableError
+from toolhone.json_values import is_object
 from toolhone.models import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -206,12 +207,12 @@ class Wire:
             yield
         except APIStatusError as error:
             raise explain(
-                doing, self._base_url, status=error.status_code, code=error.code, said=error.message
+                doing, self._base_url, status=error.status_code, code=error.code, said=_said(error)
             ) from error
         except APIConnectionError as error:
             raise ProviderUnavailableError(
-                f"Could not {doing} at {self._base_url!r}: no answer ({_root(error)}). Nothing is lost; it is "
-                "tried again. If that does not help, check the base URL and the network.",
+                f"Could not {doing} at {self._base_url!r}: no answer ({_root(error)}). Nothing is lost; it "
+                "is tried again. If that does not help, check the base URL and the network.",
                 data={"reason": "no_answer"},
             ) from error
         except (APIError, ValueError) as error:
@@ -270,6 +271,12 @@ def _plain(answer: object) -> JsonObject:
     if not isinstance(answer, BaseModel):
         raise ValueError(f"a {type(answer).__name__}, not an object")
     return answer.model_dump(mode="json", exclude_unset=True, warnings=False)
+
+
+def _said(error: APIStatusError) -> str:
+    """The service's own words, without what the package says before them."""
+    message = error.body.get("message") if is_object(error.body) else None
+    return str(message or error.message)
 
 
 def _root(error: BaseException) -> str:

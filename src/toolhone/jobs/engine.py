@@ -1,0 +1,207 @@
+"""Runs the steps of jobs durably on dbos: what a step returned is remembered in `jobs.db`.
+
+No other module names dbos.
+
+dbos lives on an event loop and threads of its own. Its loop gets a thread pool that does not outlive it, and
+its database calls block; neither is for the loop that serves requests. Only the steps come back to that loop,
+into a task group of ours. So when we are stopped, the steps are cancelled first: dbos records no outcome of a
+cancelled step, and the next process begins that step again.
+
+A constant executor id is safe only under the lock of the folder, which whoever opens an engine holds.
+"""
+
+import asyncio
+import logging
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+import anyio.to_thread
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from toolhone.exceptions import StorageError
+from toolhone.models import JsonObject
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine as Database
+
+STATE = "jobs.db"
+APPLICATION = "toolhone"
+EXECUTOR = "runner"
+VERSION = "jobs-1"
+"""Raised only if the order of the steps changes; jobs under way then begin at their first step again."""
+
+RunStep = Callable[[str, str, Mapping[str, JsonObject]], Awaitable[JsonObject]]
+"""Does the step of this name for the job of this key, given what earlier steps returned."""
+
+
+class Engine(Protocol):
+    """Runs jobs, each by its key, and remembers which steps are done."""
+
+    async def run(self, key: str) -> bool:
+        """Run the steps, from where they were left, until one says that it is over.
+
+        Returns False if that was said before this call.
+        """
+        ...
+
+
+@asynccontextmanager
+async def open_engine(folder: Path, steps: Sequence[str], run_step: RunStep) -> AsyncGenerator[Engine]:
+    """An engine on `jobs.db` of this folder, which takes up at once what was left unfinished.
+
+    Args:
+        run_step: A step may be begun again after a crash, so it must not do twice what must happen once.
+
+    Raises:
+        StorageError: The file cannot be used.
+    """
+    unusable: StorageError | None = None
+    async with BlockingPortal() as portal:
+        engine = _DbosEngine(portal, steps, run_step)
+        try:
+            try:
+                await anyio.to_thread.run_sync(engine.launch, folder / STATE)
+            except StorageError as exc:
+                unusable = exc  # raised below: the portal would wrap it in a group
+            else:
+                yield engine
+        finally:
+            # Not bounded by a deadline of ours: dbos bounds the joining of each of its threads by itself.
+            with anyio.CancelScope(shield=True):
+                await portal.stop(cancel_remaining=True)
+                await anyio.to_thread.run_sync(engine.destroy)
+    if unusable is not None:
+        raise unusable
+
+
+class _DbosEngine:
+    """dbos, of which a process can have one at a time."""
+
+    def __init__(self, portal: BlockingPortal, steps: Sequence[str], run_step: RunStep) -> None:
+        self._portal = portal
+        self._steps = steps
+        self._run_step = run_step
+        self._ended: dict[str, anyio.Event] = {}
+        self._cleanup = ExitStack()
+
+    async def run(self, key: str) -> bool:
+        ended = self._ended.setdefault(key, anyio.Event())
+        try:
+            if not await anyio.to_thread.run_sync(self._begin, key):
+                return False
+            await ended.wait()
+            return True
+        finally:
+            self._ended.pop(key, None)
+
+    def launch(self, path: Path) -> None:
+        """Open the file and take up what was left unfinished; blocks."""
+        # Its records go the way of ours instead of to a handler of its own.
+        logging.getLogger("dbos").addHandler(logging.NullHandler())
+        from dbos import DBOS
+        from dbos._serialization import DBOSPortableJSONSerializer
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            database = self._cleanup.enter_context(_database(path))
+            self._own_loop = self._cleanup.enter_context(start_blocking_portal("asyncio"))
+            DBOS(
+                config={
+                    "name": APPLICATION,
+                    "system_database_url": f"sqlite:///{path}",
+                    "system_database_engine": database,
+                    # The default is pickle: whoever could write the file could run code.
+                    "serializer": DBOSPortableJSONSerializer(),
+                    "executor_id": EXECUTOR,
+                    "application_version": VERSION,
+                    "log_level": "ERROR",
+                    "enable_otlp": False,
+                }
+            )
+            self._cleanup.callback(DBOS.destroy, destroy_registry=True)
+            self._workflow = DBOS.workflow(name="job")(self._run_all)
+            # On the loop that it is to use, also for what it takes up by itself.
+            self._own_loop.call(DBOS.launch)
+        except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
+            raise StorageError(
+                f"{str(path)!r} cannot be used: {exc}. Check that the disk has room and that this user may "
+                "write there. If the file is damaged, move it away: jobs begin again without paying twice."
+            ) from exc
+
+    def destroy(self) -> None:
+        """Let go of dbos, its threads and its file; blocks."""
+        self._cleanup.close()
+
+    def _begin(self, key: str) -> bool:
+        from dbos import DBOS, SetWorkflowID
+
+        async def begin() -> str:
+            with SetWorkflowID(key):
+                handle = await DBOS.start_workflow_async(self._workflow, key)
+            return (await handle.get_status()).status
+
+        return self._own_loop.call(begin) in {"PENDING", "ENQUEUED", "DELAYED"}
+
+    async def _run_all(self, key: str) -> None:
+        """One job, on the loop of dbos."""
+        from dbos import DBOS
+
+        done: dict[str, JsonObject] = {}
+        try:
+            for name in self._steps:
+                done[name] = await DBOS.run_step_async({"name": name}, self._call, name, key, done)
+                if done[name].get("over"):
+                    break
+        except Exception:  # whoever waits looks at the row; a cancelled run goes on in the next process
+            self._note_end(key)
+            raise
+        self._note_end(key)
+
+    async def _call(self, name: str, key: str, done: Mapping[str, JsonObject]) -> JsonObject:
+        """A step, on the loop of the one who opened the engine."""
+        try:
+            step = self._portal.start_task_soon(self._run_step, name, key, done)
+        except RuntimeError as exc:
+            # The portal is closed: we are being stopped, and this run was taken up at the last moment.
+            raise asyncio.CancelledError from exc
+        return await asyncio.wrap_future(step)
+
+    def _note_end(self, key: str) -> None:
+        """On the loop of dbos: wake whoever waits for the end."""
+        with suppress(RuntimeError):  # the portal is closed, and nobody waits any more
+            self._portal.start_task_soon(self._wake, key)
+
+    def _wake(self, key: str) -> None:
+        if key in self._ended:
+            self._ended[key].set()
+
+
+@contextmanager
+def _database(path: Path) -> Generator["Database"]:
+    """SQLAlchemy's engine on the file, which is private and whose commits wait for the disk."""
+    from sqlalchemy import create_engine, event
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    database = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(database, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in (
+            "busy_timeout = 30000",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    try:
+        yield database
+    finally:
+        database.dispose()

@@ -1,0 +1,162 @@
+"""From a training that succeeded to a model that passed or did not: artifact, held-out answers, verdict."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from toolhone.exceptions import InvalidRequestError, ProviderError
+from toolhone.jobs.attempt import Attempt
+from toolhone.jobs.planning import timestamp
+from toolhone.json_values import is_object
+from toolhone.models import Json, JsonObject
+from toolhone.records.datasets import Row
+from toolhone.records.jobs import FinetuningConfig, JobStatus, ModelRecord
+from toolhone.training.answer_scoring import questions_of
+from toolhone.training.providers.provider import Answer, Artifact
+
+TestRows = Callable[[str], list[Row]]
+"""The held-out rows of a dataset; blocks."""
+
+Judge = Callable[[Sequence[Row], Sequence[Answer], Sequence[Answer], FinetuningConfig], Awaitable[JsonObject]]
+"""Decides by the answers of base and tuned model; see `evaluation.answer_gate`."""
+
+KeepModel = Callable[[ModelRecord], None]
+"""Keeps what is known of a model; blocks."""
+
+PASSED = "passed"
+
+
+async def collect(attempt: Attempt, provider_job_id: str) -> JsonObject:
+    """What the training left behind, as JSON."""
+    provider, request = attempt.provider, attempt.request
+    artifact = await attempt.patiently(
+        lambda: provider.artifact(request, provider_job_id), "Getting the model"
+    )
+    if not artifact.sha256:
+        raise ProviderError(f"The provider gave no hash of the model {artifact.model_id!r}.")
+    await attempt.change(
+        {
+            "model_id": artifact.model_id,
+            "artifact_hash": artifact.sha256,
+            "cost_usd": max(artifact.cost_usd, attempt.job.cost_usd),
+            "progress": 1.0,
+        },
+        ("message", f"The model is {artifact.model_id}.", {"sha256": artifact.sha256}),
+    )
+    return {
+        "model_id": artifact.model_id,
+        "sha256": artifact.sha256,
+        "path": None if artifact.path is None else str(artifact.path),
+        "cost_usd": artifact.cost_usd,
+        "details": artifact.details,
+    }
+
+
+def artifact_of(collected: JsonObject) -> Artifact:
+    """The artifact that `collect` returned."""
+    path = collected["path"]
+    return Artifact(**{**collected, "path": None if path is None else Path(path)})
+
+
+async def evaluate(attempt: Attempt, artifact: Artifact, test_rows: TestRows, judge: Judge) -> JsonObject:
+    """The verdict on the model, by answers to held-out requests; or the provider's own, if it judges.
+
+    Raises:
+        AttemptOver: It was to be cancelled.
+    """
+    event = ("status", "Judged by held-out rows.", {"status": JobStatus.EVALUATING.value})
+    if attempt.job.status is not JobStatus.EVALUATING:
+        await attempt.change({"status": JobStatus.EVALUATING}, event)
+    verdict = artifact.details.get("verdict")
+    if is_object(verdict):
+        return verdict
+    judged: list[JsonObject] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            judged.append(await _judged(attempt, artifact, test_rows, judge))
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(ask)
+        while not await attempt.rest(attempt.pauses.look):
+            pass
+        tasks.cancel_scope.cancel()
+    if not judged:
+        await attempt.end(
+            JobStatus.CANCELLED, "Cancelled while the model was judged. It was trained and paid."
+        )
+    return judged[0]
+
+
+async def _judged(attempt: Attempt, artifact: Artifact, test_rows: TestRows, judge: Judge) -> JsonObject:
+    rows = await anyio.to_thread.run_sync(test_rows, attempt.job.dataset_id)
+    if not rows:
+        raise InvalidRequestError(
+            f"The dataset {attempt.job.dataset_id!r} has no held-out rows, so the model cannot be judged."
+        )
+    questions = questions_of(rows)
+    provider = attempt.provider
+    base = base_model_of(attempt)
+    before = await attempt.patiently(
+        lambda: provider.answer(base, None, questions, attempt.workspace("answers-base")),
+        "Asking the base model",
+    )
+    after = await attempt.patiently(
+        lambda: provider.answer(
+            artifact.model_id, artifact.path, questions, attempt.workspace(f"answers-{attempt.number}")
+        ),
+        "Asking the tuned model",
+    )
+    verdict = await judge(rows, before, after, attempt.job.config)
+    asked = sum(answer.cost_usd for answer in (*before, *after))
+    return {**verdict, "cost_usd": asked + float(verdict.get("cost_usd") or 0.0)}
+
+
+def base_model_of(attempt: Attempt) -> str:
+    """The base model's name, which may be the provider's default."""
+    return attempt.job.config.base_model or attempt.provider.capabilities.default_base_model or ""
+
+
+async def finish(attempt: Attempt, artifact: Artifact, verdict: JsonObject, keep_model: KeepModel) -> None:
+    """Keep the model and say how it went.
+
+    Raises:
+        AttemptOver: Always.
+    """
+    job = attempt.job
+    passed = verdict.get("decision") == PASSED
+    model = ModelRecord(
+        model_id=artifact.model_id,
+        category=job.category,
+        provider=job.provider,
+        base_model=base_model_of(attempt),
+        created_at=timestamp(attempt.now()),
+        job_id=job.job_id,
+        dataset_id=job.dataset_id,
+        artifact_hash=artifact.sha256,
+        path=None if artifact.path is None else str(artifact.path),
+        passed=passed,
+        verdict=verdict,
+    )
+    await attempt.keep(lambda _store: keep_model(model))
+    why = str(verdict.get("why", ""))
+    spent = max(artifact.cost_usd, job.cost_usd) + float(verdict.get("cost_usd") or 0.0)
+    await attempt.end(
+        JobStatus.SUCCEEDED if passed else JobStatus.GATE_FAILED,
+        why or ("The gate is passed." if passed else "The gate is not passed."),
+        code=None if passed else "gate_failed",
+        spent=spent,
+        changes={
+            "verdict": verdict,
+            "validation_score": _mean(verdict.get("tuned_score")),
+            "base_score": _mean(verdict.get("base_score")),
+        },
+    )
+
+
+def _mean(score: Json) -> float | None:
+    """A score, which may come with its interval."""
+    value: Json = score.get("mean") if is_object(score) else score
+    return float(value) if isinstance(value, int | float) else None

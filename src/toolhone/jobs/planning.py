@@ -1,0 +1,144 @@
+"""Plans: what a training will take, bound to one dataset and one configuration."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import anyio.to_thread
+
+from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError, ProviderError
+from toolhone.records.datasets import Manifest, Split
+from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Plan
+from toolhone.records.stores import JobStore
+from toolhone.training.providers.provider import Provider
+
+GOOD_FOR = timedelta(days=7)
+"""A plan's price and its dataset's place are not promised for longer."""
+
+Clock = Callable[[], datetime]
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def timestamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
+class Planner:
+    """Makes plans. Nothing is sent or spent by one."""
+
+    def __init__(
+        self,
+        providers: Mapping[FinetuningProvider, Provider],
+        open_jobs: Callable[[], JobStore],
+        *,
+        usd_per_hour: float = 0.0,
+        now: Clock = now_utc,
+    ) -> None:
+        """Take the providers.
+
+        Args:
+            open_jobs: The store of plans; called in a worker thread.
+            usd_per_hour: What an hour of this machine is reckoned at.
+        """
+        self._providers = providers
+        self._open_jobs = open_jobs
+        self._usd_per_hour = usd_per_hour
+        self._now = now
+
+    async def estimate(self, config: FinetuningConfig, manifest: Manifest, folder: Path) -> Plan:
+        """Plan a training on this dataset, and keep the plan.
+
+        Raises:
+            InvalidRequestError: It cannot be trained so; the message says what to change.
+            InsufficientDataError: The dataset has too few rows to train on.
+            BudgetExceededError: It may cost more than the configuration or the category's budget allows.
+            ProviderError: The provider cannot be used here.
+        """
+        check_dataset(config, manifest)
+        provider = provider_of(self._providers, config.provider)
+        estimate = await provider.estimate(config, manifest, folder, self._usd_per_hour)
+        check_cap(estimate.upper_bound_usd, config)
+        now = self._now()
+        plan = Plan(
+            plan_id=f"plan_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(4)}",
+            created_at=timestamp(now),
+            expires_at=timestamp(now + GOOD_FOR),
+            dataset_id=manifest.dataset_id,
+            dataset_hash=manifest.content_hash,
+            config=config,
+            estimate=estimate,
+            needs_approval=estimate.upper_bound_usd > 0,
+        )
+
+        def keep() -> None:
+            store = self._open_jobs()
+            limit, reserved, spent = store.budget(config.category)
+            if limit is not None and reserved + spent + estimate.upper_bound_usd > limit:
+                raise over_budget(config, estimate.upper_bound_usd, limit, reserved, spent)
+            store.add_plan(plan)
+
+        await anyio.to_thread.run_sync(keep)
+        return plan
+
+
+def provider_of(providers: Mapping[FinetuningProvider, Provider], wanted: FinetuningProvider) -> Provider:
+    """The provider, if it can train here.
+
+    Raises:
+        ProviderError: It cannot; the message says what is missing.
+    """
+    provider = providers.get(wanted)
+    if provider is None:
+        there = ", ".join(sorted(name.value for name in providers)) or "none"
+        raise ProviderError(f"There is no provider {wanted.value!r} here; there are: {there}.")
+    capabilities = provider.capabilities
+    if not capabilities.available:
+        why = capabilities.unavailable_why or "It is not set up."
+        raise ProviderError(f"The provider {wanted.value!r} cannot train here: {why}")
+    return provider
+
+
+def check_dataset(config: FinetuningConfig, manifest: Manifest) -> None:
+    """Raises InvalidRequestError if this dataset cannot be what is trained on."""
+    if manifest.revoked_at is not None:
+        instead = f"; use {manifest.replaced_by!r}" if manifest.replaced_by else "; prepare a new one"
+        raise InvalidRequestError(
+            f"The dataset {manifest.dataset_id!r} was revoked ({manifest.revoked_why}){instead}."
+        )
+    if manifest.category is not config.category:
+        raise InvalidRequestError(
+            f"The dataset {manifest.dataset_id!r} is of the category {manifest.category.value!r}, "
+            f"not {config.category.value!r}. Name another dataset, or change the category."
+        )
+    rows = manifest.counts.get(Split.TRAIN.value, 0)
+    if rows < config.min_training_samples:
+        raise InsufficientDataError(
+            f"The dataset {manifest.dataset_id!r} has {rows} rows to train on, and min_training_samples is "
+            f"{config.min_training_samples}. Collect more, or ask for fewer."
+        )
+
+
+def check_cap(upper_bound: float, config: FinetuningConfig) -> None:
+    """Raises BudgetExceededError if it may cost more than the configuration allows."""
+    if upper_bound > config.max_training_cost_usd:
+        raise BudgetExceededError(
+            f"The training may cost up to ${upper_bound:,.2f}, and max_training_cost_usd is "
+            f"${config.max_training_cost_usd:,.2f}. Train fewer epochs or rows, choose a cheaper base "
+            "model, or allow more."
+        )
+
+
+def over_budget(
+    config: FinetuningConfig, upper_bound: float, limit: float, reserved: float, spent: float
+) -> BudgetExceededError:
+    left = max(0.0, limit - reserved - spent)
+    category = config.category.value
+    return BudgetExceededError(
+        f"The training may cost up to ${upper_bound:,.2f}, and of the budget of {category!r} "
+        f"(${limit:,.2f}; ${spent:,.2f} spent, ${reserved:,.2f} reserved) ${left:,.2f} is left. "
+        f"Raise it with: toolhone jobs budget {category} USD"
+    )

@@ -1,0 +1,116 @@
+"""Private folders for files that are being made, known to be abandoned when their process is gone.
+
+A workspace is locked by the process that made it, through a file beside it; the system lets go of the lock
+when the process ends, however it ends. Where there are no such locks, one that is a day old is abandoned.
+"""
+
+import os
+import secrets
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+from toolhone.exceptions import StorageError
+from toolhone.storage.sqlite import PRIVATE_FILE, PRIVATE_FOLDER
+
+PREFIX = ".work-"
+LOCK = ".lock"
+ABANDONED_SECONDS = 86_400.0
+
+
+class Workspaces:
+    """The workspaces in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._mutex = threading.Lock()
+        self._locks: dict[Path, int] = {}
+
+    def make(self) -> Path:
+        """A fresh one.
+
+        Raises:
+            StorageError: It cannot be made.
+        """
+        try:
+            self._folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            while (made := self._make()) is None:
+                pass  # another process took the lock for that of a dead one, just before it was held
+        except OSError as exc:
+            raise StorageError(
+                f"No folder can be made in {str(self._folder)!r}: {exc.strerror or exc}. "
+                "Check that the disk has room and that this user may write there.",
+                data={"folder": str(self._folder)},
+            ) from exc
+        path, descriptor = made
+        with self._mutex:
+            self._locks[path] = descriptor
+        return path
+
+    def _make(self) -> tuple[Path, int] | None:
+        path = self._folder / f"{PREFIX}{secrets.token_hex(8)}"
+        # The lock first: a workspace without one would never be known as abandoned.
+        lock = path.with_name(path.name + LOCK)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+        try:
+            if not _try_lock(descriptor):
+                os.close(descriptor)
+                return None
+            path.mkdir(mode=PRIVATE_FOLDER)
+        except OSError:
+            os.close(descriptor)
+            lock.unlink(missing_ok=True)
+            raise
+        return path, descriptor
+
+    def sweep(self) -> None:
+        """Remove the workspaces of processes that are gone, and let go of our own that were removed."""
+        with self._mutex:
+            self._let_go(gone_only=True)
+            if not self._folder.exists():
+                return
+            for lock in self._folder.glob(f"{PREFIX}*{LOCK}"):
+                path = lock.with_name(lock.name.removesuffix(LOCK))
+                if path not in self._locks and _is_abandoned(lock):
+                    shutil.rmtree(path, ignore_errors=True)
+                    lock.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of all. Whoever still works in one must have ended before."""
+        with self._mutex:
+            self._let_go(gone_only=False)
+
+    def _let_go(self, *, gone_only: bool) -> None:
+        for path, descriptor in list(self._locks.items()):
+            if not gone_only or not path.exists():
+                path.with_name(path.name + LOCK).unlink(missing_ok=True)
+                os.close(descriptor)
+                del self._locks[path]
+
+
+def _is_abandoned(lock: Path) -> bool:
+    try:
+        if sys.platform == "win32":
+            return time.time() - lock.stat().st_mtime > ABANDONED_SECONDS
+        descriptor = os.open(lock, os.O_RDWR)
+    except OSError:
+        # Removed meanwhile, or open elsewhere.
+        return False
+    try:
+        return _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl  # POSIX only
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,402 @@
+"""Fine-tunes language models on this machine: LoRA in a child process. Imports no torch itself."""
+
+import hashlib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import cast
+
+import anyio
+from anyio import to_thread
+
+from toolhone.exceptions import (
+    BudgetExceededError,
+    InvalidRequestError,
+    ProviderError,
+    ProviderUnavailableError,
+)
+from toolhone.json_values import minified
+from toolhone.models import Json, JsonObject
+from toolhone.records.datasets import Manifest
+from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
+from toolhone.training.local.adapter import folder_hash
+from toolhone.training.local.answering import read_answers
+from toolhone.training.local.orders import (
+    ADAPTER,
+    LONGEST_ROW,
+    LORA_ALPHA,
+    LORA_R,
+    LORA_TARGETS,
+    AnsweringOrder,
+    AskedQuestion,
+    TrainingOrder,
+)
+from toolhone.training.providers.child_process import RUN, ChildRun, ChildRuns, run_folder
+from toolhone.training.providers.child_reports import STATUS, read_status
+from toolhone.training.providers.local_models import checked_base_model
+from toolhone.training.providers.provider import (
+    Answer,
+    Artifact,
+    Capabilities,
+    Phase,
+    Polled,
+    Question,
+    TrainingRequest,
+)
+
+MODULE = "toolhone.training.local"
+
+NEEDED = ("torch", "transformers", "peft", "trl", "datasets")
+
+FEW_STEPS = 30
+"""Below this a training hardly changes a model."""
+
+ANSWERS_AT_ONCE = 8
+
+GRACE_SECONDS = 30.0
+"""A checkpoint is saved after the step that is being done, which takes long without a GPU."""
+
+_CLEANUP_SECONDS = 60.0
+
+_PASSED_ON = frozenset(
+    {"PATH", "HOME", "TMPDIR", "TEMP", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH"}
+    | {"VIRTUAL_ENV", "USER", "LOGNAME"}
+)
+_PASSED_ON_FAMILIES = ("CUDA", "NVIDIA", "HIP_", "ROCR_", "HSA_", "PYTORCH_", "TORCH_")
+
+
+class LocalProvider:
+    """Trains in a child process: `python -m toolhone.training.local`.
+
+    Args:
+        environ: The environment that the children get a part of: nothing that may be a secret.
+        python: The interpreter that has `toolhone[train]`.
+        module: What is run in its place, in tests.
+        threads: Threads of a child; half of the machine's cores if not said, as others work on it, too.
+        longest_row: Rows of more tokens are left out.
+        answers_at_once: Held-out requests that are answered side by side.
+        grace: Seconds that a child has to save its work when it is told to end.
+        poll_seconds: How often a child is looked at that somebody waits for.
+    """
+
+    def __init__(
+        self,
+        *,
+        environ: Mapping[str, str],
+        python: str = sys.executable,
+        module: str = MODULE,
+        threads: int | None = None,
+        longest_row: int = LONGEST_ROW,
+        answers_at_once: int = ANSWERS_AT_ONCE,
+        grace: float = GRACE_SECONDS,
+        poll_seconds: float = 0.1,
+    ) -> None:
+        self._python = python
+        self._module = module
+        self._threads = threads or max(1, (os.cpu_count() or 2) // 2)
+        self._environ = _environment(environ, self._threads)
+        self._longest_row = longest_row
+        self._answers_at_once = answers_at_once
+        self._grace = grace
+        self._poll_seconds = poll_seconds
+        self._runs = ChildRuns()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        missing = self._missing()
+        return Capabilities(
+            provider=FinetuningProvider.LOCAL,
+            available=missing is None,
+            unavailable_why=missing,
+            costs_money=False,
+            honours=(
+                "base_model",
+                "n_epochs",
+                "batch_size",
+                "learning_rate",
+                "max_training_cost_usd",
+                "max_training_hours",
+                "seed",
+            ),
+            dataset_format="openai-chat",
+            limits=f"LoRA on causal language models; rows of up to {self._longest_row} tokens.",
+        )
+
+    async def estimate(
+        self, config: FinetuningConfig, manifest: Manifest, dataset: Path, usd_per_hour: float
+    ) -> Estimate:
+        base = self._checked(config.base_model)
+        order = self._order(config, manifest, dataset, base, job_id="", usd_per_hour=usd_per_hour)
+        with TemporaryDirectory(prefix="toolhone-estimate-") as folder:
+            run = self._child(Path(folder) / "check", "check", key="check")
+            found = await self._outcome(run, order.model_dump(mode="json"), refusal=InvalidRequestError)
+        seconds = found["seconds"]
+        cost = (
+            usd_per_hour * seconds / 3_600
+            if seconds is not None
+            else usd_per_hour * config.max_training_hours
+        )
+        most = min(config.max_training_cost_usd, usd_per_hour * config.max_training_hours)
+        if seconds is not None and cost > config.max_training_cost_usd:
+            raise BudgetExceededError(
+                f"The training would take about {_duration(seconds)}, which is ${cost:.2f} at "
+                f"${usd_per_hour:g} an hour, more than max_training_cost_usd="
+                f"{config.max_training_cost_usd:g}. Raise it, or train for fewer epochs."
+            )
+        return Estimate(
+            trained_tokens=int(found["trained_tokens"]),
+            cost_usd=min(cost, most),
+            upper_bound_usd=most,
+            price_source=(
+                f"${usd_per_hour:g} an hour of this machine, as set; the training stops when it has used up "
+                "max_training_cost_usd or max_training_hours"
+                if usd_per_hour
+                else "work on this machine, for which no price is set"
+            ),
+            seconds=seconds,
+            honoured={
+                "n_epochs": config.n_epochs,
+                "batch_size": config.batch_size,
+                "rows_at_once": found["rows_at_once"],
+                "learning_rate": config.learning_rate,
+                "seed": config.seed,
+                "lora": {"r": LORA_R, "alpha": LORA_ALPHA, "targets": LORA_TARGETS},
+                "rows": found["rows"],
+                "learned_tokens": found["learned_tokens"],
+                "answers_found_by": found["answers_found_by"],
+                "device": found["device"],
+            },
+            warnings=tuple(_warnings(found, config, seconds)),
+            steps=int(found["steps"]),
+        )
+
+    async def submit(self, request: TrainingRequest) -> str:
+        base = self._checked(request.config.base_model)
+        order = self._order(
+            request.config,
+            request.manifest,
+            request.dataset,
+            base,
+            job_id=request.job_id,
+            usd_per_hour=request.usd_per_hour,
+        )
+        run = self._run(request)
+        return await to_thread.run_sync(run.start, order.model_dump(mode="json"))
+
+    async def find(self, request: TrainingRequest) -> str | None:
+        run = self._run(request)
+        return run.run_id if await to_thread.run_sync(run.known) else None
+
+    async def poll(self, request: TrainingRequest, provider_job_id: str, after: str | None) -> Polled:
+        return await to_thread.run_sync(self._run(request, provider_job_id).poll, after)
+
+    async def cancel(self, request: TrainingRequest, provider_job_id: str) -> None:
+        await to_thread.run_sync(self._run(request, provider_job_id).cancel)
+
+    async def artifact(self, request: TrainingRequest, provider_job_id: str) -> Artifact:
+        run = self._run(request, provider_job_id)
+        result = run.result()
+        adapter = run.folder / ADAPTER
+        sha256 = await to_thread.run_sync(folder_hash, adapter)
+        if sha256 != result["sha256"]:
+            raise ProviderError(
+                f"The adapter in {str(adapter)!r} is not what was trained there: its files have changed "
+                "since. Retry the job to train it anew."
+            )
+        return Artifact(
+            model_id=f"{request.category.value}-{sha256[:12]}",
+            sha256=sha256,
+            path=adapter,
+            cost_usd=float(result["cost_usd"]),
+            details=result,
+        )
+
+    async def answer(
+        self, model: str, path: Path | None, questions: Sequence[Question], workspace: Path
+    ) -> list[Answer]:
+        if not questions:
+            return []
+        if path is None:
+            model = self._checked(model)
+        else:
+            self._refuse_missing()
+        order = AnsweringOrder(
+            base_model="" if path is not None else model,
+            adapter=path,
+            questions=[
+                AskedQuestion(
+                    row_id=question.row_id,
+                    messages=list(question.messages),
+                    tools=list(question.tools),
+                    max_tokens=question.max_tokens,
+                )
+                for question in questions
+            ],
+            batch_size=self._answers_at_once,
+            threads=self._threads,
+        )
+        asked = order.model_dump(mode="json")
+        # Other questions, or another model, are another piece of work.
+        key = hashlib.sha256(minified(cast("Json", [model, asked])).encode()).hexdigest()
+        run = self._child(workspace / f"answers-{key[:12]}", "answer", key=key)
+        await to_thread.run_sync(_forget_failure, run)
+        await self._outcome(run, asked, refusal=ProviderError)
+        given = read_answers(run.folder)
+        return [_answer(given[question.row_id]) for question in questions]
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(self._runs.stop)
+
+    def _order(
+        self,
+        config: FinetuningConfig,
+        manifest: Manifest,
+        dataset: Path,
+        base_model: str,
+        *,
+        job_id: str,
+        usd_per_hour: float,
+    ) -> TrainingOrder:
+        return TrainingOrder(
+            base_model=base_model,
+            dataset=dataset.resolve(),
+            dataset_id=manifest.dataset_id,
+            dataset_hash=manifest.content_hash,
+            category=config.category.value,
+            job_id=job_id,
+            n_epochs=config.n_epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            seed=config.seed,
+            longest_row=self._longest_row,
+            threads=self._threads,
+            usd_per_hour=usd_per_hour,
+            max_cost_usd=config.max_training_cost_usd,
+            max_hours=config.max_training_hours,
+        )
+
+    async def _outcome(
+        self, run: ChildRun, order: JsonObject, *, refusal: type[InvalidRequestError] | type[ProviderError]
+    ) -> JsonObject:
+        """Wait for a child; it ends with the waiting, if that is cancelled."""
+        try:
+            await to_thread.run_sync(run.start, order)
+            # Its files are all there is to be told by.
+            while not (polled := await to_thread.run_sync(run.poll)).phase.over:  # noqa: ASYNC110
+                await anyio.sleep(self._poll_seconds)
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLEANUP_SECONDS):
+                await to_thread.run_sync(run.stop)
+        if polled.phase is Phase.SUCCEEDED:
+            return run.result()
+        message = polled.error or "It was ended from outside. Try again."
+        # What the child refused is the request's fault; a crash is not.
+        refused = polled.raw == InvalidRequestError.code
+        raise refusal(message) if refused else ProviderError(message)
+
+    def _run(self, request: TrainingRequest, provider_job_id: str | None = None) -> ChildRun:
+        run = self._child(run_folder(request.workspace, request.key), "train", key=request.key)
+        if provider_job_id is not None and provider_job_id != run.run_id:
+            raise ProviderError(
+                f"The training {provider_job_id!r} does not belong to the request {request.key!r}, "
+                f"whose training is {run.run_id!r}."
+            )
+        return run
+
+    def _child(self, folder: Path, task: str, *, key: str) -> ChildRun:
+        return self._runs.keep(
+            ChildRun(
+                folder,
+                [self._module, task],
+                key=key,
+                python=self._python,
+                # Caches of the libraries stay with the run: nothing is read from or left in the user's.
+                environ={**self._environ, "HF_HOME": str(folder / "cache")},
+                grace=self._grace,
+            )
+        )
+
+    def _checked(self, base_model: str) -> str:
+        self._refuse_missing()
+        return checked_base_model(base_model)
+
+    def _refuse_missing(self) -> None:
+        missing = self._missing()
+        if missing is not None:
+            raise ProviderUnavailableError(missing)
+
+    def _missing(self) -> str | None:
+        if self._module != MODULE or self._python != sys.executable:
+            return None  # what another interpreter has is seen when it runs
+        missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+        if not missing:
+            return None
+        return (
+            f"Local training needs what is not installed: {', '.join(missing)}. Install torch for this "
+            "machine, then: pip install 'toolhone[train]'."
+        )
+
+
+def _environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_FAMILIES)
+    }
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+    quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
+    bound = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    return {**kept, **offline, **quiet, **bound}
+
+
+def _forget_failure(run: ChildRun) -> None:
+    """Asking again after a failure tries again; the answers that were given stay."""
+    if not run.known() or run.alive():
+        return
+    status = read_status(run.folder)
+    if status is None or status.phase is not Phase.SUCCEEDED:
+        (run.folder / STATUS).unlink(missing_ok=True)
+        (run.folder / RUN).unlink(missing_ok=True)
+
+
+def _answer(given: JsonObject) -> Answer:
+    error: Json = given.get("error")
+    return Answer(
+        row_id=str(given["row_id"]),
+        message=cast("JsonObject", given["message"]),
+        latency_ms=float(given["latency_ms"]),
+        prompt_tokens=int(given["prompt_tokens"]),
+        completion_tokens=int(given["completion_tokens"]),
+        error=None if error is None else str(error),
+    )
+
+
+def _warnings(found: JsonObject, config: FinetuningConfig, seconds: float | None) -> list[str]:
+    warnings: list[str] = []
+    for why, count in found["dropped"].items():
+        warnings.append(f"{count} rows are left out: {why}")
+    if found["steps"] < FEW_STEPS:
+        warnings.append(
+            f"The weights change only {found['steps']} times (rows / batch_size * n_epochs), which hardly "
+            f"changes a model. Take a smaller batch_size than {config.batch_size}, or more epochs."
+        )
+    if not found["validation_rows"]:
+        warnings.append(
+            "There are no validation rows, so the last epoch is kept whether it was the best or not."
+        )
+    if seconds is None:
+        warnings.append("The model is too large to be tried for an estimate, so the time is not known.")
+    elif seconds > config.max_training_hours * 3_600:
+        warnings.append(
+            f"It would take about {_duration(seconds)} and is stopped after max_training_hours="
+            f"{config.max_training_hours:g}. Raise it, or train for fewer epochs."
+        )
+    return warnings
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3_600:.1f} hours" if seconds >= 3_600 else f"{seconds / 60:.0f} minutes"
