@@ -61,7 +61,7 @@ def requests(seed: int) -> Iterator[tuple[str, int, str]]:
     rng = random.Random(seed)
     while True:
         file = f"{rng.choice(FOLDERS)}/{rng.choice(FILES)}.{rng.choice(ENDINGS)}"
-        yield file, rng.randint(1, 99), rng.choice(PATTERNS)
+        yield file, rng.randint(1, 30), rng.choice(PATTERNS)
 
 
 def asked(file: str, line: int, pattern: str) -> str:

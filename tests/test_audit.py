@@ -358,3 +358,13 @@ async def test_closing_finishes_what_was_begun_and_refuses_the_rest(held: HeldSt
     assert held.batches == [1, 1]
     with pytest.raises(NotRunningError):
         await log.query(AuditQuery())
+
+
+async def test_the_rows_that_pass_a_test_are_named_oldest_first(log: AuditLog) -> None:
+    events = [call(number) for number in range(30)]
+    for event in events:
+        await log.record(event)
+
+    found = await log.matching(lambda row: row["parameters"]["n"] % 10 == 7)
+
+    assert found == [events[7].event_id, events[17].event_id, events[27].event_id]

@@ -672,6 +672,22 @@ HOSTILE = {
     "spoken": "token a1b2c3d4e5f6g7h8i9j0",
     "spaces before runs": " " + "a" * 30,
     "env": "PGPASSWORD=",
+    "rows": "password,a\n",
+    "cells": "| password ",
+    "sql": "identified by '",
+    "logins": "docker login ",
+    "openssl": "openssl a ",
+    "redis": "redis-cli a ",
+    "shares": "net use /user:a ",
+    "quoted pairs": '"password","',
+    "setters": 'setPassword("',
+    "inputs": 'name="token" a="b" ',
+    "netrc": "login a ",
+    "env lines": "\nENV A ",
+    "pgpass": "a:5432:b:c:",
+    "identities": "AB 12 34 ",
+    "named identities": "SSN ",
+    "digits and capitals": "1A",
 }
 
 

@@ -28,6 +28,7 @@ from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder
+from toolhone.finetuning_host import FinetuningHost
 from toolhone.gateway import Gateway
 from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolDefinition
 from toolhone.receipts import Receipts
@@ -59,15 +60,6 @@ PRUNING_PAUSE = 300.0
 
 NO_LIMITS = Limits()
 
-JOBS_FILE = "jobs_state.db"
-"""Without it there never was a fine-tuning job here."""
-
-JOBS_PAUSE = 1.0
-"""Seconds between two looks for changes of jobs."""
-
-JOBS_PATIENCE = 5.0
-"""Seconds between two looks whether another process has created the first job."""
-
 LISTING_PATIENCE = 5.0
 """Seconds that a request waits for servers that have never been listed before it goes on without."""
 
@@ -82,9 +74,6 @@ class App:
         self._gateway: Gateway | None = None
         self._learning: Learning | None = None
         self._built = anyio.Event()
-        self._finetuning: FinetuningParts | None = None
-        self._finetuning_lock = anyio.Lock()
-        self._finetuning_wanted = anyio.Event()
         self.downstream = DownstreamServers(
             servers.entries,
             partial(open_catalogs, settings),
@@ -95,6 +84,7 @@ class App:
         )
         self._limits = self.downstream.server_limits
         self.audit = audit_log(settings)
+        self.host = FinetuningHost(settings, environ, self.audit, self._tools)
         self._registry_problems: tuple[str, ...] = ()
         self._started = anyio.current_time()
 
@@ -112,44 +102,21 @@ class App:
 
     async def finetuning(self) -> "Finetuning":
         """Learning from work; built when it is first asked for."""
+        return (await self.finetuning_parts()).system
+
+    async def finetuning_parts(self) -> "FinetuningParts":
+        """The same with what runs beside it."""
         await self._built.wait()
-        return (await self._finetuning_parts()).system
-
-    async def _finetuning_parts(self) -> "FinetuningParts":
-        async with self._finetuning_lock:
-            if self._finetuning is None:
-                # Who does not train does not pay for the imports.
-                from toolhone.finetuning_parts import build_finetuning
-
-                self._finetuning = await anyio.to_thread.run_sync(
-                    lambda: build_finetuning(self.settings, self._environ, self.audit, tools=self._tools)
-                )
-                self._finetuning_wanted.set()
-            return self._finetuning
+        return await self.host.parts()
 
     async def _tools(self) -> Sequence[ToolDefinition]:
         await self._settle()
         return (await self.gateway()).catalog.tools()
 
-    async def job_changes(self) -> AsyncIterator[str]:
-        """The ids of fine-tuning jobs that went on since this process first had to do with one."""
-        await self._finetuning_wanted.wait()
-        parts = await self._finetuning_parts()
-        seen: dict[str, str] | None = None
-        while True:
-            now = {job.job_id: job.updated_at for job in await parts.board.jobs(limit=50)}
-            for job_id, updated_at in now.items():
-                if seen is not None and seen.get(job_id) != updated_at:
-                    yield job_id
-            seen = now
-            await anyio.sleep(JOBS_PAUSE)
-
-    async def _run_jobs(self) -> None:
-        """Run fine-tuning jobs, as soon as this data folder has any, unless another process does."""
-        while not (self.settings.data / JOBS_FILE).exists() and not self._finetuning_wanted.is_set():
-            with anyio.move_on_after(JOBS_PATIENCE):
-                await self._finetuning_wanted.wait()
-        await (await self._finetuning_parts()).runner.run()
+    async def aclose(self) -> None:
+        """Close what was opened; nothing can be recorded any more."""
+        await self.host.aclose()
+        await self.audit.aclose()
 
     async def listed(self) -> None:
         """Wait until every downstream server was listed or failed, but not for ever."""
@@ -233,6 +200,7 @@ class App:
             self._server_limits,
             refusal=standing.refusal,
             on_call=learning.called,
+            snapshotting=self.host.snapshots,
         )
         receipts = Receipts(tokens.count_tokens)
         finder = Finder(
@@ -271,7 +239,7 @@ class App:
                 tasks.start_soon(selector.run)
                 tasks.start_soon(learning.run)
                 tasks.start_soon(self._prune, results)
-                tasks.start_soon(self._run_jobs)
+                tasks.start_soon(self.host.run)
                 self._built.set()
         finally:
             unsubscribe()
@@ -381,4 +349,4 @@ async def open_app(settings: Settings, environ: Mapping[str, str]) -> AsyncGener
     finally:
         # Last: the end of calls and of servers is recorded too.
         with anyio.CancelScope(shield=True):
-            await app.audit.aclose()
+            await app.aclose()

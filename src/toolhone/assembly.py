@@ -5,8 +5,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from toolhone.audit import AuditLog, new_event
+from toolhone.datasets.preparation import Preparation
 from toolhone.identifiers import new_id, utc_timestamp
-from toolhone.records.stores import SnapshotStore
+from toolhone.records.stores import DatasetStore, SnapshotStore
 from toolhone.redaction import redact, redact_record
 from toolhone.selection.active import active_encoder
 from toolhone.selection.bundle import load_bundle, load_default
@@ -17,6 +18,7 @@ from toolhone.settings import Settings
 from toolhone.snapshots.collector import Collector
 from toolhone.snapshots.retention import Retention
 from toolhone.stores import AuditStore, CatalogStore, IndexStore, LearningStore, ResultStore, VectorStore
+from toolhone.tokens import count_tokens
 
 if TYPE_CHECKING:
     from toolhone.selection.scoring import Weights
@@ -92,6 +94,22 @@ def open_snapshots(settings: Settings) -> SnapshotStore:
     from toolhone.storage.snapshots import SqliteSnapshotStore  # as above
 
     return SqliteSnapshotStore(settings.data, durable=settings.durable)
+
+
+def open_datasets(settings: Settings) -> DatasetStore:
+    """The store of datasets."""
+    from toolhone.storage.datasets import SqliteDatasetStore  # as above
+
+    return SqliteDatasetStore(settings.data)
+
+
+def dataset_preparation(
+    audit: AuditLog, open_snapshots: Callable[[], SnapshotStore], open_datasets: Callable[[], DatasetStore]
+) -> Preparation:
+    """The maker of datasets."""
+    return Preparation(
+        open_snapshots, open_datasets, count_tokens=count_tokens, now=utc_timestamp, record=audit.record
+    )
 
 
 def snapshot_collector(audit: AuditLog, open_store: Callable[[], SnapshotStore]) -> Collector:

@@ -18,6 +18,7 @@ from toolhone.execution.metering import TokenMeter
 from toolhone.execution.recording import recording
 from toolhone.execution.results import ResultKeeper
 from toolhone.execution.retry import retrying
+from toolhone.execution.snapshotting import SnapshotWriter
 from toolhone.execution.timeout import timing
 from toolhone.identifiers import new_id
 from toolhone.models import Limits, ToolCall, ToolOutput
@@ -37,8 +38,13 @@ def build_executor(
     limits: CallLimits | None = None,
     refusal: Callable[[str], str | None] = lambda name: None,
     on_call: Callable[[], None] = lambda: None,
+    snapshotting: SnapshotWriter | None = None,
 ) -> Executor:
-    """A call's way, outermost link first. Executors that are given the same `limits` share them."""
+    """A call's way, outermost link first. Executors that are given the same `limits` share them.
+
+    Args:
+        snapshotting: Takes note of calls that become snapshots.
+    """
 
     def observe(tool: str, success: bool, execution_time_ms: float, tokens_used: int) -> None:
         usage.observe(tool, success, execution_time_ms, tokens_used)
@@ -57,6 +63,7 @@ def build_executor(
     )
     chain = compose(
         [
+            *([snapshotting.link] if snapshotting is not None else []),
             record,
             compacting(results.compact),
             authorizing(catalog.near, refusal=refusal),

@@ -171,7 +171,7 @@ class FinetuningSystem:
         manifest = await parts.system.prepare_dataset(request, caller=self._caller)
 
         def rows(split: Split) -> list[Row]:
-            return list(parts.datasets().rows(manifest.dataset_id, split))
+            return list(parts.stores.datasets().rows(manifest.dataset_id, split))
 
         train, validation, test = [await anyio.to_thread.run_sync(rows, split) for split in Split]
         return FinetuningDataset(

@@ -7,6 +7,7 @@ once, in the same way.
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 
 from toolhone.datasets.preparation import Preparation
@@ -14,7 +15,7 @@ from toolhone.exceptions import InvalidRequestError
 from toolhone.jobs.board import Board
 from toolhone.jobs.planning import Planner
 from toolhone.models import Caller, Category, JsonObject
-from toolhone.records.datasets import DatasetRequest, Manifest, Purpose, Row, Split
+from toolhone.records.datasets import DatasetRequest, Manifest, Purpose, Split
 from toolhone.records.jobs import (
     AliasChange,
     FinetuningConfig,
@@ -30,14 +31,18 @@ from toolhone.records.stores import DatasetStore, SnapshotStore
 from toolhone.roles import Permission, require
 from toolhone.snapshots.collector import Collector, new_snapshot
 from toolhone.snapshots.erasure import Erasing, Erasure
-from toolhone.training.model_comparison import ModelComparison
+from toolhone.training.model_comparison import ModelComparing, ModelComparison
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.provider import Capabilities, Provider
 
 Progress = Callable[[str, int, int], None]
 """Receives what is being done, how much of it is done, and how much there is."""
 
+SELECTOR_ALIAS = (Category.GENERAL, "selector")
+"""What this alias stands for finds tools, from the next start of a server on."""
+
 ACTIVE = tuple(status for status in JobStatus if not status.final)
+
 
 class Finetuning:
     """The operations of learning from work, over services that `assembly` built."""
@@ -54,14 +59,15 @@ class Finetuning:
         board: Board,
         registry: ModelRegistry,
         providers: Mapping[FinetuningProvider, Provider],
-        compare: Callable[[str, str, Sequence[Row], str | None], Awaitable[ModelComparison]],
+        comparing: ModelComparing,
+        adopt: Callable[[ModelRecord | None], None],
         freeze_use: Callable[[], Awaitable[Manifest]] | None = None,
     ) -> None:
         """Take the services.
 
         Args:
             snapshots: The store, opened when it is first used; likewise the others.
-            compare: Lets two models answer the rows, scored by the scorer named.
+            adopt: Lets the data folder use an encoder that was trained here; `None` is the one from before.
             freeze_use: Makes a dataset of what the audit log teaches about finding tools. Without it
                 nothing can be planned for the selector.
         """
@@ -74,7 +80,8 @@ class Finetuning:
         self._board = board
         self._registry = registry
         self._providers = providers
-        self._compare = compare
+        self._comparing = comparing
+        self._adopt = adopt
         self._freeze_use = freeze_use
 
     # Snapshots
@@ -291,7 +298,7 @@ class Finetuning:
             dataset_id = await self._dataset_of(a, b, category)
         chosen = dataset_id
         rows = await anyio.to_thread.run_sync(lambda: list(self._datasets().rows(chosen, Split.TEST)))
-        return await self._compare(a, b, rows, scorer)
+        return await self._comparing.compare(a, b, rows, scorer, dataset_id=chosen, category=category)
 
     async def set_alias(
         self,
@@ -308,12 +315,37 @@ class Finetuning:
             override: Why a model is to be used that did not pass; recorded.
         """
         require(caller.role, Permission.PROMOTE)
-        return await self._registry.set_alias(category, alias, model_id, override=override, caller=caller)
+        finds_tools = (category, alias) == SELECTOR_ALIAS
+        if finds_tools:
+            model = await self._registry.model(model_id)
+            if model.provider is not FinetuningProvider.SELECTOR:
+                raise InvalidRequestError(
+                    f"{model_id!r} is no encoder, and {category.value}/{alias} is the encoder that finds "
+                    "tools. Choose a model of the provider 'selector', or another alias."
+                )
+        change = await self._registry.set_alias(category, alias, model_id, override=override, caller=caller)
+        if finds_tools:
+            await self._use_encoder(change, caller)
+        return change
 
     async def rollback_alias(self, category: Category, alias: str, *, caller: Caller) -> AliasChange:
         """Let an alias stand again for what it stood for before."""
         require(caller.role, Permission.PROMOTE)
-        return await self._registry.rollback_alias(category, alias, caller=caller)
+        change = await self._registry.rollback_alias(category, alias, caller=caller)
+        if (category, alias) == SELECTOR_ALIAS:
+            await self._use_encoder(change, caller)
+        return change
+
+    async def _use_encoder(self, change: AliasChange, caller: Caller) -> None:
+        """Let the data folder use the encoder that the alias stands for now."""
+        model = None if change.model_id is None else await self._registry.model(change.model_id)
+        try:
+            await anyio.to_thread.run_sync(self._adopt, model)
+        except BaseException:
+            # The alias must not say what is not so.
+            with anyio.CancelScope(shield=True):
+                await self._registry.rollback_alias(change.category, change.alias, caller=caller)
+            raise
 
     async def aliases(self, category: Category | None = None, *, caller: Caller) -> list[AliasChange]:
         """What each alias stands for now."""

@@ -114,6 +114,14 @@ class Settings(BaseModel):
     openai_profile: Literal["openai", "azure"] = "openai"
     openai_deployments: Annotated[dict[str, str], BeforeValidator(_object_of)] = {}
     """On Azure: the deployments by which models are asked."""
+    scorers: Annotated[dict[str, str], BeforeValidator(_object_of)] = {}
+    """Python functions that score held-out answers, `module:function` by the name they are asked for."""
+    judge_model: str | None = None
+    """The model that scores held-out answers where the scorer `judge` is asked for."""
+    judge_url: str = "https://api.openai.com/v1"
+    """Where it is: any endpoint that speaks OpenAI's chat API."""
+    judge_key: str = "OPENAI_API_KEY"
+    """Name of the environment variable that has its key."""
 
     durable: bool = False
     """Flush every audit row to the disk itself: survives power loss, costs milliseconds a call."""

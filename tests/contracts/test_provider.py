@@ -1,9 +1,10 @@
 """What holds for every provider.
 
-A provider joins by a parameter of `subject`. Those that need torch join in `tests/training`, which loads this file.
+A provider joins by a name in `TRAINERS` and a branch in `opened`.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -19,7 +20,7 @@ from toolhone.records.row_json import line, row_json
 from toolhone.training.costs import load_prices
 from toolhone.training.providers.anthropic import AnthropicProvider
 from toolhone.training.providers.openai import OpenAIProvider
-from toolhone.training.providers.provider import Provider, Question, TrainingRequest
+from toolhone.training.providers.provider import Polled, Provider, Question, TrainingRequest
 
 if TYPE_CHECKING:
     from providers.openai_server import OpenAIServer
@@ -36,28 +37,52 @@ class Subject:
     base_model: str
     trains: bool = True
     """It really does; else it refuses."""
-    answers: bool = True
     polls: int = 20
     """Within so many looks a training is over."""
     config: JsonObject = field(default_factory=dict[str, object])
 
 
-@pytest.fixture(params=["openai", "anthropic"])
-async def subject(request: pytest.FixtureRequest, openai_api: "OpenAIServer") -> AsyncGenerator[Subject]:
-    provider: Provider
-    if request.param == "openai":
+TRAINERS = ["openai"]
+REFUSERS = ["anthropic"]
+
+
+@asynccontextmanager
+async def opened(name: str, openai_api: "OpenAIServer") -> AsyncGenerator[Subject]:
+    if name == "openai":
         price = {f"{kind}_usd_per_million": 1.0 for kind in ("training", "input", "output")}
         prices = load_prices({"127.0.0.1": {"models": {"*": price | {"as_of": date(2026, 11, 22)}}}})
-        provider = OpenAIProvider(openai_api.base_url, "sk-test-0123456789", prices=prices, settle_seconds=0)
-        yield Subject(provider, MODEL)
+        subject = Subject(
+            OpenAIProvider(openai_api.base_url, openai_api.api_key, prices=prices, settle_seconds=0), MODEL
+        )
     else:
-        provider = AnthropicProvider()
-        yield Subject(provider, "claude-3-haiku", trains=False, answers=False)
-    await provider.aclose()
+        subject = Subject(AnthropicProvider(), "claude-3-haiku", trains=False)
+    try:
+        yield subject
+    finally:
+        await subject.provider.aclose()
 
 
-@pytest.fixture
-def training(subject: Subject, tmp_path: Path) -> TrainingRequest:
+@pytest.fixture(params=TRAINERS)
+async def trainer(request: pytest.FixtureRequest, openai_api: "OpenAIServer") -> AsyncGenerator[Subject]:
+    """A provider that trains."""
+    async with opened(request.param, openai_api) as subject:
+        yield subject
+
+
+@pytest.fixture(params=REFUSERS)
+async def refuser(request: pytest.FixtureRequest, openai_api: "OpenAIServer") -> AsyncGenerator[Subject]:
+    """A provider that says why it does not."""
+    async with opened(request.param, openai_api) as subject:
+        yield subject
+
+
+@pytest.fixture(params=[*TRAINERS, *REFUSERS])
+async def subject(request: pytest.FixtureRequest, openai_api: "OpenAIServer") -> AsyncGenerator[Subject]:
+    async with opened(request.param, openai_api) as subject:
+        yield subject
+
+
+def training_on(subject: Subject, tmp_path: Path) -> TrainingRequest:
     dataset = tmp_path / "dataset"
     dataset.mkdir()
     for split, count in COUNTS.items():
@@ -106,12 +131,12 @@ def row(number: int) -> Row:
     )
 
 
-def only(subject: Subject, *, trains: bool) -> None:
-    if subject.trains is not trains:
-        pytest.skip("it trains" if subject.trains else "it does not train")
+@pytest.fixture
+def training(trainer: Subject, tmp_path: Path) -> TrainingRequest:
+    return training_on(trainer, tmp_path)
 
 
-def test_capabilities_say_what_is_missing(subject: Subject) -> None:
+async def test_capabilities_say_what_is_missing(subject: Subject) -> None:
     able = subject.provider.capabilities
     assert able.provider in FinetuningProvider
     assert able.available is (able.unavailable_why is None) is subject.trains
@@ -119,9 +144,10 @@ def test_capabilities_say_what_is_missing(subject: Subject) -> None:
     assert able.dataset_format
 
 
-async def test_an_estimate_starts_nothing_and_is_repeatable(subject: Subject, training: TrainingRequest) -> None:
-    only(subject, trains=True)
-    provider = subject.provider
+async def test_an_estimate_starts_nothing_and_is_repeatable(
+    trainer: Subject, training: TrainingRequest
+) -> None:
+    provider = trainer.provider
     first = await provider.estimate(training.config, training.manifest, training.dataset, 0.0)
     assert first == await provider.estimate(training.config, training.manifest, training.dataset, 0.0)
     assert first.trained_tokens > 0
@@ -133,35 +159,38 @@ async def test_an_estimate_starts_nothing_and_is_repeatable(subject: Subject, tr
 
 
 async def test_an_estimate_names_every_hyperparameter_that_it_does_not_honour(
-    subject: Subject, training: TrainingRequest
+    trainer: Subject, training: TrainingRequest
 ) -> None:
-    only(subject, trains=True)
-    estimate = await subject.provider.estimate(training.config, training.manifest, training.dataset, 0.0)
+    estimate = await trainer.provider.estimate(training.config, training.manifest, training.dataset, 0.0)
     for name in ("n_epochs", "batch_size", "learning_rate"):
         told = any(warning.startswith(name) for warning in estimate.warnings)
-        assert told or name in subject.provider.capabilities.honours, name
+        assert told or name in trainer.provider.capabilities.honours, name
 
 
-async def test_a_dataset_without_rows_is_refused(subject: Subject, training: TrainingRequest) -> None:
-    only(subject, trains=True)
+async def test_a_dataset_without_rows_is_refused(trainer: Subject, training: TrainingRequest) -> None:
     (training.dataset / "train.jsonl").write_bytes(b"")
     empty = replace(training.manifest, counts={"train": 0})
     with pytest.raises((InvalidRequestError, ProviderError)):
-        await subject.provider.estimate(training.config, empty, training.dataset, 0.0)
+        await trainer.provider.estimate(training.config, empty, training.dataset, 0.0)
 
 
-async def test_a_training_runs_to_an_artifact(subject: Subject, training: TrainingRequest) -> None:
-    only(subject, trains=True)
-    provider = subject.provider
+async def followed(trainer: Subject, training: TrainingRequest, job_id: str) -> tuple[Polled, list[str]]:
+    """How it is when it is over, and the ids of its events."""
+    seen: list[str] = []
+    for _ in range(trainer.polls):
+        polled = await trainer.provider.poll(training, job_id, seen[-1] if seen else None)
+        seen += [event.event_id for event in polled.events]
+        if polled.phase.over:
+            return polled, seen
+    raise AssertionError("It is not over.")
+
+
+async def test_a_training_runs_to_an_artifact(trainer: Subject, training: TrainingRequest) -> None:
+    provider = trainer.provider
     job_id = await provider.submit(training)
     assert await provider.submit(training) == job_id, "the same request is the same work"
     assert await provider.find(training) == job_id
-    seen: list[str] = []
-    for _ in range(subject.polls):
-        polled = await provider.poll(training, job_id, seen[-1] if seen else None)
-        seen += [event.event_id for event in polled.events]
-        if polled.phase.over:
-            break
+    polled, seen = await followed(trainer, training, job_id)
     assert polled.phase.value == "succeeded", (polled.raw, polled.error)
     assert len(seen) == len(set(seen)), "no event comes twice"
     artifact = await provider.artifact(training, job_id)
@@ -171,38 +200,30 @@ async def test_a_training_runs_to_an_artifact(subject: Subject, training: Traini
     assert (await provider.poll(training, job_id, None)).phase.value == "succeeded", "it was over"
 
 
-async def test_a_training_is_cancelled(subject: Subject, training: TrainingRequest) -> None:
-    only(subject, trains=True)
-    job_id = await subject.provider.submit(training)
-    await subject.provider.cancel(training, job_id)
-    await subject.provider.cancel(training, job_id)
-    for _ in range(subject.polls):
-        polled = await subject.provider.poll(training, job_id, None)
-        if polled.phase.over:
-            break
+async def test_a_training_is_cancelled(trainer: Subject, training: TrainingRequest) -> None:
+    job_id = await trainer.provider.submit(training)
+    await trainer.provider.cancel(training, job_id)
+    await trainer.provider.cancel(training, job_id)
+    polled, _ = await followed(trainer, training, job_id)
     assert polled.phase.value == "cancelled"
     with pytest.raises(ProviderError):
-        await subject.provider.artifact(training, job_id)
+        await trainer.provider.artifact(training, job_id)
 
 
-async def test_answers_are_in_the_order_asked(subject: Subject, tmp_path: Path) -> None:
-    if not subject.answers:
-        pytest.skip("it does not answer")
+async def test_answers_are_in_the_order_asked(trainer: Subject, tmp_path: Path) -> None:
     questions = [
         Question(row_id=f"row-{n}", messages=({"role": "user", "content": f"scan {n}"},)) for n in range(4)
     ]
-    answers = await subject.provider.answer(subject.base_model, None, questions, tmp_path / "answers")
+    answers = await trainer.provider.answer(trainer.base_model, None, questions, tmp_path / "answers")
     assert [answer.row_id for answer in answers] == [question.row_id for question in questions]
     assert all(answer.message["role"] == "assistant" and answer.latency_ms >= 0 for answer in answers)
-    again = await subject.provider.answer(subject.base_model, None, questions, tmp_path / "answers")
+    again = await trainer.provider.answer(trainer.base_model, None, questions, tmp_path / "answers")
     assert again == answers, "they are kept"
 
 
-async def test_what_cannot_train_refuses_and_says_what_to_do(
-    subject: Subject, training: TrainingRequest, tmp_path: Path
-) -> None:
-    only(subject, trains=False)
-    provider = subject.provider
+async def test_what_cannot_train_refuses_and_says_what_to_do(refuser: Subject, tmp_path: Path) -> None:
+    training = training_on(refuser, tmp_path)
+    provider = refuser.provider
     with pytest.raises(ProviderError, match=training.manifest.dataset_id) as caught:
         await provider.estimate(training.config, training.manifest, training.dataset, 0.0)
     assert "toolhone datasets export" in str(caught.value)

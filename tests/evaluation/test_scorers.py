@@ -213,9 +213,11 @@ def test_a_function_cannot_be_given_a_name_that_is_taken_or_odd(name: str) -> No
 def test_a_function_of_the_user_is_loaded_and_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "scoring_of_ours.py").write_text("def half(expected, given):\n    return 0.5\nnumber = 3\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    own = load_scorer("ours", "scoring_of_ours:half")
+    own = {"ours": "scoring_of_ours:half", "missing": "scoring_of_ours:none"}
 
-    assert Scorers({"ours": own}).named("ours").score(said("a"), said("b")) == 0.5
+    assert Scorers(own).named("ours").score(said("a"), said("b")) == 0.5
+    with pytest.raises(ConfigurationError, match="'missing'"):
+        Scorers(own).named("missing")
     for target in ("scoring_of_ours:none", "not_there:half", "scoring_of_ours", ":half", ""):
         with pytest.raises(ConfigurationError, match=r"'ours'.*module:function"):
             load_scorer("ours", target)

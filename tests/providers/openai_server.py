@@ -91,6 +91,7 @@ class OpenAIServer:
 
     def __init__(self) -> None:
         self.base_url = ""
+        self.api_key = API_KEY
         self.requests: list[tuple[str, str]] = []
         """Every request that came in: method and path."""
         self.headers: list[Object] = []

@@ -105,8 +105,8 @@ def test_what_is_said_of_an_unknown_price_makes_a_file_that_works(tmp_path: Path
     assert section and "TOOLHONE_PRICES" in said
     path = tmp_path / "prices.toml"
     path.write_text(
-        f"[{section[1]}]\ntraining_usd_per_million = 1\ninput_usd_per_million = 1\noutput_usd_per_million = 1\n"
-        'as_of = 2026-11-20\nsource = "contract"\n'
+        f"[{section[1]}]\ntraining_usd_per_million = 1\ninput_usd_per_million = 1\n"
+        'output_usd_per_million = 1\nas_of = 2026-11-20\nsource = "contract"\n'
     )
     assert load_prices(path).price("api.example.com", "llama-4")
 
@@ -116,7 +116,10 @@ def test_what_is_said_of_an_unknown_price_makes_a_file_that_works(tmp_path: Path
     [
         ("[openai", "Cannot read"),
         ("[openai]\nprice = 3\n", r"openai\.price"),
-        ('[openai.models."x"]\ntraining_usd_per_million = -1\n', r"openai\.models\.x\.training_usd_per_million"),
+        (
+            '[openai.models."x"]\ntraining_usd_per_million = -1\n',
+            r"openai\.models\.x\.training_usd_per_million",
+        ),
         ('[openai.models."x"]\ninput_usd_per_million = inf\n', "input_usd_per_million"),
     ],
 )

@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from toolhone.exceptions import ProviderRefusedError, ProviderUnavailableError, StorageError
+from toolhone.models import JsonObject
 from toolhone.training.costs import load_prices
 from toolhone.training.providers.openai import OpenAIProvider
 from toolhone.training.providers.provider import Question
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from providers.openai_server import OpenAIServer
 
 MODEL = "gpt-4.1-mini-2025-04-14"
-TOOL = {"type": "function", "function": {"name": "scan", "parameters": {"type": "object", "properties": {}}}}
+TOOL: JsonObject = {"type": "function", "function": {"name": "scan"}}
 
 
 def questions(count: int, **more: Any) -> list[Question]:
@@ -62,12 +63,16 @@ async def test_a_restart_pays_only_for_what_is_missing(
     assert len(openai_api.asked) == 8
 
 
+def cut_off(workspace: Path, size: int) -> None:
+    (log,) = workspace.glob("answers-*.jsonl")
+    log.write_bytes(log.read_bytes()[:-size])
+
+
 async def test_a_line_that_a_kill_cut_off_is_asked_again_and_spoils_nothing(
     make: "Make", openai_api: "OpenAIServer", tmp_path: Path
 ) -> None:
     await make(concurrency=1).answer(MODEL, None, questions(3), tmp_path)
-    (log,) = tmp_path.glob("answers-*.jsonl")
-    log.write_bytes(log.read_bytes()[:-20])
+    cut_off(tmp_path, 20)
     await make().answer(MODEL, None, questions(3), tmp_path)
     assert len(openai_api.asked) == 4
     await make().answer(MODEL, None, questions(3), tmp_path)
@@ -122,7 +127,7 @@ async def test_if_every_question_is_rejected_that_is_no_score_of_zero(
     provider: OpenAIProvider, openai_api: "OpenAIServer", tmp_path: Path
 ) -> None:
     openai_api.fail(400, times=100, path="/chat", message="'max_tokens' is not supported")
-    with pytest.raises(ProviderRefusedError, match="None of 4 questions .*max_tokens"):
+    with pytest.raises(ProviderRefusedError, match=r"None of 4 questions .*max_tokens"):
         await provider.answer(MODEL, None, questions(4), tmp_path)
 
 
@@ -152,7 +157,9 @@ async def test_passing_failures_are_got_over(
     assert [answer.error for answer in answers] == [None, None, None]
 
 
-async def test_without_a_price_nothing_is_asked(make: "Make", openai_api: "OpenAIServer", tmp_path: Path) -> None:
+async def test_without_a_price_nothing_is_asked(
+    make: "Make", openai_api: "OpenAIServer", tmp_path: Path
+) -> None:
     with pytest.raises(ProviderRefusedError, match="No price is known"):
         await make(prices=load_prices()).answer(MODEL, None, questions(1), tmp_path)
     assert openai_api.requests == []

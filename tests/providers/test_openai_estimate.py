@@ -43,7 +43,9 @@ async def test_the_real_bill_stays_under_the_bound(
     assert job.trained_tokens * 5 / 1e6 < estimate.upper_bound_usd
 
 
-async def test_a_rate_that_cannot_be_sent_is_said(provider: OpenAIProvider, request_: TrainingRequest) -> None:
+async def test_a_rate_that_cannot_be_sent_is_said(
+    provider: OpenAIProvider, request_: TrainingRequest
+) -> None:
     estimate = await provider.estimate(request_.config, request_.manifest, request_.dataset, 0.0)
     assert any(warning.startswith("learning_rate 0.0001 is not used") for warning in estimate.warnings)
     assert "learning_rate" not in provider.capabilities.honours
@@ -86,7 +88,9 @@ async def test_a_day_that_the_service_names_is_warned_of_and_then_refused(
 ) -> None:
     openai_api.models[MODEL] = {"shutdown_date": "2027-01-14"}
     estimate = await make().estimate(request_.config, request_.manifest, request_.dataset, 0.0)
-    assert any("shuts down on 2027-01-14, says the service itself: in 53 days" in one for one in estimate.warnings)
+    assert any(
+        "shuts down on 2027-01-14, says the service itself: in 53 days" in one for one in estimate.warnings
+    )
     later = make(today=lambda: date(2027, 1, 14))
     with pytest.raises(ProviderRefusedError, match="shuts down on 2027-01-14"):
         await later.estimate(request_.config, request_.manifest, request_.dataset, 0.0)

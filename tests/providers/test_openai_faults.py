@@ -1,4 +1,4 @@
-"""What goes wrong at the service, on the way there and here: nothing is paid twice, and people are told what to do."""
+"""What goes wrong at the service, on the way and here: nothing is paid twice, and what to do is said."""
 
 import json
 from dataclasses import replace
@@ -141,6 +141,19 @@ async def test_while_the_list_cannot_be_read_nobody_says_that_there_is_none(
         await provider.find(request_)
 
 
+async def test_a_list_that_may_not_be_read_is_no_refusal_of_a_job_that_may_exist(
+    provider: OpenAIProvider, openai_api: "OpenAIServer", request_: TrainingRequest
+) -> None:
+    openai_api.fail(500, carried_out=True, **CREATE)
+    openai_api.fail(403, times=100, method="GET", path="/fine_tuning/jobs", message="no")
+    with pytest.raises(ProviderError, match="cannot be said") as caught:
+        await provider.submit(request_)
+    assert not isinstance(caught.value, ProviderRefusedError)
+    openai_api.failures.clear()
+    assert await provider.submit(request_) in openai_api.jobs
+    assert len(openai_api.jobs) == 1
+
+
 async def test_a_damaged_note_stops_everything(
     provider: OpenAIProvider, openai_api: "OpenAIServer", request_: TrainingRequest
 ) -> None:
@@ -252,7 +265,11 @@ async def test_a_failed_job_says_why_and_has_no_artifact(
 ) -> None:
     openai_api.states = ["failed"]
     job_id = await provider.submit(request_)
-    openai_api.jobs[job_id].error = {"code": "invalid_training_file", "message": "Row 3", "param": "training_file"}
+    openai_api.jobs[job_id].error = {
+        "code": "invalid_training_file",
+        "message": "Row 3",
+        "param": "training_file",
+    }
     await provider.poll(request_, job_id, None)
     polled = await provider.poll(request_, job_id, None)
     assert (polled.phase, polled.error) == (Phase.FAILED, "Row 3 (invalid_training_file, training_file)")
@@ -309,7 +326,7 @@ async def test_a_wrong_key_is_named_but_not_quoted(
 async def test_no_key_means_not_available(make: "Make", request_: TrainingRequest) -> None:
     provider = make(api_key=None)
     assert not provider.capabilities.available
-    with pytest.raises(ProviderUnavailableError, match="No API key"):
+    with pytest.raises(ProviderRefusedError, match=r"no API key .*OPENAI_API_KEY"):
         await provider.submit(request_)
 
 

@@ -17,7 +17,9 @@ from toolhone.training.providers.openai_results import (
 )
 from toolhone.training.providers.provider import Phase
 
-OPENAI = b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,2.0,0.5,,\n2,1.5,0.6,1.7,0.55\n"
+OPENAI = (
+    b"step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy\n1,2.0,0.5,,\n2,1.5,0.6,1.7,0.55\n"
+)
 AZURE = (
     b"step,train_loss,train_mean_token_accuracy,valid_loss,validation_mean_token_accuracy,full_valid_loss,"
     b"full_valid_mean_token_accuracy\n1,2.0,0.5,1.9,0.45,,\n2,1.5,0.6,,,1.7,0.55\n"
@@ -82,7 +84,12 @@ def test_figures_that_are_none_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("word", "phase"),
     [(phase.value, phase) for phase in Phase]
-    + [("Canceled", Phase.CANCELLED), ("notRunning", Phase.QUEUED), ("pending", Phase.QUEUED), ("", Phase.UNKNOWN)],
+    + [
+        ("Canceled", Phase.CANCELLED),
+        ("notRunning", Phase.QUEUED),
+        ("pending", Phase.QUEUED),
+        ("", Phase.UNKNOWN),
+    ],
 )
 def test_every_word_has_a_phase(word: str, phase: Phase) -> None:
     assert phase_of(word) is phase

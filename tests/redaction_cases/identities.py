@@ -1,5 +1,7 @@
 """Makes up the numbers that states give to people, with the check digits that their rules ask for."""
 
+# ruff: noqa: E501  One template or number a line reads best.
+
 from made_up import DIGITS, UPPER, digits, grouped, luhn_digit, rng, some
 
 
@@ -15,7 +17,12 @@ def social_security() -> str:
 
 def national_insurance() -> str:
     """United Kingdom."""
-    number = rng.choice("ABCEHJKLMPRSTWXYZ") + rng.choice("ABCEHJKLMPRSTWXYZ") + some(DIGITS, 6) + rng.choice("ABCD")
+    number = (
+        rng.choice("ABCEHJKLMPRSTWXYZ")
+        + rng.choice("ABCEHJKLMPRSTWXYZ")
+        + some(DIGITS, 6)
+        + rng.choice("ABCD")
+    )
     if number[:2] in ("BG", "GB", "KN", "NK", "NT", "TN", "ZZ"):
         number = "AB" + number[2:]
     return rng.choice([number, grouped(number, (2, 2, 2, 2, 1), " ")])
@@ -44,7 +51,10 @@ def codice_fiscale() -> str:
     year, month, day = _date()
     consonants = "BCDFGLMNPRSTVZ"
     place = rng.choice("ABCDFGHL") + some(DIGITS, 3)
-    body = some(consonants, 6) + f"{year % 100:02}{'ABCDEHLMPRST'[month - 1]}{day + rng.choice([0, 40]):02}{place}"
+    body = (
+        some(consonants, 6)
+        + f"{year % 100:02}{'ABCDEHLMPRST'[month - 1]}{day + rng.choice([0, 40]):02}{place}"
+    )
     even = {sign: DIGITS.index(sign) if sign in DIGITS else UPPER.index(sign) for sign in DIGITS + UPPER}
     total = sum((even if place % 2 else _ODD)[sign] for place, sign in enumerate(body))
     return body + UPPER[total % 26]
@@ -84,7 +94,9 @@ def cpf() -> str:
     """Brazil."""
     number = some(DIGITS, 9)
     for _ in range(2):
-        total = sum(int(digit) * weight for digit, weight in zip(number, range(len(number) + 1, 1, -1), strict=True))
+        total = sum(
+            int(digit) * weight for digit, weight in zip(number, range(len(number) + 1, 1, -1), strict=True)
+        )
         number += str(total * 10 % 11 % 10)
     return f"{number[:3]}.{number[3:6]}.{number[6:9]}-{number[9:]}"
 
@@ -93,7 +105,9 @@ def pesel() -> str:
     """Poland."""
     year, month, day = _date()
     body = f"{year % 100:02}{month + (20 if year >= 2000 else 0):02}{day:02}{some(DIGITS, 4)}"
-    check = -sum(int(digit) * weight for digit, weight in zip(body, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=True))
+    check = -sum(
+        int(digit) * weight for digit, weight in zip(body, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=True)
+    )
     return f"{body}{check % 10}"
 
 
@@ -110,7 +124,16 @@ _D = [
     "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
     "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
 ]  # fmt: skip
-_P = ["0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258"]
+_P = [
+    "0123456789",
+    "1576283094",
+    "5803796142",
+    "8916043527",
+    "9453126870",
+    "4286573901",
+    "2793806415",
+    "7046913258",
+]
 
 
 def aadhaar() -> str:

@@ -1,5 +1,7 @@
 """Makes up secrets, people and numbers: all from one seed, all in pieces that no scanner takes for real."""
 
+# ruff: noqa: E501  One template or number a line reads best.
+
 import base64
 import json
 import random
@@ -93,7 +95,9 @@ def private_key(newline: str = "\n") -> tuple[str, str]:
 def chosen_password() -> str:
     """As people choose them."""
     word = rng.choice(["Sommer", "dragon", "Kestrel", "harbour", "Monday", "liverpool", "Tr0ub", "maple"])
-    return word + rng.choice(["2024", "77", "_88", "-19x", "4dor", "99"]) + rng.choice(["!", "#", "", "$", "x"])
+    return (
+        word + rng.choice(["2024", "77", "_88", "-19x", "4dor", "99"]) + rng.choice(["!", "#", "", "$", "x"])
+    )
 
 
 def secret_value() -> str:
@@ -109,15 +113,61 @@ def secret_value() -> str:
     )()
 
 
-NAMES = "anna ben chidi dora emeka farah giulia hiro ines jonas kavya liam mina nuno olga priya".split()
-FAMILIES = "abbott berg costa diaz eriksen fischer gomez haddad ito jensen kaya lopez moreau novak".split()
-HOSTS = "northwind.io quayside.co.uk lindenhof.de mistral-labs.fr oakandash.com tanaka.co.jp uni-ghent.be".split()
+NAMES = [
+    "anna",
+    "ben",
+    "chidi",
+    "dora",
+    "emeka",
+    "farah",
+    "giulia",
+    "hiro",
+    "ines",
+    "jonas",
+    "kavya",
+    "liam",
+    "mina",
+    "nuno",
+    "olga",
+    "priya",
+]
+FAMILIES = [
+    "abbott",
+    "berg",
+    "costa",
+    "diaz",
+    "eriksen",
+    "fischer",
+    "gomez",
+    "haddad",
+    "ito",
+    "jensen",
+    "kaya",
+    "lopez",
+    "moreau",
+    "novak",
+]
+HOSTS = [
+    "northwind.io",
+    "quayside.co.uk",
+    "lindenhof.de",
+    "mistral-labs.fr",
+    "oakandash.com",
+    "tanaka.co.jp",
+    "uni-ghent.be",
+]
 
 
 def email() -> str:
     name, family = rng.choice(NAMES), rng.choice(FAMILIES)
     local = rng.choice(
-        [f"{name}.{family}", f"{name[0]}{family}", f"{name}+orders", f"{name}_{family}{rng.randint(1, 99)}", name]
+        [
+            f"{name}.{family}",
+            f"{name[0]}{family}",
+            f"{name}+orders",
+            f"{name}_{family}{rng.randint(1, 99)}",
+            name,
+        ]
     )
     return f"{local}@{rng.choice(HOSTS)}"
 

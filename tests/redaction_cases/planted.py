@@ -1,5 +1,7 @@
 """Values with a secret or a person in them, as tools and agents write them."""
 
+# ruff: noqa: E501  One template or number a line reads best.
+
 import base64
 import json
 from collections.abc import Callable, Iterator
@@ -97,7 +99,9 @@ def key_cases() -> Iterator[Case]:
     for number in range(4):
         key, row = private_key()
         kinds = ("private_key",)
-        yield Case(f"private-key/file/{number}", f"# deploy\n{key}\n# end", [(row, kinds)], ["# deploy", "# end"])
+        yield Case(
+            f"private-key/file/{number}", f"# deploy\n{key}\n# end", [(row, kinds)], ["# deploy", "# end"]
+        )
         key, row = private_key("\r\n")
         yield Case(
             f"private-key/windows/{number}", {"file": "id.pem", "content": key}, [(row, kinds)], ["id.pem"]
@@ -111,9 +115,16 @@ def key_cases() -> Iterator[Case]:
         yield Case(f"private-key/account/{number}", account, [(row, kinds)], ["service_account", "acme-prod"])
         key, row = private_key()
         account = json.dumps({"project_id": "acme-prod", "private_key": key}, indent=2)
-        yield Case(f"private-key/json-text/{number}", account, [(row.replace("/", "/"), kinds)], ["acme-prod"])
+        yield Case(
+            f"private-key/json-text/{number}", account, [(row.replace("/", "/"), kinds)], ["acme-prod"]
+        )
         key, row = private_key("\n    ")
-        yield Case(f"private-key/yaml/{number}", f"tls:\n  key: |\n    {key}\n  port: 443", [(row, kinds)], ["port: 443"])
+        yield Case(
+            f"private-key/yaml/{number}",
+            f"tls:\n  key: |\n    {key}\n  port: 443",
+            [(row, kinds)],
+            ["port: 443"],
+        )
 
 
 CONNECTIONS = [
@@ -136,22 +147,34 @@ CONNECTIONS = [
 ]
 KEYED_CONNECTIONS = [
     ("Endpoint=sb://bus.example/;SharedAccessKeyName=Root;SharedAccessKey=@@", "SharedAccessKeyName=Root"),
-    ("DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=@@;EndpointSuffix=core.example", "AccountName=acme"),
+    (
+        "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=@@;EndpointSuffix=core.example",
+        "AccountName=acme",
+    ),
     ("HostName=hub.example;DeviceId=d1;SharedAccessKey=@@", "DeviceId=d1"),
     ("AccountEndpoint=https://cosmos.example:443/;AccountKey=@@;", "AccountEndpoint"),
     ("InstrumentationKey=x;IngestionEndpoint=https://in.example/;ApiKey=@@", "IngestionEndpoint"),
 ]
-CONNECTION_PLACES = ["@@", "DATABASE_URL=@@", 'engine = create_engine("@@")', "could not connect to @@ (timeout)"]
+CONNECTION_PLACES = [
+    "@@",
+    "DATABASE_URL=@@",
+    'engine = create_engine("@@")',
+    "could not connect to @@ (timeout)",
+]
 
 
 def connection_cases() -> Iterator[Case]:
     """Passwords and keys in connection strings; what they connect to stays."""
     for number in range(3):
         for form, (template, stay) in enumerate(CONNECTIONS):
-            secret = rng.choice([some(ALNUM, 16), "p" + some(ALNUM, 11) + "_7", chosen_password().rstrip("#")])
+            secret = rng.choice(
+                [some(ALNUM, 16), "p" + some(ALNUM, 11) + "_7", chosen_password().rstrip("#")]
+            )
             line = CONNECTION_PLACES[(form + number) % 4].replace("@@", template, 1)
             # The template has a sign of its own before the host.
-            yield text(f"connection/{form}/{number}", line, secret, "connection_string", "password", stay=(stay,))
+            yield text(
+                f"connection/{form}/{number}", line, secret, "connection_string", "password", stay=(stay,)
+            )
         for form, (template, stay) in enumerate(KEYED_CONNECTIONS):
             secret = base64.b64encode(some(ALNUM, 32).encode()).decode()
             line = CONNECTION_PLACES[(form + number) % 4].replace("@@", template, 1)
@@ -159,8 +182,12 @@ def connection_cases() -> Iterator[Case]:
             yield text(f"connection/keyed-{form}/{number}", line, secret, *kinds, stay=(stay,))
     for number in range(4):
         secret = chosen_password()
-        value = {"db": {"connectionString": f"Server=sql;Database=crm;User Id=sa;Password={secret};", "pool": 5}}
-        yield Case(f"connection/json/{number}", value, [(secret, ("connection_string", "password"))], ["pool"])
+        value = {
+            "db": {"connectionString": f"Server=sql;Database=crm;User Id=sa;Password={secret};", "pool": 5}
+        }
+        yield Case(
+            f"connection/json/{number}", value, [(secret, ("connection_string", "password"))], ["pool"]
+        )
 
 
 SECRET_KINDS = ("password", "api_key", "token", "secret", "private_key", "authorization", "jwt", "cookie")
@@ -216,7 +243,13 @@ def keyed_cases() -> Iterator[Case]:
         yield Case(f"keyed/{key}/{place}/{number}", value, [(secret, kinds)], [stay])
     for number, template in enumerate(SAID * 2):
         secret = rng.choice([chosen_password().rstrip("!#$") + "Q7", secret_value()])
-        yield text(f"keyed/said/{number}", template, secret, *SECRET_KINDS, stay=(next(word for word in template.split() if "@" not in word),))
+        yield text(
+            f"keyed/said/{number}",
+            template,
+            secret,
+            *SECRET_KINDS,
+            stay=(next(word for word in template.split() if "@" not in word),),
+        )
 
 
 SAID = [
@@ -273,7 +306,9 @@ def file_cases() -> Iterator[Case]:
     """Secrets in the files, commands and languages that people keep them in."""
     for number in range(3):
         for name, (template, made, stay) in FILES.items():
-            secret = {"chosen": chosen_password, "random": secret_value, "alnum": lambda: some(ALNUM, 24)}[made]()
+            secret = {"chosen": chosen_password, "random": secret_value, "alnum": lambda: some(ALNUM, 24)}[
+                made
+            ]()
             kind = "password" if made == "chosen" or name == "basic-url" else "token"
             if name in ("csharp", "ruby", "google-header"):
                 kind = "api_key"
@@ -287,20 +322,43 @@ def header_cases() -> Iterator[Case]:
         basic = base64.b64encode(f"svc-{number}:{some(ALNUM, 14)}".encode()).decode()
         bearer, cookie, signature = secret_value(), some(ALNUM, 32), some(HEX, 64)
         allowed = ("authorization", "token", "api_key", "secret", "jwt")
-        yield text(f"header/basic/{number}", "> Authorization: Basic @@\n> Accept: */*", basic, *allowed, stay=("Accept",))
-        yield text(f"header/bearer/{number}", "authorization: Bearer @@\r\nhost: api", bearer, *allowed, stay=("host: api",))
+        yield text(
+            f"header/basic/{number}",
+            "> Authorization: Basic @@\n> Accept: */*",
+            basic,
+            *allowed,
+            stay=("Accept",),
+        )
+        yield text(
+            f"header/bearer/{number}",
+            "authorization: Bearer @@\r\nhost: api",
+            bearer,
+            *allowed,
+            stay=("host: api",),
+        )
         value = {"headers": {"Authorization": f"Bearer {bearer}", "Accept": "text/html"}}
         yield Case(f"header/object/{number}", value, [(bearer, allowed)], ["text/html"])
-        line = "Authorization: AWS4-HMAC-SHA256 Credential=x/20260115/eu/s3/aws4_request, Signature=@@\nHost: s3"
+        line = (
+            "Authorization: AWS4-HMAC-SHA256 Credential=x/20260115/eu/s3/aws4_request, Signature=@@\nHost: s3"
+        )
         yield text(f"header/aws/{number}", line, signature, *allowed, stay=("Host: s3",))
         cookies = ("cookie", "token", "secret")
         line = "GET /cart HTTP/1.1\r\nCookie: theme=dark; sessionid=@@\r\nAccept: */*"
         yield text(f"header/cookie/{number}", line, cookie, *cookies, stay=("GET /cart", "Accept: */*"))
         line = "< Set-Cookie: sid=@@; Path=/; HttpOnly\n< Server: nginx"
         yield text(f"header/set-cookie/{number}", line, cookie, *cookies, stay=("Server: nginx",))
-        yield Case(f"header/jar/{number}", {"cookies": {"sid": cookie}, "n": "one"}, [(cookie, cookies)], ["one"])
+        yield Case(
+            f"header/jar/{number}", {"cookies": {"sid": cookie}, "n": "one"}, [(cookie, cookies)], ["one"]
+        )
         token = jwt()
-        yield text(f"header/jwt/{number}", "-H 'authorization: bearer @@' -v", token, "jwt", "authorization", stay=("-v",))
+        yield text(
+            f"header/jwt/{number}",
+            "-H 'authorization: bearer @@' -v",
+            token,
+            "jwt",
+            "authorization",
+            stay=("-v",),
+        )
 
 
 PEOPLE_PLACES = [
@@ -310,7 +368,7 @@ PEOPLE_PLACES = [
     "INSERT INTO contacts (id, info) VALUES (12, '@@');",
     '{"row": 3, "info": "@@", "kept": true',
     "Von: Shop\nAn: @@\nBetreff: Ihre Bestellung",
-    "He wrote: \"my details are @@, thanks\".",
+    'He wrote: "my details are @@, thanks".',
     "[12:04] agent: is @@ still right?\n[12:05] user: yes",
 ]
 PEOPLE_STAY = [
@@ -336,18 +394,33 @@ def people_cases() -> Iterator[Case]:
         yield text(f"national_id/{name}/{number}", place, make(), "national_id", stay=(stay,))
     for number, (name, make) in enumerate(islice(cycle(NAMED.items()), 40)):
         made = make()
-        place = ["{name}: @@, born 1980", "Her {name} is @@.", "{name} @@ was checked", "{name}=@@"][number // 10]
+        place = ["{name}: @@, born 1980", "Her {name} is @@.", "{name} @@ was checked", "{name}=@@"][
+            number // 10
+        ]
         stay = {0: "born 1980", 2: "was checked"}.get(number // 10, name)
-        yield text(f"national_id/said-{name}/{number}", place.format(name=name), made, "national_id", stay=(stay,))
+        yield text(
+            f"national_id/said-{name}/{number}", place.format(name=name), made, "national_id", stay=(stay,)
+        )
     for number in range(8):
         address, number_, iban_ = email(), phone(), iban()
-        person = {"id": number, "contact": {"email": address, "phone": number_}, "bank": {"iban": iban_}, "plan": "gold"}
+        person = {
+            "id": number,
+            "contact": {"email": address, "phone": number_},
+            "bank": {"iban": iban_},
+            "plan": "gold",
+        }
         gone = [(address, ("email",)), (number_, ("phone",)), (iban_, ("iban",))]
         yield Case(f"person/json/{number}", person, gone, ["gold", "contact"])
         passport, born = some("ABCDEFGH", 1) + digits(8), "national_id"
         value = {"passport_number": passport, "ssn": "123456789", "country": "Norway"}
-        yield Case(f"person/identity/{number}", value, [(passport, (born,)), ("123456789", (born,))], ["Norway"])
-        value = {"client_ip": ipv4(), "path": "/cart", "as_number": int(card().replace(" ", "").replace("-", ""))}
+        yield Case(
+            f"person/identity/{number}", value, [(passport, (born,)), ("123456789", (born,))], ["Norway"]
+        )
+        value = {
+            "client_ip": ipv4(),
+            "path": "/cart",
+            "as_number": int(card().replace(" ", "").replace("-", "")),
+        }
         gone = [(str(value["client_ip"]), ("ip_address",)), (str(value["as_number"]), ("card",))]
         yield Case(f"person/request/{number}", value, gone, ["/cart"])
 

@@ -108,7 +108,9 @@ def total(tallies: dict[str, Tally], *, personal: bool) -> Tally:
 def main() -> None:
     cases = load()
     tallies, misses = score(cases)
-    rows = {kind: tally.row() for kind, tally in sorted(tallies.items(), key=lambda item: item[0] in PERSONAL)}
+    rows = {
+        kind: tally.row() for kind, tally in sorted(tallies.items(), key=lambda item: item[0] in PERSONAL)
+    }
     rows["secrets"] = total(tallies, personal=False).row()
     rows["personal data"] = total(tallies, personal=True).row()
     quiet = [case for case in cases if not case.gone]

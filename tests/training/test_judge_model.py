@@ -71,8 +71,12 @@ def endpoint() -> Iterator[Endpoint]:
         thread.join(10)
 
 
+def cost_usd(read: int, written: int) -> float:
+    return (read * 1.0 + written * 10.0) / 1_000_000
+
+
 def judge(endpoint: Endpoint) -> JudgeModel:
-    return JudgeModel(url=endpoint.url, key=None, model="judge", usd_per_million=(1.0, 10.0), retries=0)
+    return JudgeModel(url=endpoint.url, key=None, model="judge", cost_usd=cost_usd, retries=0)
 
 
 def cases(*answers: str) -> list[Case]:

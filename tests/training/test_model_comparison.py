@@ -120,8 +120,8 @@ def comparing(registry: ModelRegistry, service: Service, tmp_path: Path) -> Mode
     return ModelComparing(contestants, AnswerScoring(), lambda name: tmp_path / name, lambda: AT)
 
 
-async def compared(comparing: ModelComparing, **options: str) -> ModelComparison:
-    return await comparing.compare("local:small", "general-1", rows(), **options)
+async def compared(comparing: ModelComparing, *, dataset_id: str | None = None) -> ModelComparison:
+    return await comparing.compare("local:small", "general-1", rows(), dataset_id=dataset_id)
 
 
 async def test_a_tuned_model_is_compared_with_its_base(comparing: ModelComparing, service: Service) -> None:

@@ -25,6 +25,8 @@ COMMANDS = {
     "servers": "servers",
     "audit": "audit",
     "snapshots": "snapshots",
+    "datasets": "datasets",
+    "models": "models",
     "selector": "selector",
     "registry": "registry",
     "config": "config",

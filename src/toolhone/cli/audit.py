@@ -142,7 +142,10 @@ def what_of(row: dict[str, Json]) -> str:
     elif row["kind"] == EventKind.RESULT_READ:
         what = f"{details.get('handle', '')} {details.get('path') or ''}"
     elif row["kind"] == EventKind.ERASURE:
-        what = f"{len(details.get('event_ids', []))} rows asked for"
+        what = str(details.get("what") or f"{len(details.get('event_ids', []))} rows asked for")
+    elif row["kind"] == EventKind.SNAPSHOT:
+        # Erased, it says no more how many they were.
+        what = f"{details['snapshots']} collected" if "snapshots" in details else ""
     if row["error_code"]:
         what = f"{what} ({row['error_code']})"
     return harmless(what).replace("\n", " ")

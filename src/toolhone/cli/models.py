@@ -20,6 +20,7 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.plain import first_line, harmless
 from toolhone.exceptions import InvalidRequestError
+from toolhone.json_values import is_object
 from toolhone.models import LOCAL_CALLER, Category, Json
 from toolhone.work_answers import alias_json, model_json
 
@@ -92,7 +93,9 @@ def show(model: str, data: Path | None, json_output: bool) -> None:
 @models.command(short_help="Let two models answer the same held-out requests.")
 @click.argument("a")
 @click.argument("b")
-@click.option("--dataset", metavar="ID", help="Whose test rows.  [default: the one that B or A was judged by]")
+@click.option(
+    "--dataset", metavar="ID", help="Whose test rows.  [default: the one that B or A was judged by]"
+)
 @click.option(
     "--category",
     type=click.Choice(CATEGORIES),
@@ -123,11 +126,11 @@ def compare(
     Each is the id of a model, CATEGORY/ALIAS, or a base model as PROVIDER:NAME, such as
     local:/path/of/a/model. Both answer the same held-out rows; asking a paid provider costs money.
     """
+    if report is not None and not report.absolute().parent.is_dir():
+        # Before anybody is asked and paid.
+        raise InvalidRequestError(f"There is no folder {str(report.parent)!r} to write the report to.")
 
     async def main() -> None:
-        if report is not None and not report.absolute().parent.is_dir():
-            # Before anybody is asked and paid.
-            raise InvalidRequestError(f"There is no folder {str(report.parent)!r} to write the report to.")
         async with finetuning(settings_of(data=data)) as system:
             comparison = await system.compare(
                 a,
@@ -152,7 +155,9 @@ def compare(
 @category_argument
 @click.argument("alias")
 @click.argument("model")
-@click.option("--override", metavar="REASON", help="Why a model is used that did not pass its gate; recorded.")
+@click.option(
+    "--override", metavar="REASON", help="Why a model is used that did not pass its gate; recorded."
+)
 @data_option
 @as_json
 def alias(
@@ -322,13 +327,12 @@ def _write_report(comparison: "ModelComparison", path: Path) -> None:
         path.write_text(html_report(comparison), encoding="utf-8")
     except OSError as exc:
         raise InvalidRequestError(
-            f"The report cannot be written to {str(path)!r}: {exc.strerror or exc}. Name another file; the "
-            "answers are kept, so comparing again asks nobody twice."
+            f"The report cannot be written to {str(path)!r}: {exc.strerror or exc}. Name another file."
         ) from exc
 
 
 def _score(interval: Json) -> str:
-    return "" if interval is None else _number(interval["mean"])
+    return _number(interval["mean"]) if is_object(interval) else ""
 
 
 def _number(score: float) -> str:

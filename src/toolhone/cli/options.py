@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from toolhone.app import App
+    from toolhone.finetuning_parts import FinetuningParts
+    from toolhone.operations import Finetuning
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -73,6 +75,38 @@ async def running(settings: Settings) -> AsyncGenerator["App"]:
 
     async with open_app(settings, os.environ) as app:
         yield app
+
+
+@asynccontextmanager
+async def finetuning_parts(settings: Settings, *, tools: bool = False) -> AsyncGenerator["FinetuningParts"]:
+    """Learning from work for the time of one command, and what runs its jobs.
+
+    Args:
+        tools: Whether the tools are needed too, which starts the downstream servers.
+    """
+    from toolhone.assembly import audit_log  # --help must not wait for any of it
+    from toolhone.finetuning_parts import build_finetuning
+
+    if tools:
+        async with running(settings) as app:
+            await app.listed()
+            yield await app.finetuning_parts()
+        return
+    audit = audit_log(settings)
+    parts = build_finetuning(settings, os.environ, audit)
+    try:
+        yield parts
+    finally:
+        with anyio.CancelScope(shield=True):
+            await parts.aclose()
+            await audit.aclose()
+
+
+@asynccontextmanager
+async def finetuning(settings: Settings, *, tools: bool = False) -> AsyncGenerator["Finetuning"]:
+    """The operations alone, for commands that run nothing."""
+    async with finetuning_parts(settings, tools=tools) as parts:
+        yield parts.system
 
 
 class _WithoutTraceback(logging.Formatter):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from toolhone.audit import AuditLog
     from toolhone.records.snapshots import CategoryCount, Snapshot
     from toolhone.records.stores import SnapshotStore
+    from toolhone.snapshots.erasure import Erasure
     from toolhone.snapshots.importing import Imported
 
 CATEGORIES = [category.value for category in Category]
@@ -85,7 +86,7 @@ def add(snapshot: str | None, data: Path | None, json_output: bool) -> None:
     Needed are agent_id, agent_name, category, task_type, input_data, output_data, success,
     performance_score and execution_time_ms.
     """
-    value = _parsed(click.get_text_stream("stdin").read() if snapshot is None else snapshot)
+    value = _parsed(sys.stdin.read() if snapshot is None else snapshot)
 
     async def main() -> None:
         from toolhone.assembly import snapshot_collector
@@ -236,7 +237,7 @@ def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | Non
         from toolhone.cli.options import finetuning
 
         async with finetuning(settings_of(data=data)) as system:
-            outcome = await system.erase(agent_id=agent_id, user_id=user_id, caller=LOCAL_CALLER)
+            outcome: Erasure = await system.erase(agent_id=agent_id, user_id=user_id, caller=LOCAL_CALLER)
         if json_output:
             print_json({**asdict(outcome), "datasets": dict(outcome.datasets)})
             return

@@ -127,8 +127,11 @@ class Scorers:
     A caller can only choose among names. A function is never named by a request, since naming one runs it.
     """
 
-    def __init__(self, own: Mapping[str, ScoreFunction] | None = None) -> None:
+    def __init__(self, own: Mapping[str, ScoreFunction | str] | None = None) -> None:
         """Take the functions of the user's.
+
+        Args:
+            own: A function, or where it is, as `module:function`, imported when it is first asked for.
 
         Raises:
             ConfigurationError: One has the name of a built-in scorer.
@@ -139,7 +142,7 @@ class Scorers:
                     f"A scorer cannot be called {name!r}. Choose another name of small letters, digits and "
                     f"'_' than {', '.join([*BUILT_IN, JUDGE])}."
                 )
-        self._functions = {**BUILT_IN, **(own or {})}
+        self._functions: dict[str, ScoreFunction | str] = {**BUILT_IN, **(own or {})}
 
     @property
     def names(self) -> list[str]:
@@ -150,6 +153,7 @@ class Scorers:
 
         Raises:
             InvalidRequestError: There is none.
+            ConfigurationError: It is a function of the user's that cannot be imported.
         """
         known, separator, detail = name.partition(":")
         if known == "numeric_tolerance" and separator:
@@ -159,7 +163,10 @@ class Scorers:
                 f"There is no scorer {name!r}. There are {', '.join(self._functions)}; functions of your own "
                 "are named in the configuration."
             )
-        return Scorer(name, self._functions[name])
+        function = self._functions[name]
+        if isinstance(function, str):
+            function = self._functions[name] = load_scorer(name, function)
+        return Scorer(name, function)
 
 
 def default_scorer(rows: Sequence[Row]) -> tuple[Scorer, str]:

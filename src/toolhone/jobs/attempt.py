@@ -211,6 +211,32 @@ class Attempt:
                 return False
             await anyio.sleep(min(left, self.pauses.look))
 
+    async def unless_cancelled(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Do something that takes long; `None` if somebody wanted the job cancelled meanwhile."""
+        done: list[T] = []
+        failed: list[Exception] = []
+        async with anyio.create_task_group() as tasks:
+
+            async def first(one: Callable[[], Awaitable[None]]) -> None:
+                try:
+                    await one()
+                except Exception as exc:  # raised below as itself; the task group would wrap it
+                    failed.append(exc)
+                tasks.cancel_scope.cancel()
+
+            async def working() -> None:
+                done.append(await work())
+
+            async def watching() -> None:
+                while not await self.rest(self.pauses.look):
+                    pass
+
+            tasks.start_soon(first, working)
+            tasks.start_soon(first, watching)
+        if failed:
+            raise failed[0]
+        return done[0] if done else None
+
     def overdue(self) -> bool:
         """Whether the job's hours are over."""
         if self.job.started_at is None:

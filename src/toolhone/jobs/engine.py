@@ -15,7 +15,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -48,6 +48,9 @@ class Engine(Protocol):
         Returns False if that was said before this call.
         """
         ...
+
+
+OpenEngine = Callable[[Path, Sequence[str], RunStep], AbstractAsyncContextManager[Engine]]
 
 
 @asynccontextmanager
@@ -124,7 +127,11 @@ class _DbosEngine:
                 }
             )
             self._cleanup.callback(DBOS.destroy, destroy_registry=True)
-            self._workflow = DBOS.workflow(name="job")(self._run_all)
+
+            async def job(key: str) -> None:
+                await self._run_all(key)
+
+            self._workflow = DBOS.workflow(name="job")(job)
             # On the loop that it is to use, also for what it takes up by itself.
             self._own_loop.call(DBOS.launch)
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:

@@ -163,12 +163,12 @@ async def _keep_limits(attempt: Attempt, provider_job_id: str) -> None:
     job = attempt.job
     cap = job.config.max_training_cost_usd
     if job.cost_usd > cap:
-        why = f"It had cost ${job.cost_usd:,.2f}, more than max_training_cost_usd (${cap:,.2f}), and was stopped."
+        why = f"It cost ${job.cost_usd:,.2f}, more than max_training_cost_usd (${cap:,.2f}), and was stopped."
         await stop(attempt, provider_job_id, JobStatus.COST_STOPPED, why)
     if attempt.overdue():
         hours = job.config.max_training_hours
         why = (
-            f"It ran longer than max_training_hours ({hours:g} h) and was stopped. Allow more, or train less."
+            f"It ran longer than max_training_hours ({hours:g} h) and was stopped. Allow more or train less."
         )
         await stop(attempt, provider_job_id, JobStatus.COST_STOPPED, why)
 

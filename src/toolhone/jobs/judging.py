@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-import anyio
 import anyio.to_thread
 
 from toolhone.exceptions import InvalidRequestError, ProviderError
@@ -57,7 +56,13 @@ async def collect(attempt: Attempt, provider_job_id: str) -> JsonObject:
 def artifact_of(collected: JsonObject) -> Artifact:
     """The artifact that `collect` returned."""
     path = collected["path"]
-    return Artifact(**{**collected, "path": None if path is None else Path(path)})
+    return Artifact(
+        model_id=collected["model_id"],
+        sha256=collected["sha256"],
+        path=None if path is None else Path(path),
+        cost_usd=collected["cost_usd"],
+        details=collected["details"],
+    )
 
 
 async def evaluate(attempt: Attempt, artifact: Artifact, test_rows: TestRows, judge: Judge) -> JsonObject:
@@ -72,22 +77,10 @@ async def evaluate(attempt: Attempt, artifact: Artifact, test_rows: TestRows, ju
     verdict = artifact.details.get("verdict")
     if is_object(verdict):
         return verdict
-    judged: list[JsonObject] = []
-    async with anyio.create_task_group() as tasks:
-
-        async def ask() -> None:
-            judged.append(await _judged(attempt, artifact, test_rows, judge))
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(ask)
-        while not await attempt.rest(attempt.pauses.look):
-            pass
-        tasks.cancel_scope.cancel()
-    if not judged:
-        await attempt.end(
-            JobStatus.CANCELLED, "Cancelled while the model was judged. It was trained and paid."
-        )
-    return judged[0]
+    judged = await attempt.unless_cancelled(lambda: _judged(attempt, artifact, test_rows, judge))
+    if judged is None:
+        await attempt.end(JobStatus.CANCELLED, "Cancelled while it was judged, after it was trained.")
+    return judged
 
 
 async def _judged(attempt: Attempt, artifact: Artifact, test_rows: TestRows, judge: Judge) -> JsonObject:

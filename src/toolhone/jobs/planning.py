@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio.to_thread
 
 from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError, ProviderError
-from toolhone.records.datasets import Manifest, Split
+from toolhone.records.datasets import Manifest, Purpose, Split
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Plan
 from toolhone.records.stores import JobStore
 from toolhone.training.providers.provider import Provider
@@ -36,6 +36,7 @@ class Planner:
         open_jobs: Callable[[], JobStore],
         *,
         usd_per_hour: float = 0.0,
+        check_scorer: Callable[[str | None], None] | None = None,
         now: Clock = now_utc,
     ) -> None:
         """Take the providers.
@@ -43,10 +44,12 @@ class Planner:
         Args:
             open_jobs: The store of plans; called in a worker thread.
             usd_per_hour: What an hour of this machine is reckoned at.
+            check_scorer: Raises if there is no scorer of this name, before anything is paid for. Blocks.
         """
         self._providers = providers
         self._open_jobs = open_jobs
         self._usd_per_hour = usd_per_hour
+        self._check_scorer = check_scorer
         self._now = now
 
     async def estimate(self, config: FinetuningConfig, manifest: Manifest, folder: Path) -> Plan:
@@ -59,6 +62,8 @@ class Planner:
             ProviderError: The provider cannot be used here.
         """
         check_dataset(config, manifest)
+        if self._check_scorer is not None:
+            await anyio.to_thread.run_sync(self._check_scorer, config.scorer)
         provider = provider_of(self._providers, config.provider)
         estimate = await provider.estimate(config, manifest, folder, self._usd_per_hour)
         check_cap(estimate.upper_bound_usd, config)
@@ -113,6 +118,11 @@ def check_dataset(config: FinetuningConfig, manifest: Manifest) -> None:
         raise InvalidRequestError(
             f"The dataset {manifest.dataset_id!r} is of the category {manifest.category.value!r}, "
             f"not {config.category.value!r}. Name another dataset, or change the category."
+        )
+    if (manifest.purpose is Purpose.SELECTOR) != (config.provider is FinetuningProvider.SELECTOR):
+        raise InvalidRequestError(
+            f"The dataset {manifest.dataset_id!r} is for the {manifest.purpose.value}, and the provider is "
+            f"{config.provider.value!r}. Name another dataset, or choose another provider."
         )
     rows = manifest.counts.get(Split.TRAIN.value, 0)
     if rows < config.min_training_samples:

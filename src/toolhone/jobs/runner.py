@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from toolhone.exceptions import StorageError
 from toolhone.identifiers import utc_timestamp
-from toolhone.jobs.engine import Engine, open_engine
+from toolhone.jobs.engine import Engine, OpenEngine, open_engine
 from toolhone.jobs.lock import JobsLock
 from toolhone.jobs.steps import STEPS, FinetuningSteps, key_of
 from toolhone.records.jobs import FinetuningProvider, Job, JobStatus
@@ -24,7 +24,7 @@ RUNNABLE = tuple(
 )
 
 HERE = frozenset({FinetuningProvider.LOCAL, FinetuningProvider.SELECTOR})
-"""Providers that train on this machine. Two trainings at once would both be slower than one after the other."""
+"""Providers that train on this machine: two trainings at once would both be slower than in turn."""
 
 AT_ONCE_ELSEWHERE = 8
 
@@ -47,6 +47,7 @@ class Runner:
         open_jobs: Callable[[], JobStore],
         folder: Path,
         *,
+        engine: OpenEngine = open_engine,
         look_seconds: float = LOOK_SECONDS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
@@ -55,7 +56,9 @@ class Runner:
         Args:
             open_jobs: The store of jobs; called in worker threads.
             folder: The data folder.
+            engine: Opens what remembers the steps.
         """
+        self._open_engine = engine
         self._steps = steps
         self._open_jobs = open_jobs
         self._folder = folder
@@ -102,7 +105,7 @@ class Runner:
         self.working = True
         try:
             async with (
-                open_engine(self._folder, STEPS, self._steps.run) as engine,
+                self._open_engine(self._folder, STEPS, self._steps.run) as engine,
                 anyio.create_task_group() as tasks,
             ):
                 idle_since = anyio.current_time()
@@ -120,7 +123,12 @@ class Runner:
 
     async def _start(self, engine: Engine, tasks: anyio.abc.TaskGroup) -> None:
         """Start the oldest jobs for which there is a place."""
-        for job in reversed(await self._runnable()):
+        try:
+            runnable = await self._runnable()
+        except StorageError as exc:
+            logger.warning("New jobs are not seen now: %s", exc.message)
+            return
+        for job in reversed(runnable):
             if job.job_id not in self._active and self._has_place(job.provider):
                 self._active[job.job_id] = job.provider
                 tasks.start_soon(self._drive, engine, job)

@@ -4,6 +4,7 @@ from toolhone.exceptions import ProviderError, ProviderRefusedError, ProviderUna
 from toolhone.jobs.attempt import Attempt
 from toolhone.jobs.planning import timestamp
 from toolhone.records.jobs import JobStatus, Submission
+from toolhone.records.stores import JobStore
 
 
 async def submit(attempt: Attempt) -> str:
@@ -19,10 +20,14 @@ async def submit(attempt: Attempt) -> str:
     asking = Submission(
         job_id=job.job_id, attempt=job.attempt, key=attempt.request.key, at=timestamp(attempt.now())
     )
-    kept = await attempt.keep(lambda store: store.begin_submission(asking))
+
+    def begin(store: JobStore) -> tuple[Submission, bool]:
+        before = store.submission(asking.job_id, asking.attempt)
+        return store.begin_submission(asking), before is not None
+
+    kept, asked = await attempt.keep(begin)
     if kept.provider_job_id is not None:
         return await _note(attempt, kept.provider_job_id, "Goes on")
-    asked = kept != asking
     pause, told = attempt.pauses.backoff, False
     while True:
         if asked:

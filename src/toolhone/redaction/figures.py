@@ -68,7 +68,8 @@ _LONGER_RIGHT = re.compile(r"\.?\d")
 # What stands before four numbers that are a version, the product of a user agent, or a place in a text.
 _BEFORE_VERSION = re.compile(
     r"(?:(?<![A-Za-z])(?:v|ver|version|versions|release|build|rev|oid|identifier|objectidentifier"
-    r"|section|sections|sec|chapter|clause|article|figure|table|appendix|paragraph|step|item)_{0,2}[\"'\\.:=( ]{0,5}"
+    r"|section|sections|sec|chapter|clause|article|figure|table|appendix|paragraph|step|item)"
+    r"_{0,2}[\"'\\.:=( ]{0,5}"
     r"|(?:^|[^\d.])\d{1,3}-|[=<>~!]=\s?|§\s?|\^|(?:^|[\s(;\"'])[A-Za-z][\w.-]{0,32}/)\Z",
     re.I,
 )

@@ -13,11 +13,12 @@ _NUMBERS = re.compile(
         \d\d(?P=gap)\d\d(?P=gap)\d\d(?P=gap)[A-D])
     | (?P<es>(?:\d|[XYZ])\d{7}-?[A-Z])
     | (?P<it>[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z])
-    | (?P<fr>[12](?P<between>[ ]?)\d\d(?P=between)(?:0[1-9]|1[0-2]|[2-9]\d)(?P=between)\d[\dAB](?P=between)
-        \d{3}(?P=between)\d{3}(?P=between)\d\d)
+    | (?P<fr>[12](?P<gaps>[ ]?)\d\d(?P=gaps)(?:0[1-9]|1[0-2]|[2-9]\d)(?P=gaps)\d[\dAB]
+        (?P=gaps)\d{3}(?P=gaps)\d{3}(?P=gaps)\d\d)
     | (?P<ch>756\.\d{4}\.\d{4}\.\d\d)
     | (?P<br>\d{3}\.\d{3}\.\d{3}-\d\d)
-    | (?P<in>(?<!\d{4}[ ])(?!(?:(?:19|20)\d\d[ -]?){3})[2-9]\d{3}(?P<space>[ -])\d{4}(?P=space)\d{4}(?![ -]\d))
+    | (?P<in>(?<!\d{4}[ ])(?!(?:(?:19|20)\d\d[ -]?){3})[2-9]\d{3}
+        (?P<space>[ -])\d{4}(?P=space)\d{4}(?![ -]\d))
     | (?P<fi>(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])\d\d[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y])
     )(?![A-Za-z0-9]|-[0-9])
     """,
@@ -135,10 +136,31 @@ _CHECKS: dict[str, Callable[[str], bool]] = {
 _GAPS = str.maketrans("", "", " .-+")
 
 # One of these stands in every text that names such a number; looking for them is much faster.
-_ACRONYMS = tuple("BSN SSN SIN NINO DNI NIE NIF CPF NIR AHV PAN PESEL".split())
-_NAMES = tuple(
-    """bsn ssn nino dni cpf personnummer pesel burgerservicenummer aadhaar henkil hetu codice steuer
-    sozialversicherungsnummer social national passport nhs tax""".split()
+_ACRONYMS = ("BSN", "SSN", "SIN", "NINO", "DNI", "NIE", "NIF", "CPF", "NIR", "AHV", "PAN", "PESEL")
+_NAMES = (
+    *(
+        "bsn",
+        "ssn",
+        "nino",
+        "dni",
+        "cpf",
+        "personnummer",
+        "pesel",
+        "burgerservicenummer",
+        "aadhaar",
+        "henkil",
+    ),
+    *(
+        "hetu",
+        "codice",
+        "steuer",
+        "sozialversicherungsnummer",
+        "social",
+        "national",
+        "passport",
+        "nhs",
+        "tax",
+    ),
 )
 _LONGEST_START = 7
 """As many characters of a number stand before its first digit at most."""

@@ -14,26 +14,33 @@ from toolhone.redaction.placeholders import Span
 _PAIRS = (
     # define('DB_PASSWORD', '…'), headers.set("X-Api-Key", "…")
     re.compile(
-        r"""[\"'](?P<name>[A-Za-z][\w.-]{1,63}+)\\?[\"'][ ]?,[ ]?\\?(?P<quote>[\"'])(?P<secret>[^\"'\s]{4,512})(?P=quote)"""
+        r"""[\"'](?P<name>[A-Za-z][\w.-]{1,63}+)\\?[\"'][ ]?,[ ]?\\?"""
+        r"""(?P<quote>[\"'])(?P<secret>[^\"'\s]{4,512})(?P=quote)"""
     ),
     # setPassword("…"), with_token("…")
     re.compile(
-        r"""(?<![\w])(?:set|with|use|add|put)_?(?P<name>[A-Za-z]\w{1,63}+)\([ ]?(?P<quote>\\?[\"'])(?P<secret>[^\"'\s]{4,512}?)(?P=quote)"""
+        r"""(?<![\w])(?:set|with|use|add|put)_?(?P<name>[A-Za-z]\w{1,63}+)\([ ]?"""
+        r"""(?P<quote>\\?[\"'])(?P<secret>[^\"'\s]{4,512}?)(?P=quote)"""
     ),
     # <input name="csrf_token" value="…">
     re.compile(
-        r"""name=[\"']?(?P<name>[\w.:-]{2,64}+)[\"']?[ ](?:[\w-]{1,32}=[\"'][^\"'<>]{0,64}[\"'][ ]){0,8}value=[\"'](?P<secret>[^\"'<>\s]{4,4096})"""
+        r"""name=[\"']?(?P<name>[\w.:-]{2,64}+)[\"']?[ ](?:[\w-]{1,32}=[\"'][^\"'<>]{0,64}[\"'][ ]){0,8}"""
+        r"""value=[\"'](?P<secret>[^\"'<>\s]{4,4096})"""
     ),
     # | password | … |
     re.compile(
-        r"\|[ ]{0,40}[*`]{0,2}(?P<name>[A-Za-z][\w .-]{1,63}?)[*`]{0,2}[ ]{0,40}\|[ ]{0,40}`?(?P<secret>[^|\s`]{4,512})`?[ ]{0,40}\|"
+        r"\|[ ]{0,40}[*`]{0,2}(?P<name>[A-Za-z][\w .-]{1,63}?)[*`]{0,2}[ ]{0,40}\|"
+        r"[ ]{0,40}`?(?P<secret>[^|\s`]{4,512})`?[ ]{0,40}\|"
     ),
-    # ENV DB_PASSWORD …, and a line of a netrc file
+    # ENV DB_PASSWORD …
     re.compile(
-        r"(?:^|[\r\n]|\\n)[ \t]{0,40}(?:ENV|setenv)[ \t]{1,8}(?P<name>[A-Za-z]\w{1,63})[ \t]{1,8}(?P<secret>[^\s\"'\\]{4,512})"
+        r"(?:^|[\r\n]|\\n)[ \t]{0,40}(?:ENV|setenv)[ \t]{1,8}(?P<name>[A-Za-z]\w{1,63})[ \t]{1,8}"
+        r"(?P<secret>[^\s\"'\\]{4,512})"
     ),
+    # A netrc file
     re.compile(
-        r"(?<![\w-])login[ \t]{1,8}\S{1,128}(?:\s|\\n){1,16}(?P<name>password)[ \t]{1,8}(?P<secret>[^\s\"'\\]{4,512})"
+        r"(?<![\w-])login[ \t]{1,8}\S{1,128}(?:\s|\\n){1,16}(?P<name>password)[ \t]{1,8}"
+        r"(?P<secret>[^\s\"'\\]{4,512})"
     ),
 )
 # Each is tried only on text with one of these.
@@ -68,7 +75,11 @@ def _is_secret(found: Telling, value: str) -> bool:
 
 def _in_columns(text: str) -> Iterator[Span]:
     """The cells below a telling name in a table of lines, down to a line with another number of cells."""
+    covered = 0
     for header in _HEADER.finditer(text):
+        if header.start() < covered:
+            # A row of words looks like a header.
+            continue
         separator = header["separator"]
         columns = {
             place: found
@@ -79,6 +90,7 @@ def _in_columns(text: str) -> Iterator[Span]:
         for line in _LINE.finditer(text, header.end()) if columns else ():
             if line[0].count(separator) != width:
                 break
+            covered = line.end()
             yield from _cells(line, separator, columns)
 
 

@@ -8,6 +8,7 @@ in which they appear. It ends when a round changes nothing, so that redacting ag
 
 import re
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from toolhone.models import Json, JsonObject
 from toolhone.redaction.likeness import looks_chosen, looks_digits, looks_random
@@ -159,14 +160,12 @@ def _collect(value: Json, depth: int, marked: list[str]) -> None:
     elif depth > MAX_DEPTH:
         return
     elif isinstance(value, dict | Mapping):
-        mapping: Mapping[object, Json] = value
-        for key, item in mapping.items():
+        for key, item in cast("Mapping[object, Json]", value).items():
             if isinstance(key, str) and OPENING in key:
                 marked.append(key)
             _collect(item, depth + 1, marked)
     elif isinstance(value, list | tuple):
-        sequence: list[Json] | tuple[Json, ...] = value
-        for item in sequence:
+        for item in cast("list[Json] | tuple[Json, ...]", value):
             _collect(item, depth + 1, marked)
 
 
@@ -175,13 +174,11 @@ def _rewritten(value: Json, rewrite: Callable[[str], str]) -> Json:
     if isinstance(value, str):
         return rewrite(value)
     if isinstance(value, dict):
-        mapping: JsonObject = value
         result: JsonObject = {}
-        for key, item in mapping.items():
+        for key, item in cast("JsonObject", value).items():
             result[unused_key(rewrite(key), result)] = _rewritten(item, rewrite)
         return result
     if isinstance(value, list | tuple):
-        sequence: list[Json] | tuple[Json, ...] = value
-        items = [_rewritten(item, rewrite) for item in sequence]
+        items = [_rewritten(item, rewrite) for item in cast("list[Json] | tuple[Json, ...]", value)]
         return tuple(items) if isinstance(value, tuple) else items
     return value

@@ -224,7 +224,8 @@ _SHAPES = (
         Kind.PASSWORD,
         ("/user:", "/USER:"),
         re.compile(
-            r"(?i:net use)[ ][^\n|;&]{0,200}?(?i:/user):[^\s|;&]{1,100}[ ](?P<secret>[^\s/|;&<>][^\s|;&<>]{0,511})"
+            r"(?i:net use)[ ][^\n|;&]{0,200}?(?i:/user):[^\s|;&]{1,100}[ ]"
+            r"(?P<secret>[^\s/|;&<>][^\s|;&<>]{0,511})"
         ),
         _is_argument,
     ),
@@ -233,7 +234,8 @@ _SHAPES = (
         ("IDENTIFIED BY ", "identified by ", "PASSWORD '", "password '", "PASSWORD FOR "),
         # SQL: `IDENTIFIED BY '…'`, `WITH PASSWORD '…'`.
         re.compile(
-            r"(?i:identified[ ]by|(?:with|set|encrypted)[ ]password|set[ ]password[ ]for[ ]\S{1,80}[ ]=)[ ]{1,3}'(?P<secret>[^'\n]{1,512})'"
+            r"(?i:identified[ ]by|(?:with|set|encrypted)[ ]password|set[ ]password[ ]for[ ]\S{1,80}[ ]=)"
+            r"[ ]{1,3}'(?P<secret>[^'\n]{1,512})'"
         ),
         _is_argument,
     ),
@@ -332,7 +334,7 @@ class _Index:
         groups: dict[str, list[tuple[str, int]]] = {}
         for place, shape in enumerate(shapes):
             for trigger in shape.triggers:
-                groups.setdefault(min(trigger, key=_RARITY.index), []).append((trigger, place))
+                groups.setdefault(min(trigger, key=_RARITY.find), []).append((trigger, place))
         self._groups = tuple(groups.items())
 
     def find(self, text: str, triggering: str) -> Iterator[Span]:

@@ -91,11 +91,9 @@ class Redactor:
         if depth >= MAX_DEPTH:
             return placeholder(Kind.TOO_DEEP)
         if isinstance(value, list | tuple):
-            sequence: list[Json] | tuple[Json, ...] = value
-            items = self._items(sequence, inherited, depth + 1)
+            items = self._items(cast("list[Json] | tuple[Json, ...]", value), inherited, depth + 1)
             return tuple(items) if isinstance(value, tuple) else items
-        mapping: Mapping[object, Json] = value
-        return self._object(mapping, inherited, depth + 1)
+        return self._object(cast("Mapping[object, Json]", value), inherited, depth + 1)
 
     def text(self, text: str, depth: int = 0, *, version: bool = False) -> str:
         """Redacts until nothing changes: what was cut out may lay bare the edge of something else."""
@@ -126,9 +124,8 @@ class Redactor:
             if key is None:
                 key = self._key(raw_key, depth)
             text, name, found, version = key
-            if found is None:
-                if name == "value":
-                    found = entry
+            if found is None and name == "value":
+                found = entry
             if inherited is not None and (found is None or found.condition is not None):
                 # What the key says holds for all below it, whatever a key there would ask for.
                 found = found if schema and name not in _SCHEMA_VALUES else inherited
@@ -250,14 +247,12 @@ class Redactor:
         return "".join([*parts, text[position:]])
 
 
-def _is_harmless(item: Json) -> bool:
-    """A scalar in which there is nothing to find; most values are."""
-    kind = type(item)
+def _is_harmless(item: object) -> bool:
+    """A scalar in which there is nothing to find; most are."""
     return (
-        kind is float
-        or kind is bool
-        or item is None
-        or (kind is int and -SHORTEST_CARD < item < SHORTEST_CARD)
+        item is None
+        or isinstance(item, float)
+        or (isinstance(item, int) and -SHORTEST_CARD < item < SHORTEST_CARD)
     )
 
 

@@ -202,7 +202,6 @@ OUTPUT_SCHEMAS: dict[str, JsonObject] = {
 }
 
 
-
 def finetuning_listing() -> list[types.Tool]:
     """The fine-tuning tools as tools/list shows them, always in the same order."""
     return [

@@ -153,8 +153,8 @@ def _explaining(job: str) -> str:
         "(min_validation_accuracy), and how many rows there were. Say which of these it was: too few rows; "
         "not surely better than its base; better, but below what was asked; answers that failed. Look at its "
         "events (get_finetuning_job, events_after 0) for how the losses went. Then give me at most three "
-        "things that could help, each with the call that would do it. To lower min_validation_accuracy is not "
-        "a remedy unless the lower score would really do."
+        "things that could help, each with the call that would do it. To lower min_validation_accuracy is "
+        "not a remedy unless the lower score would really do."
     )
 
 

@@ -198,7 +198,9 @@ class Handlers:
         except ToolhoneError as error:
             raise protocol_error(error, uri=uri) from error
 
-    async def subscribe_resource(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
+    async def subscribe_resource(
+        self, ctx: Context, params: types.SubscribeRequestParams
+    ) -> types.EmptyResult:
         uri = str(params.uri)
         if uri.startswith(finetuning_resources.JOB):
             require(self._role, Permission.MONITOR)
@@ -257,7 +259,7 @@ class Handlers:
 
     async def announce_jobs(self) -> None:
         """Tell clients of both eras about jobs that went on, until cancelled."""
-        async for job_id in self._app.job_changes():
+        async for job_id in self._app.host.job_changes():
             await self._updated(f"{finetuning_resources.JOB}{job_id}")
 
     async def _updated(self, uri: str) -> None:

@@ -267,7 +267,8 @@ class SqliteJobStore:
             if limit is not None and reserved + spent + amount_usd > limit:
                 return False
             connection.execute(
-                "INSERT INTO ledger (job_id, attempt, category, reserved, spent, at) VALUES (?, ?, ?, ?, 0, ?)",
+                "INSERT INTO ledger (job_id, attempt, category, reserved, spent, at) "
+                "VALUES (?, ?, ?, ?, 0, ?)",
                 (job_id, attempt, category.value, amount_usd, at),
             )
             return True
@@ -278,7 +279,8 @@ class SqliteJobStore:
         def work(connection: sqlite3.Connection) -> None:
             # What was once known to be spent is not given back by a later, smaller figure.
             connection.execute(
-                "UPDATE ledger SET reserved = 0, spent = max(spent, ?), at = ? WHERE job_id = ? AND attempt = ?",
+                "UPDATE ledger SET reserved = 0, spent = max(spent, ?), at = ? "
+                "WHERE job_id = ? AND attempt = ?",
                 (spent_usd, at, job_id, _attempt(connection, job_id)),
             )
 

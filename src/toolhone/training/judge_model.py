@@ -7,7 +7,7 @@ of flattery inside an answer is its own affair, and a reason to prefer a scorer 
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import anyio
@@ -54,7 +54,7 @@ class JudgeModel:
         url: Of the API, up to and with `/v1`.
         key: The API key; endpoints on this machine mostly want none.
         model: What the endpoint calls the model.
-        usd_per_million: The price of a million tokens read and of a million written, if it is known.
+        cost_usd: What so many tokens read and so many written cost, if that is known.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class JudgeModel:
         url: str,
         key: str | None,
         model: str,
-        usd_per_million: tuple[float, float] | None = None,
+        cost_usd: Callable[[int, int], float] | None = None,
         retries: int = RETRIES,
     ) -> None:
         self._url = url
         self._key = key
         self._model = model
-        self._price = usd_per_million
+        self._cost_usd = cost_usd
         self._retries = retries
 
     @property
@@ -141,9 +141,7 @@ class JudgeModel:
             failures=tuple(failures[:NAMED_FAILURES]),
             prompt_tokens=tokens[0],
             completion_tokens=tokens[1],
-            cost_usd=None
-            if self._price is None
-            else (tokens[0] * self._price[0] + tokens[1] * self._price[1]) / 1_000_000,
+            cost_usd=None if self._cost_usd is None else self._cost_usd(*tokens),
         )
 
     async def _ask(self, client: "AsyncOpenAI", case: Case) -> tuple[str, int, int]:

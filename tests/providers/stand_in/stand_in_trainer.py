@@ -1,4 +1,4 @@
-"""Stands in for `toolhone.training.local`: it does by the files what the file `behaviour` in the model says."""
+"""Stands in for `toolhone.training.local` and does what the file `behaviour` in the model says."""
 
 import json
 import os
@@ -40,7 +40,11 @@ def main() -> None:
 def answer(folder: Path, reporter: Reporter, behaviour: str) -> None:
     """Answer what is not answered yet; `once` dies after the first answer, if it is the first start."""
     path = folder / "answers.jsonl"
-    done = {json.loads(line)["row_id"] for line in path.read_text().splitlines()} if path.exists() else set[str]()
+    done = (
+        {json.loads(line)["row_id"] for line in path.read_text().splitlines()}
+        if path.exists()
+        else set[str]()
+    )
     for question in reporter.config()["questions"]:
         if question["row_id"] in done:
             continue

@@ -4,7 +4,7 @@ import functools
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,8 @@ collect_ignore: list[str] = []
 if importlib.util.find_spec("torch") is None:
     # `make test` runs without torch; `make test-train` runs everything here.
     collect_ignore += ["test_masks.py", "test_training.py"]
+
+Request = tuple[str, int, str]
 
 SYSTEM = "You are an agent for core_security tasks."
 
@@ -58,7 +60,8 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of recorded work: requests to scan, answered in JSON. No request is in two splits."""
     folder = tmp_path_factory.mktemp("dataset")
-    requests = iter(dict.fromkeys(islice(_language().requests(seed=7), 500)))
+    drawn: Iterator[Request] = _language().requests(seed=7)
+    requests = iter(dict.fromkeys(islice(drawn, 500)))
     for name, count in (("train", 160), ("validation", 20), ("test", 24)):
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             for number, request in enumerate(islice(requests, count)):
@@ -66,7 +69,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _row(row_id: str, request: tuple[str, int, str]) -> JsonObject:
+def _row(row_id: str, request: Request) -> JsonObject:
     messages = [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": _language().asked(*request)},

@@ -123,7 +123,7 @@ def test_tool_calls_are_learned_and_their_results_are_not(tokenizer: Any) -> Non
 
 def test_the_template_that_trl_has_takes_the_place_of_one_that_rewrites_the_past(tokenizer: Any) -> None:
     """Qwen3 drops the thoughts of earlier turns, so no difference can be told; TRL's variant keeps them."""
-    trl = importlib.import_module("trl")
+    trl: Any = importlib.import_module("trl")
     qwen3 = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
     tokenizer.chat_template = qwen3.read_text(encoding="utf-8")
 

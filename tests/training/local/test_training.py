@@ -1,9 +1,10 @@
-"""A real training on a tiny model: it learns what was recorded, goes on after a kill, and stops at its limits."""
+"""A real training on a tiny model: it learns what was recorded, survives a kill, and keeps its limits."""
 
 import hashlib
 import importlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -217,11 +218,9 @@ async def test_a_cancelled_training_leaves_no_process(
 async def test_a_template_without_the_answers_is_refused_before_anything_starts(
     provider: LocalProvider, request_for: RequestFor, tiny_base: Path, scans: Path, tmp_path: Path
 ) -> None:
-    refusing = tmp_path / "refusing"
-    refusing.mkdir()
-    for file in tiny_base.iterdir():
-        (refusing / file.name).write_bytes(file.read_bytes())
-    (refusing / "chat_template.jinja").write_text("{% for message in messages %}{{ message.role }}{% endfor %}")
+    refusing = Path(shutil.copytree(tiny_base, tmp_path / "refusing"))
+    silent = "{% for message in messages %}{{ message.role }}{% endfor %}"
+    (refusing / "chat_template.jinja").write_text(silent)
     request = request_for(base_model=str(refusing))
 
     with pytest.raises(InvalidRequestError, match="cannot be trained with"):

@@ -19,7 +19,6 @@ from toolhone.exceptions import (
     InvalidRequestError,
     ProviderError,
     ProviderRefusedError,
-    ProviderUnavailableError,
 )
 from toolhone.json_values import is_array
 from toolhone.models import Json, JsonObject, content_hash
@@ -73,8 +72,8 @@ _CLOSING_SECONDS = 5.0
 _PRICE = TypeAdapter(Price)
 
 _NO_KEY = (
-    "No API key is set for the OpenAI-compatible service: set one (TOOLHONE_OPENAI_API_KEY), or train on "
-    "this machine with provider 'local'."
+    "There is no API key for the OpenAI-compatible service: put it into the environment variable "
+    "OPENAI_API_KEY, or the one that TOOLHONE_OPENAI_KEY names; or train on this machine with provider 'local'."
 )
 
 
@@ -359,7 +358,7 @@ class OpenAIProvider:
 
     async def _connect(self) -> "Wire":
         if not self._api_key:
-            raise ProviderUnavailableError(_NO_KEY)
+            raise ProviderRefusedError(_NO_KEY)
         async with self._connecting:
             if self._wire is None:
                 # Importing the package takes more than a second.

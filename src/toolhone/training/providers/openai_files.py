@@ -42,9 +42,7 @@ class Measured:
     warnings: tuple[str, ...]
 
 
-def measure(
-    dataset: Path, *, azure: bool, epochs: int, answer_tokens: int, count: CountTokens
-) -> Measured:
+def measure(dataset: Path, *, azure: bool, epochs: int, answer_tokens: int, count: CountTokens) -> Measured:
     """Check a dataset by the service's rules, and count what training on it and judging it takes.
 
     Raises:
@@ -110,8 +108,8 @@ def _check(dataset: Path, split: Split, azure: bool, count: CountTokens) -> list
     if fatal := [str(problem) for problem in problems if problem.fatal]:
         more = f"; and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
         raise InvalidRequestError(
-            f"The {split} file would be refused: {'; '.join(fatal[:_SHOWN])}{more}. Nothing was sent. Prepare "
-            "another dataset; `toolhone datasets check` shows all of it.",
+            f"The {split} file would be refused: {'; '.join(fatal[:_SHOWN])}{more}. Nothing was sent. "
+            "Prepare another dataset; `toolhone datasets check` shows all of it.",
             data={"problems": fatal},
         )
     return [f"The {split} file: {problem}." for problem in problems]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from toolhone.exceptions import ProviderRefusedError, ProviderUnavailableError
+from toolhone.exceptions import ProviderError, ProviderRefusedError, ProviderUnavailableError
 from toolhone.json_values import is_object
 from toolhone.models import JsonObject
 from toolhone.records.datasets import Split
@@ -73,6 +73,7 @@ class Starting:
         Raises:
             ProviderRefusedError: It was not started, and will not be as it is.
             ProviderUnavailableError: It was not started, or nobody knows; next time it is looked for.
+            ProviderError: It was asked for before, and whether it was started cannot be said.
             StorageError: What is sent cannot be noted, so it was not sent.
         """
         submission = await self.read(request)
@@ -105,9 +106,7 @@ class Starting:
         file_id = await wire.find_file(name) if split in submission.uploading else None
         if file_id is None:
             path = request.workspace / name
-            await anyio.to_thread.run_sync(
-                write_training_file, request.dataset, split, path, self._azure
-            )
+            await anyio.to_thread.run_sync(write_training_file, request.dataset, split, path, self._azure)
             submission.uploading = [*submission.uploading, split.value]
             await self._note(request.workspace, submission)
             file_id = str((await wire.upload(path, name))["id"])
@@ -187,7 +186,14 @@ class Starting:
         until = self._now() + wait
         while True:
             settled = self._now() >= until
-            if (found := await self._look(request, submission)) is not None:
+            try:
+                found = await self._look(request, submission)
+            except ProviderRefusedError as error:
+                # A refusal would read as: surely not started.
+                raise ProviderError(
+                    f"Whether the training was started cannot be said: {error.message}", data=error.data
+                ) from error
+            if found is not None:
                 logger.info("the job %s was started before and is taken up", found)
                 submission.job_id = found
                 await self._note(request.workspace, submission)

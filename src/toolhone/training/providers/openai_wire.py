@@ -79,7 +79,9 @@ class Wire:
             # Handed over open, it is sent in pieces; by its path it would be read into memory whole.
             file = await anyio.to_thread.run_sync(path.open, "rb")
             with file:
-                return _plain(await self._client.files.create(file=(filename, file), purpose="fine-tune"))
+                return _identified(
+                    await self._client.files.create(file=(filename, file), purpose="fine-tune")
+                )
 
     async def file(self, file_id: str) -> JsonObject:
         with self._explained(f"look up the file {file_id!r}"):
@@ -124,7 +126,7 @@ class Wire:
         """
         try:
             with self._explained(f"create a fine-tuning job on {model!r}"):
-                return _plain(
+                return _identified(
                     await self._client.with_options(max_retries=0).fine_tuning.jobs.create(
                         model=model,
                         training_file=training_file,
@@ -192,12 +194,12 @@ class Wire:
                 page = await listing(after=after, limit=PAGE)
                 if not isinstance(page, AsyncCursorPage):
                     raise ValueError("not a list")
-                data = [_plain(item) for item in cast("AsyncCursorPage[object]", page).data or ()]
+                data = [_identified(item) for item in cast("AsyncCursorPage[object]", page).data or ()]
                 more = bool(page.has_more)
             for item in data:
                 yield item
             # A page that ends where the one before ended would go on for ever.
-            if not more or not data or str(data[-1].get("id")) in {after, "None"}:
+            if not more or not data or data[-1]["id"] == after:
                 return
             after = str(data[-1]["id"])
 
@@ -271,6 +273,14 @@ def _plain(answer: object) -> JsonObject:
     if not isinstance(answer, BaseModel):
         raise ValueError(f"a {type(answer).__name__}, not an object")
     return answer.model_dump(mode="json", exclude_unset=True, warnings=False)
+
+
+def _identified(answer: object) -> JsonObject:
+    """The answer as JSON, if it names a thing."""
+    plain = _plain(answer)
+    if not isinstance(plain.get("id"), str):
+        raise ValueError("an object without an id")
+    return plain
 
 
 def _said(error: APIStatusError) -> str:

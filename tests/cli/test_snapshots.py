@@ -1,0 +1,286 @@
+"""`toolhone snapshots`: what was handed in is listed, counted, erased and pruned, and bad input is named."""
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import pytest
+
+from toolhone.assembly import audit_log, open_results, open_snapshots
+from toolhone.audit import new_event
+from toolhone.cli import options
+from toolhone.identifiers import utc_timestamp
+from toolhone.models import Caller, Category, Json, JsonObject
+from toolhone.records.datasets import Manifest
+from toolhone.records.snapshots import Snapshot
+from toolhone.records.stores import DatasetStore
+from toolhone.redaction import redact_record
+from toolhone.settings import Settings
+from toolhone.snapshots.erasure import Erasing
+from toolhone.storage.snapshots import SqliteSnapshotStore
+
+Run: TypeAlias = Callable[..., Json]
+
+
+def handed_in(**changes: Json) -> JsonObject:
+    return {
+        "agent_id": "scanner-1",
+        "agent_name": "Scanner",
+        "category": "core_security",
+        "task_type": "scan",
+        "input_data": {"path": "app.py"},
+        "output_data": {"findings": 2},
+        "success": True,
+        "performance_score": 0.9,
+        "execution_time_ms": 120,
+        **changes,
+    }
+
+
+def add(run: Run, **changes: Json) -> str:
+    outcome = run("snapshots", "add", json.dumps(handed_in(**changes)))
+    assert (outcome.exit_code, outcome.stderr) == (0, "")
+    return outcome.stdout.strip()
+
+
+def listed(run: Run, *options: str) -> list[JsonObject]:
+    return run("snapshots", "list", "--json", *options).json
+
+
+@pytest.fixture
+def folder(home: Path) -> Path:
+    return home / "data" / "toolhone"
+
+
+def test_one_is_added_from_an_argument_or_from_stdin(run: Run) -> None:
+    first = add(run, agent_id="a", input_data={"mail": "anna@example.com"})
+    second = run("snapshots", "add", "--json", input=json.dumps(handed_in(agent_id="b"))).json["snapshot_id"]
+
+    assert [row["snapshot_id"] for row in listed(run)] == [second, first]
+    assert listed(run)[1]["input_data"] == {"mail": "[REDACTED:email 1]"}
+    assert [row["kind"] for row in run("audit", "list", "--json").json] == ["snapshot", "snapshot"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{broken", "error: The snapshot is not JSON: "),
+        ("[1, 2]", "error: A snapshot is a JSON object, not [1, 2]."),
+        (json.dumps(handed_in(category="shop")), "error: The snapshot is not valid: 'category' is 'shop'"),
+        ('{"performance_score": NaN}', "NaN is not JSON"),
+    ],
+)
+def test_what_is_no_snapshot_is_one_line_and_makes_nothing(
+    run: Run, folder: Path, text: str, says: str
+) -> None:
+    outcome = run("snapshots", "add", text)
+
+    assert (outcome.exit_code, outcome.stdout) == (1, "")
+    assert says in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+    assert not folder.exists()
+
+
+def test_a_file_is_imported_and_its_bad_lines_are_named(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "work.jsonl"
+    file.write_text("\n".join([json.dumps(handed_in()), "broken", json.dumps(handed_in(agent_id="b")), ""]))
+
+    outcome = run("snapshots", "import", file)
+
+    assert (outcome.exit_code, outcome.stdout) == (1, "2 kept, 1 refused, of 3 lines\n")
+    assert outcome.stderr.startswith("note: line 2: The line is not JSON")
+    assert [row["agent_id"] for row in listed(run)] == ["b", "scanner-1"]
+
+    again = run("snapshots", "import", "--json", "-", input=json.dumps(handed_in()))
+    assert again.exit_code == 0
+    assert again.json == {"lines": 1, "kept": 1, "refused": 0, "problems": []}
+
+
+def test_the_table_shows_each_and_filters_narrow_it(run: Run) -> None:
+    ids = [
+        add(run, agent_id="a\x1b[31m", task_type="a\ntask"),
+        add(run, category="ecommerce", task_type="sell", success=False),
+        add(run, agent_id="b"),
+    ]
+    lines = run("snapshots", "list").stdout.splitlines()
+
+    assert lines[0].split() == [
+        "time",
+        "(UTC)",
+        "category",
+        "task",
+        "agent",
+        "ok",
+        "score",
+        "ms",
+        "tokens",
+        "id",
+    ]
+    assert [line[-8:] for line in lines[1:]] == [one[-8:] for one in reversed(ids)]
+    assert " no " in lines[2] and " yes " in lines[1] and " 0.90 " in lines[1]
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in "".join(lines)
+
+    def found(*options: str) -> list[int]:
+        return [ids.index(row["snapshot_id"]) for row in listed(run, *options)]
+
+    assert found("--category", "ecommerce") == found("--failed") == found("--task", "sell") == [1]
+    assert found("--agent", "b") == found("-n", "1") == [2]
+    assert found("--since", "2001-01-01") == [2, 1, 0]
+    assert found("--until", "2001-01-01") == []
+
+
+def test_a_time_that_is_none_is_one_line(run: Run) -> None:
+    add(run)
+    outcome = run("snapshots", "list", "--since", "yesterday")
+
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith("error: 'since' is not a time: 'yesterday'.")
+
+
+def test_the_categories_are_counted(run: Run) -> None:
+    add(run, performance_score=1)
+    add(run, performance_score=0.5, success=False)
+    add(run, category="ecommerce")
+
+    table = run("snapshots", "stats").stdout.splitlines()
+    counts = run("snapshots", "stats", "--json").json
+
+    assert [(one["category"], one["snapshots"], one["successes"]) for one in counts] == [
+        ("core_security", 2, 1),
+        ("ecommerce", 1, 1),
+    ]
+    assert table[1].split()[:4] == ["core_security", "2", "50%", "0.75"]
+
+
+@pytest.mark.parametrize("command", [("list",), ("stats",)])
+def test_where_nothing_was_collected_this_is_said_and_nothing_made(
+    run: Run, folder: Path, command: Sequence[str]
+) -> None:
+    outcome = run("snapshots", *command)
+
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
+    assert str(folder) in outcome.stderr
+    assert run("snapshots", *command, "--json").json == []
+    assert not folder.exists()
+
+
+def test_what_is_too_old_for_its_category_is_pruned(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOOLHONE_SNAPSHOT_DAYS", '{"general": 7}')
+    young = add(run, category="general")
+    store = SqliteSnapshotStore(folder)
+    for number, category in enumerate((Category.GENERAL, Category.ECOMMERCE)):
+        store.add([_old(f"old-{number}", category)])
+    store.close()
+
+    assert run("snapshots", "prune").stdout == "general: 1 deleted\n"
+    assert run("snapshots", "prune").stdout == "Nothing is too old.\n"
+    assert run("snapshots", "prune", "--json").json == {"deleted": {}}
+    assert {row["snapshot_id"] for row in listed(run)} == {young, "old-1"}
+    assert [row["details"]["what"] for row in run("audit", "list", "--kind", "erasure", "--json").json] == [
+        "snapshots too old"
+    ]
+
+
+def _old(snapshot_id: str, category: Category) -> Snapshot:
+    return Snapshot(
+        snapshot_id=snapshot_id,
+        recorded_at="2001-01-01T00:00:00.000000+00:00",
+        agent_id="a",
+        agent_name="A",
+        category=category,
+        task_type="t",
+        input_data={},
+        output_data={},
+        success=True,
+        performance_score=1,
+        execution_time_ms=1,
+    )
+
+
+class NoDatasets:
+    """A place where no dataset was ever made."""
+
+    def holding(self, snapshot_ids: Sequence[str]) -> list[Manifest]:
+        return []
+
+
+@pytest.fixture
+def erasing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operations with an erasing over the stores of the data folder."""
+
+    async def revise(dataset_id: str, without: set[str], *, why: str, caller: Caller) -> Manifest | None:
+        raise AssertionError(dataset_id)
+
+    @asynccontextmanager
+    async def finetuning(settings: Settings) -> AsyncGenerator[Erasing]:
+        audit, store, results = audit_log(settings), open_snapshots(settings), open_results(settings)
+        yield Erasing(
+            snapshots=lambda: store,
+            results=lambda: results,
+            datasets=lambda: cast(DatasetStore, NoDatasets()),
+            audit=audit,
+            redact=redact_record,
+            revise=revise,
+            taint=lambda dataset_id, why: [],
+            new_event=new_event,
+            now=utc_timestamp,
+        )
+        await audit.aclose()
+        store.close()
+        results.close()
+
+    monkeypatch.setattr(options, "finetuning", finetuning, raising=False)
+
+
+@pytest.mark.usefixtures("erasing")
+def test_a_user_is_erased_after_a_question(run: Run) -> None:
+    add(run, user_id="anna-7")
+    left = add(run, user_id="ben-8")
+
+    refused = run("snapshots", "erase", "--user", "anna-7", input="n\n")
+    assert refused.exit_code == 1
+    assert "Erase all that is kept of the user 'anna-7'? [y/N]" in refused.stderr
+    assert len(listed(run)) == 2
+
+    outcome = run("snapshots", "erase", "--user", "anna-7", input="y\n")
+    assert outcome.stdout == "1 snapshots, 0 stored results and the payloads of 0 audit rows erased\n"
+    assert [row["snapshot_id"] for row in listed(run)] == [left]
+
+
+@pytest.mark.usefixtures("erasing")
+def test_an_agent_is_erased_without_a_question_if_told_so(run: Run) -> None:
+    add(run)
+
+    outcome = run("snapshots", "erase", "--agent", "scanner-1", "--yes", "--json")
+
+    assert outcome.json == {
+        "snapshots": 1,
+        "results": 0,
+        "events": 1,
+        "datasets": {},
+        "models": [],
+        "problems": [],
+    }
+    assert listed(run) == []
+
+    # Newest first; of what was collected only the number was there, and it went too.
+    shown = [line.split()[2:] for line in run("audit", "list").stdout.splitlines()[1:]]
+    assert [words[: words.index("yes")] for words in shown] == [
+        ["erasure", "erasure", "done"],
+        ["erasure", "1", "rows", "asked", "for"],
+        ["erasure", "erasure", "begun"],
+        ["snapshot"],
+    ]
+
+
+@pytest.mark.parametrize("names", [(), ("--agent", "a", "--user", "b")])
+def test_who_is_to_be_erased_must_be_said(run: Run, names: Sequence[str]) -> None:
+    outcome = run("snapshots", "erase", "--yes", *names)
+
+    assert outcome.exit_code == 2
+    assert "either an --agent or a --user" in outcome.stderr
