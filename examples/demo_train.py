@@ -1,11 +1,11 @@
 """From recorded work to a promoted model, in minutes and offline: `make demo-train` runs it.
 
 An agent's work is recorded: requests to scan a line of a file, answered in JSON. A dataset is prepared from
-it, a language model of a fraction of a million parameters is tuned on it by a real job, and the gate lets both
-models answer requests held out of the training. The model is used only if it is surely better.
+it, a language model of a fraction of a million parameters is tuned on it by a real job, and the gate lets
+both models answer requests held out of the training. The model is used only if it is surely better.
 
-The base model is made here, in seconds, because no weights ship with toolhone; it knows two ways to answer and
-takes the wrong one for this work. So what is shown is the mechanism, not what a useful model would gain.
+The base model is made here, in seconds, because no weights ship with toolhone; it knows two ways to answer
+and takes the wrong one for this work. So what is shown is the mechanism, not what a useful model would gain.
 """
 
 import importlib
@@ -47,10 +47,9 @@ def tiny_model() -> Any:
 def recorded_work() -> list[JsonObject]:
     """What an agent did: asked in words, answered in JSON. A few answers were bad, and say so."""
     language = tiny_model()
+    requests: list[tuple[str, int, str]] = list(islice(language.requests(seed=42), RECORDED))
     work: list[JsonObject] = []
-    for number, request in enumerate(
-        islice(dict.fromkeys(islice(language.requests(seed=42), 2_000)), RECORDED)
-    ):
+    for number, request in enumerate(requests):
         failed = number % 25 == 24
         work.append(
             {
@@ -116,7 +115,8 @@ async def learn(parts: FinetuningParts, base: Path) -> Job:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(parts.runner.run)
         with console.status("Training") as status:
-            async for job in system.watch(job.job_id, caller=caller):
+            async for seen in system.watch(job.job_id, caller=caller):
+                job = seen
                 status.update(progress(job))
         tasks.cancel_scope.cancel()
     show(job)

@@ -1,9 +1,9 @@
 """Trains the encoder on recorded use: a firm whose tools have house names that no model can know.
 
-Requests of people are found and called through toolhone, which logs them. The log becomes a dataset, a job
-trains the encoder on it, and the gate compares it with the one in use on requests and on tools that were not
-in the training. Needs toolhone[train]; takes a minute or two. The firm is invented, so its figures say that learning
-works, not what it brings elsewhere.
+What people ask for is found and called through toolhone, which logs it. The log becomes a dataset, a job
+trains the encoder on it, and the gate compares it with the one in use, on requests and on tools that were
+not in the training. Needs toolhone[train]; takes a minute or two. The firm is invented: its figures say that
+learning works, not what it brings elsewhere.
 """
 
 import json
@@ -52,8 +52,11 @@ VERBS = {
     "shift": ("the {} must be a week later", "postpone the {} to Monday", "find another date for the {}"),
     "tally": ("what did we spend on each {}", "sum up every {} of this year", "a table of every {} in May"),
 }
-REQUESTS = 480
-EPOCHS = 8
+REQUESTS = 400
+EPOCHS = 4
+LEARNING_RATE = 3e-4
+"""More than the recipe's, because a firm's whole vocabulary is to be learned in a minute."""
+
 NEW_TASK = "has anything happened with the ceiling lamp that keeps flickering?"
 """A thing and a wording that nobody had before; `plover_peek` is meant."""
 
@@ -104,7 +107,7 @@ async def train(selector: SelectorProvider, request: TrainingRequest) -> Artifac
         for event in polled.events:
             after = event.event_id
             step = event.metrics.get("step")
-            if step is None or step % 20 == 0:
+            if step is None or step % 10 == 0:
                 loss = f", loss {event.metrics['training_loss']:.2f}" if step is not None else ""
                 say(f"  {event.message}{loss}")
         if polled.phase is not Phase.RUNNING:
@@ -139,6 +142,7 @@ async def main() -> None:
             provider=FinetuningProvider.SELECTOR,
             base_model=STOCK,
             n_epochs=EPOCHS,
+            learning_rate=LEARNING_RATE,
         )
         request = TrainingRequest(
             job_id="finetune_general_demo",

@@ -47,7 +47,7 @@ TEMPLATE = """\
 
 FOLDERS = ("app", "api", "core", "lib", "web", "db", "jobs", "auth")
 FILES = ("main", "views", "users", "login", "orders", "cache", "tasks", "utils", "forms", "parse")
-ENDINGS = ("py", "js", "go", "rb")
+ENDINGS = ("py", "js")
 PATTERNS = ("eval", "exec", "md5", "pickle", "shell", "token", "secret", "debug", "chmod", "yaml")
 
 VOCABULARY = 640
@@ -61,7 +61,7 @@ def requests(seed: int) -> Iterator[tuple[str, int, str]]:
     rng = random.Random(seed)
     while True:
         file = f"{rng.choice(FOLDERS)}/{rng.choice(FILES)}.{rng.choice(ENDINGS)}"
-        yield file, rng.randint(1, 30), rng.choice(PATTERNS)
+        yield file, rng.randint(1, 24), rng.choice(PATTERNS)
 
 
 def asked(file: str, line: int, pattern: str) -> str:

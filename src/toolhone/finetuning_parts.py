@@ -44,13 +44,13 @@ from toolhone.tokens import count_tokens
 from toolhone.training.adoption import adopt, release
 from toolhone.training.answer_scoring import AnswerScoring, messages_of
 from toolhone.training.contestants import Contestants
-from toolhone.training.costs import load_prices, service_key
+from toolhone.training.costs import load_prices
 from toolhone.training.judge_model import JudgeModel
 from toolhone.training.model_comparison import ModelComparing
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.anthropic import AnthropicProvider
 from toolhone.training.providers.local import LocalProvider
-from toolhone.training.providers.openai import OpenAIProvider, Profile
+from toolhone.training.providers.openai import OpenAIProvider, Profile, service_of
 from toolhone.training.providers.provider import Answer, Provider
 from toolhone.training.providers.selector import SelectorProvider
 from toolhone.training.selector_dataset import freeze
@@ -258,7 +258,7 @@ def scoring_of(settings: Settings, environ: Mapping[str, str]) -> AnswerScoring:
     """The scorers that the settings name, and the judge model if there is one."""
     if settings.judge_model is None:
         return AnswerScoring(Scorers(settings.scorers))
-    price = load_prices(settings.prices).price(service_key(settings.judge_url), settings.judge_model)
+    price = load_prices(settings.prices).price(service_of(settings.judge_url), settings.judge_model)
     judge = JudgeModel(
         url=settings.judge_url,
         key=environ.get(settings.judge_key),

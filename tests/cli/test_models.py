@@ -1,5 +1,6 @@
 """`toolhone models`: see what trainings made, compare, and choose what is used."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -174,6 +175,25 @@ def test_two_models_are_compared_and_a_report_is_written(run: Run, tmp_path: Pat
     assert page.read_text().startswith("<!doctype html>")
     told = run("models", "compare", "local:tiny", "security-good", "--json").json
     assert told["difference"]["wins"] == 40
+
+
+@pytest.mark.usefixtures("folder")
+def test_answers_are_scored_by_the_functions_that_are_configured(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scorers_of_ours.py").write_text("def half(expected, given):\n    return 0.5\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv("TOOLHONE_SCORERS", '{"ours": "scorers_of_ours:half", "gone": "scorers_of_ours:gone"}')
+
+    told = run("models", "compare", "local:tiny", "security-good", "--scorer", "ours", "--json").json
+    assert (told["scorer"], told["a"]["score"]["mean"]) == ("ours", 0.5)
+    for scorer, message in (
+        ("gone", "cannot be loaded"),
+        ("judge", "No judge model is configured"),
+        ("os:system", "no scorer 'os:system'"),
+    ):
+        refused = run("models", "compare", "local:tiny", "security-good", "--scorer", scorer)
+        assert (refused.exit_code, message in refused.stderr) == (1, True)
 
 
 @pytest.mark.usefixtures("folder")

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from toolhone.records.stores import ModelStore, SnapshotStore
+from toolhone.records.stores import DatasetStore, JobStore, ModelStore, SnapshotStore
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
+from toolhone.storage.datasets import SqliteDatasetStore
+from toolhone.storage.jobs import SqliteJobStore
 from toolhone.storage.learning import SqliteLearningStore
 from toolhone.storage.memory import (
     MemoryAuditStore,
@@ -96,5 +98,20 @@ def model_store(kind: str, tmp_path: Path) -> Iterator[ModelStore]:
 @pytest.fixture
 def snapshot_store(kind: str, tmp_path: Path) -> Iterator[SnapshotStore]:
     store: SnapshotStore = SqliteSnapshotStore(tmp_path) if kind == "sqlite" else MemorySnapshotStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def dataset_store(tmp_path: Path) -> Iterator[DatasetStore]:
+    # Its files are the point, so there is none in memory.
+    store = SqliteDatasetStore(tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def job_store(tmp_path: Path) -> Iterator[JobStore]:
+    store = SqliteJobStore(tmp_path)
     yield store
     store.close()

@@ -135,7 +135,7 @@ def test_times_may_be_written_as_people_do(snapshot_store: SnapshotStore) -> Non
 def test_what_is_no_query_is_refused(snapshot_store: SnapshotStore, query: SnapshotQuery) -> None:
     snapshot_store.add([snapshot(1)])
 
-    with pytest.raises(InvalidRequestError, match="yesterday|-1"):
+    with pytest.raises(InvalidRequestError, match=r"yesterday|-1"):
         list(snapshot_store.select(query))
     with pytest.raises(InvalidRequestError):
         snapshot_store.count(query)
@@ -144,7 +144,7 @@ def test_what_is_no_query_is_refused(snapshot_store: SnapshotStore, query: Snaps
 
 
 def test_what_is_added_or_deleted_meanwhile_disturbs_nobody_who_reads(snapshot_store: SnapshotStore) -> None:
-    # More than any store reads at once, with the same time for all: only the order of adding tells them apart.
+    # More than any store reads at once, all of the same time: only the order of adding tells them apart.
     many = [snapshot(number, 0) for number in range(2_500)]
     snapshot_store.add(many)
 

@@ -58,7 +58,7 @@ def test_nothing_has_no_signatures() -> None:
 
 
 def exact_likeness(one: bytes, other: bytes) -> float:
-    first, second = ({text[at : at + RUN] for at in range(len(text))} for text in (one, other))
+    first, second = ({text[at : at + RUN] for at in range(len(text) - RUN + 1)} for text in (one, other))
     return len(first & second) / len(first | second)
 
 

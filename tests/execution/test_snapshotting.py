@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -98,7 +98,7 @@ def writer_of(kept: Kept, mode: str = REDACTED) -> SnapshotWriter:
 
 
 @asynccontextmanager
-async def running(writer: SnapshotWriter) -> AsyncIterator[None]:
+async def running(writer: SnapshotWriter) -> AsyncGenerator[None]:
     """With everything noted kept at the end."""
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""The process that runs a job is killed at every point; the next one ends the job, and nothing is paid twice."""
+"""The process that runs a job is killed at every point: the next one ends it, and nothing is paid twice."""
 
 import json
 import os
@@ -26,11 +26,13 @@ Open: TypeAlias = "Callable[..., Shop]"
 HOST = Path(__file__).parent / "scripts" / "paper.py"
 
 POINTS = [
-    *(f"{when} {step}" for step in STEPS for when in ("before", "after")),
+    "before check",
+    # What it did is done, and that it did it is not remembered.
+    *(f"after {step}" for step in STEPS),
+    # All before it is remembered.
+    "before follow",
     "submitted, not recorded",
-    "poll 0",
     "poll 1",
-    "poll 2",
 ]
 
 KILLED = signal.SIGKILL

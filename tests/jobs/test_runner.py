@@ -182,9 +182,7 @@ async def test_what_takes_longer_than_allowed_is_stopped(open_shop: Open, paper:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
         with anyio.fail_after(20):
-            while "poll" not in shop.provider.reached:
-                await anyio.lowlevel.checkpoint()
-            await shop.provider.reached["poll"].wait()
+            await shop.provider.reached("poll").wait()
         shop.now += timedelta(hours=3)
         shop.provider.release.set()
 
@@ -203,8 +201,7 @@ async def test_a_running_job_is_cancelled_wherever_it_is(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
         with anyio.fail_after(20):
-            while held not in shop.provider.reached:
-                await anyio.sleep(0.005)
+            await shop.provider.reached(held).wait()
         job = await shop.board.cancel(job_id, caller=paper.CALLER)
         assert (job.cancel_requested, job.status.final) == (True, False)
         if held != "answer":  # there it is broken off
@@ -235,7 +232,9 @@ async def test_a_job_waits_for_room_on_the_disk(
         job = await ended(shop, job_id)
 
     assert (job.status, shop.provider.submits) == (JobStatus.SUCCEEDED, 1)
-    assert [record.getMessage() for record in caplog.records] == ["The disk is full. The job waits for it."] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "The disk is full. The job waits for it."
+    ] * 3
 
 
 async def test_a_dataset_that_was_changed_after_the_plan_is_not_trained_on(
@@ -305,8 +304,7 @@ async def test_a_runner_that_is_stopped_in_the_middle_goes_on_later(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(shop.runner.run)
         with anyio.fail_after(20):
-            while "poll" not in shop.provider.reached:
-                await anyio.sleep(0.005)
+            await shop.provider.reached("poll").wait()
         tasks.cancel_scope.cancel()
     assert not shop.runner.taken()
 

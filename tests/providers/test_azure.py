@@ -125,7 +125,9 @@ async def test_hosting_is_in_the_bound_and_deployment_is_announced(
         request_.config, request_.manifest, request_.dataset, 0.0
     )
     assert hosted.upper_bound_usd == pytest.approx(without.upper_bound_usd + 20)
-    assert any("deploy the tuned model" in warning and "$2 an hour" in warning for warning in hosted.warnings)
+    assert any(
+        "deploy the tuned model" in warning and "10 hours at $2" in warning for warning in hosted.warnings
+    )
 
 
 @pytest.mark.parametrize("category", list(Category))

@@ -234,7 +234,7 @@ async def test_two_never_train_in_one_folder_even_from_two_processes(stage: Stag
     with parent(stage):
         await soon(stage.accept)
 
-        run = stage.run()
+        run = stage.run(grace=0.1)
 
         assert run.known()
         assert run.alive()

@@ -110,6 +110,15 @@ async def test_a_day_that_passes_between_plan_and_submission_stops_it(
     assert openai_api.files == {}
 
 
+async def test_a_job_that_was_started_in_time_is_not_disowned_later(
+    make: "Make", openai_api: "OpenAIServer", request_: TrainingRequest
+) -> None:
+    job_id = await make().submit(request_)
+    late = make(today=lambda: date(2030, 1, 1), prices=load_prices())
+    assert await late.submit(request_) == job_id
+    assert await late.find(request_) == job_id
+
+
 def _price() -> dict[str, object]:
     return {
         "training_usd_per_million": 1.0,

@@ -1,9 +1,10 @@
 """Writes `cases.jsonl`, the labelled set that redaction is measured with: python generate.py [FILE].
 
 One case a line: `value`; `gone`, what must not survive, with the kinds that are right for it; `stay`, what
-must. A case without `gone` must come out unchanged. Everything is made up, from one seed. Every text that
-must go is cut into pieces by `CUT`, so that nothing in the file looks like a secret to those who scan for them;
-`load` puts it together again.
+must. A case without `gone` must come out unchanged. Everything is made up, from one seed.
+
+Every text that must go is cut into pieces by `CUT`, so that nothing in the file looks like a secret to those
+who scan for them. Who reads the file takes the cuts out again.
 """
 
 import json

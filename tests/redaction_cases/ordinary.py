@@ -123,6 +123,9 @@ FILES = [
     "Copyright 2015-2026 The Authors. Licensed under MIT. ISSN 1234-5679, DOI 10.1000/182.2023.1\n",
     '[tool.auth]\ntoken_url = "https://id.example/oauth2/token"\ntoken_lifetime = 3600\npassword_min_length = 12\n',
     "| key | type | default |\n|---|---|---|\n| password | string | none |\n| token | string | none |\n| pin | int | 0 |\n",
+    "program.action(({ username, password }) => { console.log('password:', password); });\n",
+    '<td><a accesskey="p" href="index.html">Prev</a></td><td><a accesskey="n" href="next.html">Next</a></td>\n',
+    "Git 1.8.1.5 Release Notes\n=========================\nFixes since the 1.7.3.1 release, see RFC 7540 8.1.2.4.\n",
     "id,name,password_set\n7,bob,true\n8,eve,false\n",
     "git log --oneline: 20bbf53 Nouns of learning, 60aaf9b One spelling of values, 6258a69 Docs\n",
 ]

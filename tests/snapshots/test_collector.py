@@ -63,7 +63,10 @@ def held() -> HeldStore:
 
 @pytest.fixture
 def new(handed_in: Make) -> Callable[..., NewSnapshot]:
-    return lambda **changes: new_snapshot(handed_in(**changes))
+    def make(**changes: Json) -> NewSnapshot:
+        return new_snapshot(handed_in(**changes))
+
+    return make
 
 
 New = Callable[..., NewSnapshot]

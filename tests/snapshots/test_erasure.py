@@ -343,7 +343,11 @@ async def test_a_store_that_does_not_revoke_ends_it_with_an_error(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.datasets.add("d1", await place.collect(user_id="anna-7"))
-    monkeypatch.setattr(place.datasets, "revoke", lambda *args, **more: None)
+
+    def revoke(dataset_id: str, *, at: str, why: str, replaced_by: str | None) -> None:
+        """Does nothing."""
+
+    monkeypatch.setattr(place.datasets, "revoke", revoke)
 
     with pytest.raises(ToolhoneError, match="'d1' was revoked"):
         await place.erasing.erase(user_id="anna-7", caller=LOCAL_CALLER)

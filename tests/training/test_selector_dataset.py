@@ -14,6 +14,7 @@ from toolhone.models import ToolDefinition
 from toolhone.records.datasets import Purpose
 from toolhone.selection.bundle import DEFAULT_FOLDER
 from toolhone.selection.evidence import Lesson, Outcome, RememberedTask
+from toolhone.storage.datasets import SqliteDatasetStore
 from toolhone.training.selector_dataset import (
     CATALOG,
     LESSONS,
@@ -94,6 +95,23 @@ def test_callers_are_numbered_and_lessons_without_words_left_out(world: "World",
     assert {audit_id for audit_id, _ in made.members} == {lesson.id for lesson in world.log}
 
 
+def test_a_store_keeps_it_as_any_dataset(world: "World", tmp_path: Path) -> None:
+    store = SqliteDatasetStore(tmp_path)
+    try:
+        workspace = store.workspace()
+        made = frozen(world, workspace)
+        lessons = read_lessons(workspace)
+
+        kept = store.create(made.manifest, made.files, iter(made.members))
+
+        assert read_lessons(store.folder(kept.dataset_id)) == lessons
+        assert store.members(kept.dataset_id) == {lesson.id for lesson in world.log}
+        again = frozen(world, store.workspace())
+        assert store.create(again.manifest, again.files, iter(again.members)) == kept
+    finally:
+        store.close()
+
+
 def test_too_little_is_refused_and_nothing_written(world: "World", tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="too little in the log"):
         freeze(world.log[:50], world.tools, encoder=DEFAULT_FOLDER, workspace=tmp_path, now=NOW)
@@ -113,23 +131,23 @@ def test_a_damaged_file_is_named(world: "World", tmp_path: Path) -> None:
 
 
 texts = st.text(max_size=30)
-outcomes = st.builds(
+some_outcomes = st.builds(
     Outcome,
     tool=texts,
     place=st.none() | st.integers(1, 50),
     credit=st.floats(-2, 2),
 )
-lessons = st.builds(
+some_lessons = st.builds(
     Lesson,
     id=texts,
     asked_at=texts,
     principal=texts,
     task=st.builds(RememberedTask, text=texts),
     shown=st.lists(texts, max_size=3).map(tuple),
-    outcomes=st.lists(outcomes, max_size=3).map(tuple),
+    outcomes=st.lists(some_outcomes, max_size=3).map(tuple),
     stands_for=st.floats(1, 3),
 )
-tools = st.builds(
+some_tools = st.builds(
     ToolDefinition,
     name=texts,
     description=texts,
@@ -140,7 +158,7 @@ tools = st.builds(
 
 
 @settings(deadline=None)
-@given(wanted=st.lists(lessons, max_size=4), catalog=st.lists(tools, max_size=3))
+@given(wanted=st.lists(some_lessons, max_size=4), catalog=st.lists(some_tools, max_size=3))
 def test_lessons_and_tools_come_back_as_they_were(
     wanted: list[Lesson], catalog: list[ToolDefinition], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "audit": "audit",
     "snapshots": "snapshots",
     "datasets": "datasets",
+    "jobs": "jobs",
     "models": "models",
     "selector": "selector",
     "registry": "registry",

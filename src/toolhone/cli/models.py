@@ -317,7 +317,7 @@ def _changed(change: "AliasChange", *, json_output: bool) -> None:
     stands_for = change.model_id or "the base model"
     click.echo(harmless(f"{change.category.value}/{change.alias} stands for {stands_for} from now on."))
     if change.override:
-        note(f"It did not pass its gate, or is not to be used any more. The reason is recorded: {change.why}")
+        note(f"It is used against its gate. The reason is recorded: {change.why}")
 
 
 def _write_report(comparison: "ModelComparison", path: Path) -> None:

@@ -95,15 +95,20 @@ class Texts:
 def signatures_of(texts: Sequence[bytes]) -> Signatures:
     """MinHash signatures. Of each 32-bit value the lower half is kept: two that differ agree in it by
     chance once in 65,536 times."""
-    # A run that begins in a text ends in it or in the zeros behind it, never in the next text.
+    # Zeros part the texts. Only a text that is shorter than a run is completed by them.
     gap = bytes(RUN - 1)
+    sizes = np.array([len(text) for text in texts], dtype=np.int64)
     joined = np.frombuffer(b"".join(text.replace(b"\0", b"\1") + gap for text in texts), dtype=np.uint8)
-    runs = np.zeros(len(joined) - RUN + 1, dtype=np.uint64)
+    starts = np.cumsum(sizes + len(gap)) - (sizes + len(gap))
+    number = len(joined) - len(gap)
+    whole = joined[len(gap) :] != 0
+    whole[starts[(sizes > 0) & (sizes < RUN)]] = True
+    runs = np.zeros(number, dtype=np.uint64)
     for at in range(RUN):
-        runs |= joined[at : len(joined) - RUN + 1 + at].astype(np.uint64) << np.uint64(8 * at)
-    runs = _mixed(runs[joined[: len(runs)] != 0])
+        runs |= joined[at : number + at].astype(np.uint64) << np.uint64(8 * at)
+    runs = _mixed(runs[whole & (joined[:number] != 0)])
     offsets = np.zeros(len(texts) + 1, dtype=np.uint64)
-    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    np.cumsum(np.where(sizes > 0, np.maximum(sizes - len(gap), 1), 0), out=offsets[1:])
     matrix = _min_hash.digest_matrix_from_flat_token_hashes(runs, offsets, VALUES, SEED)
     rows: list[list[int]] = matrix.to_rows()
     return (np.array(rows, dtype=np.uint32).reshape(len(texts), VALUES) & 0xFFFF).astype(np.uint16)

@@ -4,14 +4,17 @@
 where a secret or a piece of personal data was. `redact_record` does the same to what is to be learned from,
 with marks that say which of them are the same: `[REDACTED:email 1]`. Three things give it away:
 
-- its own form (`shapes`, `figures`): tokens of known vendors, private keys, valid card numbers.
+- its own form (`shapes`, `figures`, `identities`): tokens of known vendors, private keys, valid card numbers.
 - the key it stands under (`keys`): everything under `password` goes, under `token` what looks like one.
-- the name before it in a text (`assignments`): `export API_KEY=…`, `Cookie: …`, `--password …`.
+- the name before it in a text (`assignments`): `export API_KEY=…`, `Cookie: …`, `--password …`; or beside it
+  (`layouts`): `setPassword("…")`, a column of a table.
+
+What each kind is known by, and how well, is in `docs/redaction.md`.
 
 Decided, because it could be otherwise:
 
-- Loopback, unspecified addresses and netmasks stay, they are the same on every machine; all other IP
-  addresses go, private ones too. Four numbers behind a word such as "version" or "section", or under a
+- Loopback, unspecified addresses, netmasks and `10.0.0.0` stay, they are the same on every machine; all other
+  IP addresses go, private ones too. Four numbers behind a word such as "version" or "section", or under a
   key that ends in one, are not an address.
 - Positions in a listing (`next_page_token`, `cursor`) stay, however random: they give no rights.
 - Under a telling key every scalar but null, true, false and "" goes, at any depth. A JSON Schema under

@@ -183,7 +183,11 @@ def _end(closing: re.Match[str] | None, otherwise: int) -> int:
 
 def _closes_earlier_quote(match: re.Match[str], body: str) -> bool:
     """`input("Password: ")`: the quote behind the colon ends a text that began before the name."""
-    return not match["close"] and match["sep"].endswith(" ") and (not body or body[0] in " ,)]}+;")
+    if match["close"] or (body and body[0] not in " ,)]}+;"):
+        return False
+    # `log('password:', password)`
+    around = match.string[match.start() - 1 : match.start()] == match.string[match.end() : match.end() + 1]
+    return around or match["sep"].endswith(" ")
 
 
 def _in_quotes(text: str, found: Telling, start: int, body: str, closing: re.Pattern[str]) -> Span | None:

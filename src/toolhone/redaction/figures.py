@@ -70,10 +70,12 @@ _BEFORE_VERSION = re.compile(
     r"(?:(?<![A-Za-z])(?:v|ver|version|versions|release|build|rev|oid|identifier|objectidentifier"
     r"|section|sections|sec|chapter|clause|article|figure|table|appendix|paragraph|step|item)"
     r"_{0,2}[\"'\\.:=( ]{0,5}"
+    r"|\brfc[ ]?\d{3,5},?[ ]"
     r"|(?:^|[^\d.])\d{1,3}-|[=<>~!]=\s?|§\s?|\^|(?:^|[\s(;\"'])[A-Za-z][\w.-]{0,32}/)\Z",
     re.I,
 )
 _IN_FILE_NAME = re.compile(r"(?<=[A-Za-z][-_])\Z")
+_AFTER_VERSION = re.compile(r"[ ](?:release|version)", re.I)
 _FILE_SUFFIX = re.compile(r"[.-](?:[a-z]\w{0,3}\d?\b)", re.I)
 
 _IPV6 = re.compile(
@@ -104,7 +106,7 @@ def _iban_end(text: str, start: int) -> int | None:
 
 def _is_version(text: str, match: re.Match[str]) -> bool:
     before = text[max(0, match.start() - 40) : match.start()]
-    if _BEFORE_VERSION.search(before):
+    if _BEFORE_VERSION.search(before) or _AFTER_VERSION.match(text, match.end()):
         return True
     return _IN_FILE_NAME.search(before) is not None and _FILE_SUFFIX.match(text, match.end()) is not None
 

@@ -59,7 +59,7 @@ _ALWAYS: dict[Kind, str] = {
         pg_pass ssh_pass sudo_pass login_pass passwort kennwort contrasena senha wachtwoord losenord
         salasana adgangskode""",
     Kind.API_KEY: """
-        api_key apikey access_key accesskey secret_key secretkey account_key accountkey shared_key
+        api_key apikey access_key secret_key secretkey account_key accountkey shared_key
         master_key secret_key_base subscription_key encryption_key signing_key application_key app_key
         appkey consumer_key service_key auth_key functions_key hmac_key session_key service_role_key
         openai_key anthropic_key stripe_key""",
@@ -107,6 +107,8 @@ _TELLING: dict[str, Telling] = {
     **dict.fromkeys(word_set("nino dni nie nif cpf pesel bsn aadhaar pan codice_fiscale"), _IDENTITY),
     **dict.fromkeys(word_set("personnummer tax_id steuer_id nhs_number hetu passport"), _IDENTITY),
     **dict.fromkeys(word_set("social_insurance_number national_insurance"), _IDENTITY),
+    # Also an attribute of HTML, with one letter.
+    "accesskey": Telling(Kind.API_KEY, _fits(r"\S{6,}")),
     # The shell's word for the current directory.
     "pwd": Telling(Kind.PASSWORD, _fits(r"(?![~/]|[A-Za-z]:[\\/]).+")),
     "pass": Telling(Kind.PASSWORD, looks_chosen),

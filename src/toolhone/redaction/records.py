@@ -6,8 +6,9 @@ else it stands, because only one of its places may have given it away; and marks
 in which they appear. It ends when a round changes nothing, so that redacting again changes nothing either.
 """
 
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from toolhone.models import Json, JsonObject
@@ -19,6 +20,13 @@ _MAX_ROUNDS = 6
 # Shorter ones, and plain words, stand in texts for something else too.
 _SHORTEST_KNOWN = 8
 
+# So that the time for a record stays in proportion to its size.
+_MOST_KNOWN = 100
+_SELF_EVIDENT = (Kind.EMAIL, Kind.IP_ADDRESS, Kind.JWT, Kind.PRIVATE_KEY)
+"""Found wherever they stand, without being known."""
+
+# What JSON writes in another way than it reads.
+_ESCAPED = re.compile(r"[\"\\\x00-\x1f]")
 _NOT_ALNUM = re.compile(r"[\W_]+")
 _SPACE = re.compile(r"\\[nrt]|\s+")
 _SCHEME = re.compile(r"\s*(?:bearer|basic|token)\s+", re.I)
@@ -54,9 +62,11 @@ class _Record:
             redacted = self._redactor.value(self._value)
             if redacted is self._value or redacted == self._value:
                 return redacted
-            if self._known:
+            written = json.dumps(redacted, ensure_ascii=False)
+            if any(_ESCAPED.search(known) or known in written for known in self._known):
                 redacted = self._without_known(redacted)
-            self._value = self._in_order(redacted)
+                written = json.dumps(redacted, ensure_ascii=False)
+            self._value = self._in_order(redacted, written)
         return placeholder(Kind.SECRET)
 
     def _mark(self, kind: Kind, text: str) -> str:
@@ -64,13 +74,15 @@ class _Record:
         mark = self._marks.get(identity)
         if mark is None:
             if self._next is None:
-                self._next = {kind: max(numbers) + 1 for kind, numbers in _numbers(self._value).items()}
+                marked: list[str] = []
+                _collect(self._value, 0, marked)
+                self._next = {kind: max(numbers) + 1 for kind, numbers in _numbers(marked).items()}
             number = self._next.get(kind, 1)
             if number > LARGEST_NUMBER:
                 return placeholder(kind)
             self._next[kind] = number + 1
             mark = self._marks[identity] = numbered(kind, number)
-        if len(text) >= _SHORTEST_KNOWN and OPENING not in text and _is_distinct(text):
+        if kind not in _SELF_EVIDENT and len(self._known) < _MOST_KNOWN and _is_distinct(text):
             self._known[text] = mark
         return mark
 
@@ -87,9 +99,9 @@ class _Record:
 
         return _rewritten(value, rewrite)
 
-    def _in_order(self, value: Json) -> Json:
-        """`value` with its marks numbered in the order in which they appear."""
-        present = _numbers(value)
+    def _in_order(self, value: Json, written: str) -> Json:
+        """`value`, as JSON `written`, with its marks numbered in the order in which they appear."""
+        present = _numbers([written])
         order = {
             numbered(kind, old): numbered(kind, new)
             for kind, numbers in present.items()
@@ -122,6 +134,8 @@ def _identity(kind: Kind, text: str) -> str:
 
 def _is_distinct(text: str) -> bool:
     """Nothing but this secret is likely to be written like that."""
+    if len(text) < _SHORTEST_KNOWN or OPENING in text:
+        return False
     return looks_chosen(text) or looks_random(text) or looks_digits(text)
 
 
@@ -141,12 +155,10 @@ def _replaced(text: str, known: str, mark: str) -> str:
     return "".join([*parts, text[position:]])
 
 
-def _numbers(value: Json) -> dict[str, list[int]]:
-    """The numbers of the marks in `value`, by kind, in the order in which they appear."""
-    marked: list[str] = []
-    _collect(value, 0, marked)
+def _numbers(texts: Iterable[str]) -> dict[str, list[int]]:
+    """The numbers of the marks in `texts`, by kind, in the order in which they appear."""
     found: dict[str, dict[int, None]] = {}
-    for text in marked:
+    for text in texts:
         for mark in NUMBERED.finditer(text):
             found.setdefault(mark["kind"], {})[int(mark["number"])] = None
     return {kind: list(numbers) for kind, numbers in found.items()}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError, StorageError
 from toolhone.models import Category, Json, JsonObject, canonical_json
-from toolhone.records.datasets import Manifest, Pair, Row, Split
+from toolhone.records.datasets import Manifest, Pair, Purpose, Row, Split
 from toolhone.records.row_json import pair_from, read_lines, row_from
 from toolhone.storage.migrations import Schema
 from toolhone.storage.sqlite import PRIVATE_FILE, PRIVATE_FOLDER, SqliteFile
@@ -317,6 +317,7 @@ def _manifest(row: Sequence[Json]) -> Manifest:
     fields: JsonObject = json.loads(told)
     fields |= {
         "category": Category(fields["category"]),
+        "purpose": Purpose(fields["purpose"]),
         "version": version,
         "revoked_at": revoked_at,
         "revoked_why": revoked_why,

@@ -1,7 +1,7 @@
 """Private folders for files that are being made, known to be abandoned when their process is gone.
 
-A workspace is locked by the process that made it, through a file beside it; the system lets go of the lock
-when the process ends, however it ends. Where there are no such locks, one that is a day old is abandoned.
+A workspace is locked by the process that made it, through a file in it; the system lets go of the lock when
+the process ends, however it ends. Without such locks, or such a file, one that is a day old is abandoned.
 """
 
 import os
@@ -36,34 +36,21 @@ class Workspaces:
         """
         try:
             self._folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-            while (made := self._make()) is None:
-                pass  # another process took the lock for that of a dead one, just before it was held
+            path = self._folder / f"{PREFIX}{secrets.token_hex(8)}"
+            path.mkdir(mode=PRIVATE_FOLDER)
+            descriptor = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+            with self._mutex:
+                self._locks[path] = descriptor
+            _try_lock(descriptor)
+            # Not before: one that looks in between must not take it for that of a dead process.
+            os.write(descriptor, b"locked")
         except OSError as exc:
             raise StorageError(
                 f"No folder can be made in {str(self._folder)!r}: {exc.strerror or exc}. "
                 "Check that the disk has room and that this user may write there.",
                 data={"folder": str(self._folder)},
             ) from exc
-        path, descriptor = made
-        with self._mutex:
-            self._locks[path] = descriptor
         return path
-
-    def _make(self) -> tuple[Path, int] | None:
-        path = self._folder / f"{PREFIX}{secrets.token_hex(8)}"
-        # The lock first: a workspace without one would never be known as abandoned.
-        lock = path.with_name(path.name + LOCK)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
-        try:
-            if not _try_lock(descriptor):
-                os.close(descriptor)
-                return None
-            path.mkdir(mode=PRIVATE_FOLDER)
-        except OSError:
-            os.close(descriptor)
-            lock.unlink(missing_ok=True)
-            raise
-        return path, descriptor
 
     def sweep(self) -> None:
         """Remove the workspaces of processes that are gone, and let go of our own that were removed."""
@@ -71,11 +58,9 @@ class Workspaces:
             self._let_go(gone_only=True)
             if not self._folder.exists():
                 return
-            for lock in self._folder.glob(f"{PREFIX}*{LOCK}"):
-                path = lock.with_name(lock.name.removesuffix(LOCK))
-                if path not in self._locks and _is_abandoned(lock):
+            for path in self._folder.glob(f"{PREFIX}*"):
+                if path not in self._locks and _is_abandoned(path):
                     shutil.rmtree(path, ignore_errors=True)
-                    lock.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Let go of all. Whoever still works in one must have ended before."""
@@ -85,21 +70,24 @@ class Workspaces:
     def _let_go(self, *, gone_only: bool) -> None:
         for path, descriptor in list(self._locks.items()):
             if not gone_only or not path.exists():
-                path.with_name(path.name + LOCK).unlink(missing_ok=True)
                 os.close(descriptor)
                 del self._locks[path]
 
 
-def _is_abandoned(lock: Path) -> bool:
+def _is_abandoned(path: Path) -> bool:
     try:
-        if sys.platform == "win32":
-            return time.time() - lock.stat().st_mtime > ABANDONED_SECONDS
-        descriptor = os.open(lock, os.O_RDWR)
+        old = time.time() - path.stat().st_mtime > ABANDONED_SECONDS
     except OSError:
-        # Removed meanwhile, or open elsewhere.
         return False
+    if sys.platform == "win32":
+        return old
     try:
-        return _try_lock(descriptor)
+        descriptor = os.open(path / LOCK, os.O_RDWR)
+    except OSError:
+        # It is being made, being removed, or its process died between the two.
+        return old
+    try:
+        return (old or os.fstat(descriptor).st_size > 0) and _try_lock(descriptor)
     finally:
         os.close(descriptor)
 

@@ -46,7 +46,13 @@ from toolhone.training.providers.provider import (
 CALLER = Caller(principal="tester")
 AT = "2026-11-23T10:11:12.000000+00:00"
 QUICK = Pauses(
-    look=0.01, poll_here=0.01, poll_first=0.01, poll_later=0.01, backoff=0.01, backoff_most=0.02, arriving=0.01
+    look=0.01,
+    poll_here=0.01,
+    poll_first=0.01,
+    poll_later=0.01,
+    backoff=0.01,
+    backoff_most=0.02,
+    arriving=0.01,
 )
 
 
@@ -69,8 +75,12 @@ class Script:
             training_loss=0.5,
             cost_usd=1.0,
             events=(
-                ProviderEvent(event_id="e1", at=AT, message="step 1", metrics={"step": 1, "training_loss": 0.9}),
-                ProviderEvent(event_id="e2", at=AT, message="step 2", metrics={"step": 2, "training_loss": 0.5}),
+                ProviderEvent(
+                    event_id="e1", at=AT, message="step 1", metrics={"step": 1, "training_loss": 0.9}
+                ),
+                ProviderEvent(
+                    event_id="e2", at=AT, message="step 2", metrics={"step": 2, "training_loss": 0.5}
+                ),
             ),
         ),
         Polled(phase=Phase.SUCCEEDED, raw="succeeded", progress=1.0, training_loss=0.1, cost_usd=2.0),
@@ -95,7 +105,7 @@ class PaperProvider:
         self.folder = folder
         self.script = script or Script()
         self.costs_money = costs_money
-        self.reached: dict[str, anyio.Event] = {}
+        self._reached: dict[str, anyio.Event] = {}
         self.release = anyio.Event()
 
     @property
@@ -152,10 +162,10 @@ class PaperProvider:
             return Polled(phase=Phase.CANCELLED, raw="cancelled", cost_usd=1.5)
         count = self.folder / "polls"
         number = int(count.read_text()) if count.exists() else 0
+        die_at(f"poll {number}")
         count.write_text(str(number + 1))
         polled = self.script.polls[min(number, len(self.script.polls) - 1)]
-        die_at(f"poll {number}")
-        events = polled.events
+        events = tuple(event for past in self.script.polls[: number + 1] for event in past.events)
         for position, event in enumerate(events):
             if event.event_id == after:
                 events = events[position + 1 :]
@@ -189,8 +199,12 @@ class PaperProvider:
 
     async def aclose(self) -> None: ...
 
+    def reached(self, method: str) -> anyio.Event:
+        """Set when this method was called."""
+        return self._reached.setdefault(method, anyio.Event())
+
     async def _reach(self, method: str) -> None:
-        self.reached.setdefault(method, anyio.Event()).set()
+        self.reached(method).set()
         if self.script.hold == method:
             await self.release.wait()
 

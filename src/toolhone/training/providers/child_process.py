@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +54,9 @@ GRACE_SECONDS = 20.0
 
 SLACK_SECONDS = 5.0
 """What the guard has beyond the grace, before it is killed itself."""
+
+PATIENCE_SECONDS = 0.05
+"""Between two looks at a child that is not ours; only of our own children does the kernel tell us."""
 
 PRIVATE = 0o700
 
@@ -159,6 +163,10 @@ class ChildRun:
                 return
             write_whole(self.folder / CANCELLED, {"at": utc_timestamp()})
             self.stop()
+            # A child of an earlier process of ours may still be on its way out.
+            deadline = time.monotonic() + self._grace
+            while self.alive() and time.monotonic() < deadline:
+                time.sleep(PATIENCE_SECONDS)
             if self.alive():
                 raise ProviderError(
                     f"The training in {str(self.folder)!r} belongs to another process of toolhone, which "

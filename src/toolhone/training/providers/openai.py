@@ -164,10 +164,7 @@ class OpenAIProvider:
                 f"fine-tune{self._examples()}."
             )
         today = self._today()
-        self._prices.deadlines(self._service, model, today)
-        price = self._prices.price(self._service, model)
-        if price is None:
-            raise unknown_price(self._service, model)
+        price = self._price_now(model)
         measured = await anyio.to_thread.run_sync(
             lambda: measure(
                 dataset,
@@ -196,8 +193,8 @@ class OpenAIProvider:
             warnings.append("Tokens are counted as GPT-4o's; this model may count others (bound: +50 %).")
         if self._azure:
             warnings.append(
-                "Azure answers from deployments only: you have to deploy the tuned model before it can be "
-                f"judged, at ${price.hosting_per_hour:g} an hour; {price.hosting_hours:g} hours are in the bound."
+                "Azure answers from deployments only: you have to deploy the tuned model before it can be judged. "
+                f"The bound has {price.hosting_hours:g} hours at ${price.hosting_per_hour:g} for that."
             )
         return Estimate(
             trained_tokens=work.trained,
@@ -216,12 +213,7 @@ class OpenAIProvider:
         )
 
     async def submit(self, request: TrainingRequest) -> str:
-        model = request.config.base_model
-        self._prices.deadlines(self._service, model, self._today())
-        price = self._prices.price(self._service, model)
-        if price is None:
-            raise unknown_price(self._service, model)
-        return await self._starting.submit(request, price)
+        return await self._starting.submit(request, lambda: self._price_now(request.config.base_model))
 
     async def find(self, request: TrainingRequest) -> str | None:
         return await self._starting.find(request)
@@ -361,17 +353,29 @@ class OpenAIProvider:
             raise ProviderRefusedError(_NO_KEY)
         async with self._connecting:
             if self._wire is None:
-                # Importing the package takes more than a second.
-                module = await anyio.to_thread.run_sync(_import_wire)
-                self._wire = module(
-                    self._base_url,
-                    self._api_key,
-                    organization=self._organization,
-                    project=self._project,
-                    timeout_seconds=self._timeout,
-                    max_retries=self._retries,
-                )
+                self._wire = await anyio.to_thread.run_sync(self._open, self._api_key)
             return self._wire
+
+    def _open(self, api_key: str) -> "Wire":
+        # Importing the package takes more than a second, and opening a client reads all certificates.
+        from toolhone.training.providers.openai_wire import Wire
+
+        return Wire(
+            self._base_url,
+            api_key,
+            organization=self._organization,
+            project=self._project,
+            timeout_seconds=self._timeout,
+            max_retries=self._retries,
+        )
+
+    def _price_now(self, base_model: str) -> Price:
+        """Raises ProviderRefusedError if the model has no known price, or is not trained any more."""
+        self._prices.deadlines(self._service, base_model, self._today())
+        price = self._prices.price(self._service, base_model)
+        if price is None:
+            raise unknown_price(self._service, base_model)
+        return price
 
     def _examples(self) -> str:
         names = self._prices.models(self._service)
@@ -382,12 +386,6 @@ def service_of(base_url: str) -> str:
     """The section of the price table for a base URL."""
     host = urlsplit(base_url).hostname or base_url
     return "openai" if host == "api.openai.com" or host.endswith(".api.openai.com") else host
-
-
-def _import_wire() -> "type[Wire]":
-    from toolhone.training.providers.openai_wire import Wire
-
-    return Wire
 
 
 def _shutdown(described: Mapping[str, Json] | None) -> date | None:

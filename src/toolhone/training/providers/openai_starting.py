@@ -67,8 +67,11 @@ class Starting:
     async def read(self, request: TrainingRequest) -> Submission:
         return await anyio.to_thread.run_sync(read_submission, request.workspace, request.key, self._base_url)
 
-    async def submit(self, request: TrainingRequest, price: Price) -> str:
+    async def submit(self, request: TrainingRequest, price_now: Callable[[], Price]) -> str:
         """The id of the one job of this request.
+
+        Args:
+            price_now: Asked only if the job has yet to be started; raises if it may not be.
 
         Raises:
             ProviderRefusedError: It was not started, and will not be as it is.
@@ -81,6 +84,7 @@ class Starting:
             await self._look_until_settled(request, submission)
         if submission.job_id is not None:
             return submission.job_id
+        price = price_now()
         submission.price = asdict(price) | {"as_of": price.as_of.isoformat()}
         wire = await self._connect()
         for split in (Split.TRAIN, Split.VALIDATION):
