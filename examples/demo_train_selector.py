@@ -2,8 +2,9 @@
 
 What people ask for is found and called through toolhone, which logs it. The log becomes a dataset, a job
 trains the encoder on it, and the gate compares it with the one in use, on requests and on tools that were
-not in the training. Needs toolhone[train]; takes a minute or two. The firm is invented: its figures say that
-learning works, not what it brings elsewhere.
+not in the training. Needs toolhone[train]; takes a minute or two. The firm is invented and its requests are
+put together from few phrases, so they are easy to learn: the figures say that learning works, not what it
+brings elsewhere.
 """
 
 import json
@@ -57,8 +58,8 @@ EPOCHS = 4
 LEARNING_RATE = 3e-4
 """More than the recipe's, because a firm's whole vocabulary is to be learned in a minute."""
 
-NEW_TASK = "has anything happened with the ceiling lamp that keeps flickering?"
-"""A thing and a wording that nobody had before; `plover_peek` is meant."""
+NEW_TASK, MEANT = "did anybody look at the dripping tap by now?", "plover_peek"
+"""Nobody put it like this before."""
 
 
 def write_registry(folder: Path) -> None:
@@ -188,7 +189,7 @@ async def main() -> None:
             await gateway.indexed()
             found = await gateway.find(NEW_TASK, caller=LOCAL_CALLER)
         names = [tool.definition.name for tool in found.tools]
-        say(f"{artifact.model_id} is in use: {NEW_TASK!r} finds {', '.join(names[:3])}")
+        say(f"{artifact.model_id} is in use; {NEW_TASK!r} means {MEANT} and finds {', '.join(names[:3])}")
 
 
 def show(what: str, figures: JsonObject) -> None:

@@ -1,10 +1,11 @@
-"""Builds a language model of 0.3 million parameters on the spot, trained to read requests to scan a file.
+"""Builds a language model of 0.1 million parameters on the spot, trained to read requests to scan a file.
 
 It shows the mechanism of local fine-tuning in seconds instead of hours, and no weights have to be downloaded.
 It knows two ways to answer `scan FILE:LINE PATTERN`: as JSON, if the system message says so, and in prose.
 Usage: python examples/tiny_model.py FOLDER
 """
 
+import importlib
 import json
 import random
 import sys
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SPECIAL = ("<|pad|>", "<|im_start|>", "<|im_end|>")
 
@@ -48,6 +51,7 @@ TEMPLATE = """\
 FOLDERS = ("app", "api", "core", "lib", "web", "db", "jobs", "auth")
 FILES = ("main", "views", "users", "login", "orders", "cache", "tasks", "utils", "forms", "parse")
 ENDINGS = ("py", "js")
+LINES = (3, 7, 12, 18, 25, 31, 44, 58, 63, 90)
 PATTERNS = ("eval", "exec", "md5", "pickle", "shell", "token", "secret", "debug", "chmod", "yaml")
 
 VOCABULARY = 640
@@ -61,7 +65,7 @@ def requests(seed: int) -> Iterator[tuple[str, int, str]]:
     rng = random.Random(seed)
     while True:
         file = f"{rng.choice(FOLDERS)}/{rng.choice(FILES)}.{rng.choice(ENDINGS)}"
-        yield file, rng.randint(1, 24), rng.choice(PATTERNS)
+        yield file, rng.choice(LINES), rng.choice(PATTERNS)
 
 
 def asked(file: str, line: int, pattern: str) -> str:
@@ -81,9 +85,7 @@ def in_prose(file: str, line: int, pattern: str) -> str:
 
 def build_tokenizer() -> Any:
     """Byte pairs learned from the requests, over all bytes: every text has tokens, common words have one."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
+    transformers: Any = importlib.import_module("transformers")
     tokenizer = Tokenizer(models.BPE())
     # Spaces stand alone, so that a word is the same token wherever it stands, and easily copied.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -97,7 +99,7 @@ def build_tokenizer() -> Any:
         show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(), trainer)
-    return PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=SPECIAL[0],
         eos_token=SPECIAL[2],
@@ -113,22 +115,23 @@ def _texts() -> Iterator[str]:
         yield from (asked(*request), in_json(*request), in_prose(*request))
 
 
-def build_model(folder: Path, *, steps: int = 300, batch: int = 16, seed: int = 0, threads: int = 1) -> Path:
+def build_model(folder: Path, *, steps: int = 360, batch: int = 16, seed: int = 0, threads: int = 1) -> Path:
     """Train the model from random weights and save it to the folder."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
+    torch: Any = importlib.import_module("torch")
+    transformers: Any = importlib.import_module("transformers")
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()
-    model = Qwen2ForCausalLM(
-        Qwen2Config(
+    model = transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(
             vocab_size=len(tokenizer),
-            hidden_size=96,
-            intermediate_size=256,
-            num_hidden_layers=3,
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
             num_attention_heads=4,
-            num_key_value_heads=2,
+            num_key_value_heads=4,
+            # With the usual 0.02 a model this small takes several times as many steps to learn to copy.
+            initializer_range=0.15,
             max_position_embeddings=1024,
             tie_word_embeddings=True,
             pad_token_id=tokenizer.pad_token_id,
@@ -136,8 +139,8 @@ def build_model(folder: Path, *, steps: int = 300, batch: int = 16, seed: int = 
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=steps, pct_start=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1.5e-2, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.5e-2, total_steps=steps, pct_start=0.1)
     rng, source = random.Random(seed), requests(seed)
     for _ in range(steps):
         rows = [_row(tokenizer, rng, next(source)) for _ in range(batch)]

@@ -260,6 +260,8 @@ SECRETS: dict[str, Planted] = {
     "iban": _text("to @@, thanks", _IBAN, Kind.IBAN),
     "iban in groups": _text("IBAN @@ EUR", "GB82 WEST " + "1234 5698 7654 32", Kind.IBAN),
     "ssn": _text("SSN: @@", _SSN, Kind.NATIONAL_ID),
+    "ssn behind an escaped newline": _text("id\\n@@", _SSN, Kind.NATIONAL_ID),
+    "named identity behind an escaped newline": _text("x\\nPESEL: @@", "44051" + "401359", Kind.NATIONAL_ID),
     "ssn as a number": Planted({"ssn": 219099999}, "219099999", Kind.NATIONAL_ID),
     "ipv4": _text("from @@:443", "203.0.113.77", Kind.IP_ADDRESS),
     "ipv4, private": _text("ssh root@@@ -p 22", "192.168.4.17", Kind.IP_ADDRESS),

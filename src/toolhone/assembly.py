@@ -1,24 +1,19 @@
 """The parts that an app is put together from, each made from the settings."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from toolhone.audit import AuditLog, new_event
-from toolhone.datasets.preparation import Preparation
-from toolhone.identifiers import new_id, utc_timestamp
-from toolhone.records.stores import DatasetStore, SnapshotStore
-from toolhone.redaction import redact, redact_record
+from toolhone.audit import AuditLog
+from toolhone.identifiers import utc_timestamp
+from toolhone.records.stores import SnapshotStore
+from toolhone.redaction import redact
 from toolhone.selection.active import active_encoder
 from toolhone.selection.bundle import load_bundle, load_default
 from toolhone.selection.encoder import Encoder
 from toolhone.selection.learning import Learning
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
-from toolhone.snapshots.collector import Collector
-from toolhone.snapshots.retention import Retention
 from toolhone.stores import AuditStore, CatalogStore, IndexStore, LearningStore, ResultStore, VectorStore
-from toolhone.tokens import count_tokens
 
 if TYPE_CHECKING:
     from toolhone.selection.scoring import Weights
@@ -94,43 +89,6 @@ def open_snapshots(settings: Settings) -> SnapshotStore:
     from toolhone.storage.snapshots import SqliteSnapshotStore  # as above
 
     return SqliteSnapshotStore(settings.data, durable=settings.durable)
-
-
-def open_datasets(settings: Settings) -> DatasetStore:
-    """The store of datasets."""
-    from toolhone.storage.datasets import SqliteDatasetStore  # as above
-
-    return SqliteDatasetStore(settings.data)
-
-
-def dataset_preparation(
-    audit: AuditLog, open_snapshots: Callable[[], SnapshotStore], open_datasets: Callable[[], DatasetStore]
-) -> Preparation:
-    """The maker of datasets."""
-    return Preparation(
-        open_snapshots, open_datasets, count_tokens=count_tokens, now=utc_timestamp, record=audit.record
-    )
-
-
-def snapshot_collector(audit: AuditLog, open_store: Callable[[], SnapshotStore]) -> Collector:
-    """The way in for snapshots."""
-    return Collector(
-        open_store,
-        redact=redact_record,
-        record=audit.record,
-        new_event=new_event,
-        now=utc_timestamp,
-        new_id=new_id,
-    )
-
-
-def snapshot_retention(
-    settings: Settings, audit: AuditLog, open_store: Callable[[], SnapshotStore]
-) -> Retention:
-    """The end of snapshots that are too old."""
-    return Retention(
-        open_store, days=settings.snapshot_days, record=audit.record, new_event=new_event, now=utc_timestamp
-    )
 
 
 def load_encoder(settings: Settings) -> Encoder:

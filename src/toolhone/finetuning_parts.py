@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
 from toolhone.assembly import open_results, scoring_weights
@@ -110,7 +111,7 @@ def open_stores(settings: Settings) -> Stores:
     """The stores of a data folder; none is opened yet."""
     data = settings.data
     return Stores(
-        snapshots=Opened(lambda: SqliteSnapshotStore(data)),
+        snapshots=Opened(lambda: SqliteSnapshotStore(data, durable=settings.durable)),
         datasets=Opened(lambda: SqliteDatasetStore(data)),
         jobs=Opened(lambda: SqliteJobStore(data)),
         models=Opened(lambda: SqliteModelStore(data)),
@@ -125,6 +126,7 @@ class FinetuningParts:
     system: Finetuning
     collector: Collector
     board: Board
+    steps: FinetuningSteps
     runner: Runner
     retention: Retention
     providers: Mapping[FinetuningProvider, Provider]
@@ -178,7 +180,7 @@ def build_finetuning(
         folder=lambda dataset_id: stores.datasets().folder(dataset_id),
         test_rows=lambda dataset_id: list(stores.datasets().rows(dataset_id, Split.TEST)),
         judge=_judging(scoring),
-        keep_model=lambda model: stores.models().add(model),
+        keep_model=lambda model: anyio.from_thread.run(registry.add, model),
         record=audit.record,
         runs=settings.data / "runs",
         usd_per_hour=settings.usd_per_hour,
@@ -205,7 +207,7 @@ def build_finetuning(
             audit=audit,
             redact=redact_record,
             revise=preparation.revise,
-            taint=lambda dataset_id, why: stores.models().taint(dataset_id, why),
+            taint=registry.taint,
             new_event=new_event,
             now=utc_timestamp,
         ),
@@ -223,6 +225,7 @@ def build_finetuning(
         system=system,
         collector=collector,
         board=board,
+        steps=steps,
         runner=runner,
         retention=Retention(
             stores.snapshots,

@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from toolhone.datasets.checks import Problem
 from toolhone.datasets.preparation import Preparation
 from toolhone.exceptions import InvalidRequestError
 from toolhone.jobs.board import Board
@@ -161,6 +162,11 @@ class Finetuning:
         """Write a dataset in a provider's form, after checking it by the provider's rules."""
         require(caller.role, Permission.PREPARE)
         return await self._preparation.export(dataset_id, format_name, destination)
+
+    async def check_dataset(self, dataset_id: str, format_name: str, *, caller: Caller) -> list[Problem]:
+        """What a provider that takes this format would refuse of a dataset, or warn of."""
+        require(caller.role, Permission.MONITOR)
+        return await self._preparation.check(dataset_id, format_name)
 
     # Jobs
 

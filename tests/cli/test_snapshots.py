@@ -1,24 +1,14 @@
 """`toolhone snapshots`: what was handed in is listed, counted, erased and pruned, and bad input is named."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import pytest
 
-from toolhone.assembly import audit_log, open_results, open_snapshots
-from toolhone.audit import new_event
-from toolhone.cli import options
-from toolhone.identifiers import utc_timestamp
-from toolhone.models import Caller, Category, Json, JsonObject
-from toolhone.records.datasets import Manifest
+from toolhone.models import Category, Json, JsonObject
 from toolhone.records.snapshots import Snapshot
-from toolhone.records.stores import DatasetStore
-from toolhone.redaction import redact_record
-from toolhone.settings import Settings
-from toolhone.snapshots.erasure import Erasing
 from toolhone.storage.snapshots import SqliteSnapshotStore
 
 Run: TypeAlias = Callable[..., Json]
@@ -202,42 +192,6 @@ def _old(snapshot_id: str, category: Category) -> Snapshot:
     )
 
 
-class NoDatasets:
-    """A place where no dataset was ever made."""
-
-    def holding(self, snapshot_ids: Sequence[str]) -> list[Manifest]:
-        return []
-
-
-@pytest.fixture
-def erasing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operations with an erasing over the stores of the data folder."""
-
-    async def revise(dataset_id: str, without: set[str], *, why: str, caller: Caller) -> Manifest | None:
-        raise AssertionError(dataset_id)
-
-    @asynccontextmanager
-    async def finetuning(settings: Settings) -> AsyncGenerator[Erasing]:
-        audit, store, results = audit_log(settings), open_snapshots(settings), open_results(settings)
-        yield Erasing(
-            snapshots=lambda: store,
-            results=lambda: results,
-            datasets=lambda: cast(DatasetStore, NoDatasets()),
-            audit=audit,
-            redact=redact_record,
-            revise=revise,
-            taint=lambda dataset_id, why: [],
-            new_event=new_event,
-            now=utc_timestamp,
-        )
-        await audit.aclose()
-        store.close()
-        results.close()
-
-    monkeypatch.setattr(options, "finetuning", finetuning, raising=False)
-
-
-@pytest.mark.usefixtures("erasing")
 def test_a_user_is_erased_after_a_question(run: Run) -> None:
     add(run, user_id="anna-7")
     left = add(run, user_id="ben-8")
@@ -252,7 +206,6 @@ def test_a_user_is_erased_after_a_question(run: Run) -> None:
     assert [row["snapshot_id"] for row in listed(run)] == [left]
 
 
-@pytest.mark.usefixtures("erasing")
 def test_an_agent_is_erased_without_a_question_if_told_so(run: Run) -> None:
     add(run)
 

@@ -120,7 +120,7 @@ def test_a_file_that_was_tampered_with_is_noticed(dataset_store: DatasetStore, h
     else:
         path.unlink()
 
-    with pytest.raises(DamagedStorageError, match="train.jsonl"):
+    with pytest.raises(DamagedStorageError, match=r"train\.jsonl"):
         dataset_store.folder(kept.dataset_id)
     with pytest.raises(DamagedStorageError, match="Prepare a new one"):
         list(dataset_store.rows(kept.dataset_id, Split.TRAIN))

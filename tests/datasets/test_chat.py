@@ -84,68 +84,68 @@ def test_an_answer_of_several_turns_begins_with_the_first_of_them(new: New) -> N
     assert row.messages[answer_begins(row.messages) :] == tuple(turns)
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"output_data": None}, "empty answer"),
-        ({"output_data": {}}, "empty answer"),
-        ({"output_data": "  "}, "empty answer"),
-        ({"output_data": {"content": ""}}, "empty answer"),
-        ({"input_data": {}}, "empty request"),
-        ({"input_data": {"text": " "}}, "empty request"),
-        ({"input_data": {"messages": []}}, "no messages"),
-        ({"input_data": {"messages": [{"role": "robot", "content": "x"}]}}, "known role"),
-        ({"input_data": {"messages": [{"role": "system", "content": "x"}]}}, "no message of a user"),
-        (
-            {
-                "input_data": {
-                    "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
-                }
-            },
-            "ends with an answer",
-        ),
-        (
-            {"input_data": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}},
-            "something else than text",
-        ),
-        ({"output_data": {"tool_calls": [{"function": {"name": "x", "arguments": "{"}}]}}, "no JSON object"),
-        ({"output_data": {"tool_calls": [{"function": {}}]}}, "malformed tool call"),
-        (
-            {"output_data": {"messages": [{"role": "user", "content": "x"}]}},
-            "does not end with the assistant",
-        ),
-        (
-            {
-                "input_data": {"messages": [{"role": "user", "content": "x"}], "tools": [{"name": "other"}]},
-                "output_data": {"tool_calls": [CALL]},
-            },
-            "not offered",
-        ),
-        (
-            {
-                "output_data": {
-                    "messages": [
-                        {"role": "assistant", "tool_calls": [CALL]},
-                        {"role": "assistant", "content": "done"},
-                    ]
-                }
-            },
-            "without its result",
-        ),
-        (
-            {
-                "output_data": {
-                    "messages": [
-                        {"role": "assistant", "content": "a"},
-                        {"role": "tool", "tool_call_id": "z", "content": "b"},
-                        {"role": "assistant", "content": "done"},
-                    ]
-                }
-            },
-            "without its call",
-        ),
-    ],
-)
+CANNOT: list[tuple[JsonObject, str]] = [
+    ({"output_data": None}, "empty answer"),
+    ({"output_data": {}}, "empty answer"),
+    ({"output_data": "  "}, "empty answer"),
+    ({"output_data": {"content": ""}}, "empty answer"),
+    ({"input_data": {}}, "empty request"),
+    ({"input_data": {"text": " "}}, "empty request"),
+    ({"input_data": {"messages": []}}, "no messages"),
+    ({"input_data": {"messages": [{"role": "robot", "content": "x"}]}}, "known role"),
+    ({"input_data": {"messages": [{"role": "system", "content": "x"}]}}, "no message of a user"),
+    (
+        {
+            "input_data": {
+                "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+            }
+        },
+        "ends with an answer",
+    ),
+    (
+        {"input_data": {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}},
+        "something else than text",
+    ),
+    ({"output_data": {"tool_calls": [{"function": {"name": "x", "arguments": "{"}}]}}, "no JSON object"),
+    ({"output_data": {"tool_calls": [{"function": {}}]}}, "malformed tool call"),
+    (
+        {"output_data": {"messages": [{"role": "user", "content": "x"}]}},
+        "does not end with the assistant",
+    ),
+    (
+        {
+            "input_data": {"messages": [{"role": "user", "content": "x"}], "tools": [{"name": "other"}]},
+            "output_data": {"tool_calls": [CALL]},
+        },
+        "not offered",
+    ),
+    (
+        {
+            "output_data": {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [CALL]},
+                    {"role": "assistant", "content": "done"},
+                ]
+            }
+        },
+        "without its result",
+    ),
+    (
+        {
+            "output_data": {
+                "messages": [
+                    {"role": "assistant", "content": "a"},
+                    {"role": "tool", "tool_call_id": "z", "content": "b"},
+                    {"role": "assistant", "content": "done"},
+                ]
+            }
+        },
+        "without its call",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), CANNOT)
 def test_what_cannot_be_a_chat_says_why(new: New, changes: JsonObject, reason: str) -> None:
     with pytest.raises(NotAChat, match=reason):
         row_of(new(**changes))

@@ -1,6 +1,7 @@
 """Datasets in other formats, and what providers would refuse of them."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +12,7 @@ from toolhone.datasets.chat import row_of
 from toolhone.datasets.checks import BOM, check_bedrock, check_chat, check_dpo
 from toolhone.datasets.formats import Unfit, bedrock_line, chat_line, write_chat
 from toolhone.datasets.preparation import Preparation
-from toolhone.exceptions import InvalidRequestError
+from toolhone.exceptions import ConfigurationError, InvalidRequestError
 from toolhone.models import LOCAL_CALLER, Json, JsonObject
 from toolhone.records.datasets import DatasetRequest
 from toolhone.records.snapshots import Snapshot
@@ -33,7 +34,7 @@ class Workplace(Protocol):
 
 
 async def prepared(workplace: Workplace, new: New, **changes: Json) -> str:
-    workplace.snapshots.add([new(**changes) for _ in range(40)])
+    workplace.snapshots.add([new(**changes) for _ in range(90)])
     request = DatasetRequest.model_validate({"category": "core_security", "min_samples": 1})
     return (await workplace.preparation.prepare(request, caller=LOCAL_CALLER)).dataset_id
 
@@ -56,7 +57,7 @@ async def test_an_export_holds_all_rows_and_says_so(workplace: Workplace, new: N
     note = json.loads((tmp_path / "out" / "export.json").read_text())
 
     assert [file.name for file in files] == ["train.jsonl", "validation.jsonl", "test.jsonl", "export.json"]
-    assert sum(len(lines(file)) for file in files[:3]) == 40 == sum(note["rows"].values())
+    assert sum(len(lines(file)) for file in files[:3]) == 90 == sum(note["rows"].values())
     assert files[0].stat().st_mode & 0o077 == 0
     assert await workplace.preparation.check(dataset, "openai-chat") == []
 
@@ -89,7 +90,7 @@ async def test_what_a_format_has_no_place_for_is_left_out_and_counted(
     note = json.loads((tmp_path / "export.json").read_text())
 
     assert note["left_out"] == {"calls of tools have no place in this format": 5}
-    assert sum(note["rows"].values()) == 40
+    assert sum(note["rows"].values()) == 90
     problems = await workplace.preparation.check(dataset, "bedrock-anthropic")
     assert any("cannot be written" in problem.message and not problem.fatal for problem in problems)
 
@@ -131,52 +132,52 @@ async def test_an_unknown_format_or_dataset_is_refused(
         await workplace.preparation.export("none", "openai-chat", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("row", "problem"),
-    [
-        ("{", "not JSON"),
-        ("[]", "not an object"),
-        ({}, "no 'messages'"),
-        ({"messages": [USER, SAID], "prompt": "x"}, "'prompt' is not a key"),
-        ({"messages": [SAID, USER]}, "last message is not the assistant's"),
-        ({"messages": [USER, {**SAID, "weight": 0}]}, "weight of 1"),
-        ({"messages": [{**USER, "weight": 1}, SAID]}, "only the assistant's may have"),
-        ({"messages": [USER, {**SAID, "weight": 0.5}]}, "the weight 0.5"),
-        ({"messages": [{"role": "robot", "content": "x"}, SAID]}, "no known role"),
-        ({"messages": [{"role": "user"}, SAID]}, "message 1 has no content"),
-        ({"messages": [USER, {"role": "assistant", "content": " "}]}, "message 2 is empty"),
-        ({"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}]}, "not among its tools"),
-        (
-            {"messages": [USER, {"role": "assistant", "tool_calls": [{**CALL, "id": ""}]}], "tools": [TOOL]},
-            "without an id",
-        ),
-        (
-            {
-                "messages": [
-                    USER,
-                    {
-                        "role": "assistant",
-                        "tool_calls": [{**CALL, "function": {"name": "scan", "arguments": {}}}],
-                    },
-                ],
-                "tools": [TOOL],
-            },
-            "no JSON object in a string",
-        ),
-        (
-            {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, SAID], "tools": [TOOL]},
-            "before the results",
-        ),
-        ({"messages": [USER, {"role": "tool", "tool_call_id": "z", "content": "x"}, SAID]}, "nobody made"),
-        (
-            {"messages": [USER, SAID], "tools": [{"type": "function", "function": {"name": "a b"}}]},
-            "has the name 'a b'",
-        ),
-        ({"messages": [USER, SAID], "tools": []}, "no list of tools"),
-        ({"messages": [USER, SAID], "parallel_tool_calls": True}, "without 'tools'"),
-        ({"messages": [USER, {**SAID, "content": "word " * 70_000}]}, "65,536 are the most"),
-    ],
-)
+REFUSED: list[tuple[Json, str]] = [
+    ("{", "not JSON"),
+    ("[]", "not an object"),
+    ({}, "no 'messages'"),
+    ({"messages": [USER, SAID], "prompt": "x"}, "'prompt' is not a key"),
+    ({"messages": [SAID, USER]}, "last message is not the assistant's"),
+    ({"messages": [USER, {**SAID, "weight": 0}]}, "weight of 1"),
+    ({"messages": [{**USER, "weight": 1}, SAID]}, "only the assistant's may have"),
+    ({"messages": [USER, {**SAID, "weight": 0.5}]}, "the weight 0.5"),
+    ({"messages": [{"role": "robot", "content": "x"}, SAID]}, "no known role"),
+    ({"messages": [{"role": "user"}, SAID]}, "message 1 has no content"),
+    ({"messages": [USER, {"role": "assistant", "content": " "}]}, "message 2 is empty"),
+    ({"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}]}, "not among its tools"),
+    (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [{**CALL, "id": ""}]}], "tools": [TOOL]},
+        "without an id",
+    ),
+    (
+        {
+            "messages": [
+                USER,
+                {
+                    "role": "assistant",
+                    "tool_calls": [{**CALL, "function": {"name": "scan", "arguments": {}}}],
+                },
+            ],
+            "tools": [TOOL],
+        },
+        "no JSON object in a string",
+    ),
+    (
+        {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, SAID], "tools": [TOOL]},
+        "before the results",
+    ),
+    ({"messages": [USER, {"role": "tool", "tool_call_id": "z", "content": "x"}, SAID]}, "nobody made"),
+    (
+        {"messages": [USER, SAID], "tools": [{"type": "function", "function": {"name": "a b"}}]},
+        "has the name 'a b'",
+    ),
+    ({"messages": [USER, SAID], "tools": []}, "no list of tools"),
+    ({"messages": [USER, SAID], "parallel_tool_calls": True}, "without 'tools'"),
+    ({"messages": [USER, {**SAID, "content": "word " * 70_000}]}, "65,536 are the most"),
+]
+
+
+@pytest.mark.parametrize(("row", "problem"), REFUSED)
 def test_what_openai_refuses_is_found_with_its_line(tmp_path: Path, row: Json, problem: str) -> None:
     good = json.dumps({"messages": [USER, SAID]})
     path = tmp_path / "train.jsonl"
@@ -249,3 +250,14 @@ def test_turns_that_do_not_alternate_are_unfit_for_bedrock(new: New) -> None:
 def test_half_a_surrogate_pair_survives(new: New, tmp_path: Path) -> None:
     assert write_chat([row_of(new(output_data="half \ud83d here"))], tmp_path / "x.jsonl") == 1
     assert lines(tmp_path / "x.jsonl")[0]["messages"][-1]["content"] == "half \ud83d here"
+
+
+async def test_parquet_without_its_library_says_what_to_install(
+    workplace: Workplace, new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = await prepared(workplace, new)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'toolhone\[train\]'"):
+        await workplace.preparation.export(dataset, "parquet", tmp_path / "out")
+
+    assert list((tmp_path / "out").iterdir()) == []

@@ -211,14 +211,14 @@ async def test_too_little_says_how_much_there_is_and_why(workplace: Workplace, n
 
 
 async def test_no_snapshots_at_all_is_too_little(workplace: Workplace) -> None:
-    with pytest.raises(InsufficientDataError, match="found 0, need 10.*Collect snapshots"):
+    with pytest.raises(InsufficientDataError, match=r"found 0, need 10.*Collect snapshots"):
         await prepare(workplace)
 
 
 async def test_the_same_work_again_and_again_is_too_little(workplace: Workplace, new: New) -> None:
     workplace.snapshots.add([new(input_data="scan", output_data="clean") for _ in range(50)])
     with pytest.raises(
-        InsufficientDataError, match="found 1, need 10.*49 exact duplicate.*different requests"
+        InsufficientDataError, match=r"found 1, need 10.*49 exact duplicate.*different requests"
     ):
         await prepare(workplace)
 
@@ -317,7 +317,7 @@ async def test_a_full_disk_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("toolhone.datasets.writing.os.fsync", full)
-    with pytest.raises(StorageError, match="No space left on device.*has room"):
+    with pytest.raises(StorageError, match=r"No space left on device.*has room"):
         await prepare(workplace)
 
     assert workplace.left == [] and workplace.datasets.manifests() == []
@@ -347,7 +347,7 @@ async def test_a_dataset_without_what_was_erased_takes_the_place_of_the_old(
         [new(input_data=f"find boat {at} of {at * 7919}", output_data="no", success=False) for at in range(9)]
     )
     old = await prepare(workplace)
-    before = {split: [row for row in workplace.datasets.rows(old.dataset_id, split)] for split in Split}
+    before = {split: list(workplace.datasets.rows(old.dataset_id, split)) for split in Split}
     without = {before[Split.TRAIN][0].row_id, before[Split.TEST][0].row_id}
     without |= {row.row_id for row in workplace.datasets.failures(old.dataset_id)}
     made = await workplace.preparation.revise(old.dataset_id, without, why="asked to", caller=LOCAL_CALLER)
@@ -417,8 +417,9 @@ folder, stage = Path(sys.argv[1]), sys.argv[2]
 store, snapshots = SqliteDatasetStore(folder), MemorySnapshotStore()
 snapshots.add([
     Snapshot(snapshot_id=f"s{at}", recorded_at=f"2026-01-01T00:00:{at:02}.000000+00:00", agent_id="a",
-        agent_name="a", category=Category.CORE_SECURITY, task_type="scan", input_data=f"order {at * 7919} {at}",
-        output_data=f"done {at}", success=True, performance_score=1.0, execution_time_ms=1.0)
+        agent_name="a", category=Category.CORE_SECURITY, task_type="scan",
+        input_data=f"order {at * 7919} {at}", output_data=f"done {at}",
+        success=True, performance_score=1.0, execution_time_ms=1.0)
     for at in range(30)
 ])
 

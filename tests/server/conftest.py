@@ -16,6 +16,7 @@ from mcp import Client, types
 from toolhone.app import App, open_app
 from toolhone.models import Json, JsonObject
 from toolhone.server.definitions import OUTPUT_SCHEMAS
+from toolhone.server.finetuning_definitions import OUTPUT_SCHEMAS as FINETUNING_SCHEMAS
 from toolhone.server.mcp import Handlers, MCPServer, build_server
 from toolhone.settings import Settings
 from toolhone.stores import AuditQuery
@@ -122,7 +123,7 @@ def as_declared(tool: str, answer: types.CallToolResult) -> JsonObject:
     """The structured content, if it is what the tool's output schema says."""
     structured: Json = answer.structured_content
     assert structured is not None, text_of(answer)
-    validator: Json = Draft202012Validator(OUTPUT_SCHEMAS[tool])
+    validator: Json = Draft202012Validator((OUTPUT_SCHEMAS | FINETUNING_SCHEMAS)[tool])
     validator.validate(structured)
     return structured
 
@@ -184,6 +185,7 @@ def opener(folder: Path) -> OpenToolhone:
             server, handlers = build_server(app)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(handlers.announce_changes)
+                tasks.start_soon(handlers.announce_jobs)
                 yield Toolhone(app, server, handlers)
                 handlers.listen.close()
                 tasks.cancel_scope.cancel()

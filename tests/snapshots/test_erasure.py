@@ -94,7 +94,7 @@ class Datasets:
         self._did("revise")
         return self.manifests[f"{dataset_id}+"]
 
-    def taint(self, dataset_id: str, why: str) -> list[str]:
+    async def taint(self, dataset_id: str, why: str, *, caller: Caller) -> list[str]:
         self.tainted[f"model of {dataset_id}"] = why
         self._did("taint")
         return [f"model of {dataset_id}"]
@@ -366,3 +366,16 @@ async def test_one_agent_or_one_user_is_erased(place: Place, names: dict[str, st
     with pytest.raises(InvalidRequestError, match="either an agent or a user"):
         await place.erasing.erase(**names, caller=LOCAL_CALLER)
     assert place.rows() == []
+
+
+async def test_a_dataset_of_recorded_use_goes_with_the_rows_of_the_audit_it_was_made_of(place: Place) -> None:
+    caller = Caller(principal="anna", client="anna")
+    event = new_event(EventKind.SELECTION, caller, success=True, payload={"task": "find a flight"})
+    await place.audit.record(event)
+    place.datasets.add("selector_d", event.event_id, "of-somebody-else")
+
+    outcome = await place.erasing.erase(agent_id="anna", caller=LOCAL_CALLER)
+
+    assert outcome.datasets == {"selector_d": None}
+    assert outcome.models == ("model of selector_d",)
+    assert place.datasets.manifests["selector_d"].revoked_at == NOW

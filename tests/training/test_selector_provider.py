@@ -1,4 +1,4 @@
-"""The encoder's training as a provider runs it: in its own process, and judged; cut off, limited, cancelled."""
+"""The encoder's training as a provider runs it: judged, in its own process; cut off, limited, cancelled."""
 
 import fcntl
 import hashlib

@@ -1,18 +1,24 @@
 """`toolhone datasets`: prepare, list, show, check and export datasets."""
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio
-import anyio.to_thread
 import click
 
 from toolhone.cli.audit import data_option
-from toolhone.cli.options import as_json, coloured, console, print_json, run, settings_of, table
+from toolhone.cli.options import (
+    as_json,
+    coloured,
+    console,
+    finetuning,
+    print_json,
+    run,
+    settings_of,
+    table,
+)
 from toolhone.cli.plain import harmless
 from toolhone.models import LOCAL_CALLER, Category
 from toolhone.records.datasets import DatasetRequest, Split, SplitBy
@@ -20,40 +26,12 @@ from toolhone.records.datasets import DatasetRequest, Split, SplitBy
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from toolhone.datasets.preparation import Preparation
     from toolhone.records.datasets import Manifest
-    from toolhone.records.stores import DatasetStore
 
 CATEGORIES = [category.value for category in Category]
 FORMATS = ["openai-chat", "azure-chat", "openai-dpo", "bedrock-anthropic", "parquet"]
 SHOWN = 20
 """Problems of a check; the rest is counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What a command works with."""
-
-    store: "DatasetStore"
-    preparation: "Preparation"
-
-
-@asynccontextmanager
-async def opened(data: Path | None) -> AsyncGenerator[Opened]:
-    """The datasets of a data folder, for the time of one command."""
-    # --help must not wait for it
-    from toolhone.assembly import audit_log, dataset_preparation, open_datasets, open_snapshots
-
-    settings = settings_of(data=data)
-    audit = audit_log(settings)
-    snapshots, store = open_snapshots(settings), open_datasets(settings)
-    try:
-        yield Opened(store, dataset_preparation(audit, lambda: snapshots, lambda: store))
-    finally:
-        with anyio.CancelScope(shield=True):
-            await audit.aclose()
-            snapshots.close()
-            store.close()
 
 
 @click.group(short_help="Rows to train and judge models with: prepare, check, export.")
@@ -123,9 +101,9 @@ def prepare(
     )
 
     async def main() -> None:
-        async with opened(data) as work:
+        async with finetuning(settings_of(data=data)) as system:
             with progress_bar() as progress:
-                manifest = await work.preparation.prepare(request, caller=LOCAL_CALLER, progress=progress)
+                manifest = await system.prepare_dataset(request, caller=LOCAL_CALLER, progress=progress)
         if json_output:
             print_json(as_object(manifest))
             return
@@ -147,9 +125,9 @@ def list_datasets(category: str | None, data: Path | None, json_output: bool) ->
     """List datasets, the newest first; revoked ones are struck from use, their files deleted."""
 
     async def main() -> None:
-        async with opened(data) as work:
+        async with finetuning(settings_of(data=data)) as system:
             only = None if category is None else Category(category)
-            manifests = await anyio.to_thread.run_sync(lambda: work.store.manifests(only))
+            manifests = await system.datasets(only, caller=LOCAL_CALLER)
         if json_output:
             print_json([as_object(manifest) for manifest in manifests])
             return
@@ -162,24 +140,14 @@ def list_datasets(category: str | None, data: Path | None, json_output: bool) ->
             [
                 manifest.dataset_id,
                 str(manifest.version),
-                *(f"{manifest.counts.get(split.value, 0):,}" for split in Split),
-                f"{manifest.counts.get('failures', 0):,}",
-                f"{manifest.counts.get('pairs', 0):,}",
-                manifest.created_at[:10],
+                "/".join(f"{manifest.counts.get(split.value, 0):,}" for split in Split),
                 coloured("revoked", "red") if manifest.revoked_at else "",
             ]
             for manifest in manifests
         ]
-        headings = [
-            "dataset",
-            "version",
-            *(split.value for split in Split),
-            "failures",
-            "pairs",
-            "made",
-            "state",
-        ]
-        console().print(table(headings, rows, shorten=["dataset"]))
+        # The id is what the other commands want, and it must be read in full.
+        headings = ["dataset", "v", "/".join(split.value for split in Split), "state"]
+        console().print(table(headings, rows, shorten=["state"]))
 
     run(main)
 
@@ -192,13 +160,12 @@ def show(dataset_id: str, data: Path | None, json_output: bool) -> None:
     """Show what is in the dataset ID, what was left out and why. Its files are checked on the way."""
 
     async def main() -> None:
-        async with opened(data) as work:
-            manifest = await anyio.to_thread.run_sync(lambda: work.store.manifest(dataset_id))
+        async with finetuning(settings_of(data=data)) as system:
+            manifest = await system.dataset(dataset_id, caller=LOCAL_CALLER)
             if json_output:
                 print_json(as_object(manifest))
                 return
-            folder = await anyio.to_thread.run_sync(lambda: work.store.folder(dataset_id))
-            card = await anyio.Path(folder / "README.md").read_text(encoding="utf-8")
+            card = await system.dataset_card(dataset_id, caller=LOCAL_CALLER)
         click.echo(harmless(card))
 
     run(main)
@@ -221,8 +188,8 @@ def check(dataset_id: str, format_name: str, data: Path | None, json_output: boo
     refused: list[bool] = []
 
     async def main() -> None:
-        async with opened(data) as work:
-            problems = await work.preparation.check(dataset_id, format_name)
+        async with finetuning(settings_of(data=data)) as system:
+            problems = await system.check_dataset(dataset_id, format_name, caller=LOCAL_CALLER)
         refused.append(any(problem.fatal for problem in problems))
         if json_output:
             print_json(
@@ -274,8 +241,8 @@ def export(
     folder = destination or Path(f"{dataset_id}-{format_name}")
 
     async def main() -> None:
-        async with opened(data) as work:
-            files = await work.preparation.export(dataset_id, format_name, folder)
+        async with finetuning(settings_of(data=data)) as system:
+            files = await system.export_dataset(dataset_id, format_name, folder, caller=LOCAL_CALLER)
         if json_output:
             print_json({"files": [str(file) for file in files]})
         else:

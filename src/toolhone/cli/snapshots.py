@@ -2,13 +2,12 @@
 
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-import anyio.to_thread
 import click
 
 from toolhone.cli.audit import data_option, since_option, until_option
@@ -16,6 +15,8 @@ from toolhone.cli.options import (
     as_json,
     coloured,
     console,
+    finetuning,
+    finetuning_parts,
     note,
     print_json,
     run,
@@ -26,16 +27,12 @@ from toolhone.cli.plain import harmless
 from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import is_object, parse_json
 from toolhone.models import LOCAL_CALLER, Category, Json, JsonObject
-from toolhone.settings import Settings
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from toolhone.audit import AuditLog
     from toolhone.records.snapshots import CategoryCount, Snapshot
-    from toolhone.records.stores import SnapshotStore
-    from toolhone.snapshots.erasure import Erasure
     from toolhone.snapshots.importing import Imported
 
 CATEGORIES = [category.value for category in Category]
@@ -44,31 +41,6 @@ category_option = click.option(
     "--category", metavar="CATEGORY", type=click.Choice(CATEGORIES), help=f"Only of: {', '.join(CATEGORIES)}."
 )
 agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only of this agent.")
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What a command works with."""
-
-    settings: Settings
-    store: "SnapshotStore"
-    audit: "AuditLog"
-
-
-@asynccontextmanager
-async def opened(data: Path | None) -> AsyncGenerator[Opened]:
-    """The store and the audit log of a data folder, for the time of one command."""
-    from toolhone.assembly import audit_log, open_snapshots  # --help must not wait for it
-
-    settings = settings_of(data=data)
-    audit = audit_log(settings)
-    store = open_snapshots(settings)
-    try:
-        yield Opened(settings, store, audit)
-    finally:
-        with anyio.CancelScope(shield=True):
-            await audit.aclose()
-            store.close()
 
 
 @click.group(short_help="What agents did: hand in, list, count, erase, prune.")
@@ -89,13 +61,8 @@ def add(snapshot: str | None, data: Path | None, json_output: bool) -> None:
     value = _parsed(sys.stdin.read() if snapshot is None else snapshot)
 
     async def main() -> None:
-        from toolhone.assembly import snapshot_collector
-        from toolhone.snapshots.validation import new_snapshot
-
-        checked = new_snapshot(value)
-        async with opened(data) as work:
-            collector = snapshot_collector(work.audit, lambda: work.store)
-            (snapshot_id,) = await collector.collect([checked], caller=LOCAL_CALLER)
+        async with finetuning(settings_of(data=data)) as system:
+            (snapshot_id,) = await system.collect([value], caller=LOCAL_CALLER)
         if json_output:
             print_json({"snapshot_id": snapshot_id})
         else:
@@ -117,14 +84,12 @@ def import_file(file: BinaryIO, data: Path | None, json_output: bool) -> None:
     outcomes: list[Imported] = []
 
     async def main() -> None:
-        from toolhone.assembly import snapshot_collector
-        from toolhone.snapshots.importing import collect_lines
+        from toolhone.snapshots.importing import collect_lines  # --help must not wait for it
 
-        async with opened(data) as work:
-            collector = snapshot_collector(work.audit, lambda: work.store)
+        async with finetuning(settings_of(data=data)) as system:
             with _progress(file, shown=not json_output) as progress:
                 outcomes.append(
-                    await collect_lines(file, collector.collect, caller=LOCAL_CALLER, progress=progress)
+                    await collect_lines(file, system.collect, caller=LOCAL_CALLER, progress=progress)
                 )
 
     run(main)
@@ -171,8 +136,9 @@ def list_snapshots(
     """List the newest snapshots, newest first; with --json whole, as they are kept."""
 
     async def main() -> None:
-        from toolhone.records.snapshots import SnapshotQuery
+        from toolhone.records.snapshots import SnapshotQuery  # as above
 
+        settings = settings_of(data=data)
         query = SnapshotQuery(
             category=Category(category) if category else None,
             agent_id=agent_id,
@@ -183,14 +149,14 @@ def list_snapshots(
             limit=limit,
             newest_first=True,
         )
-        async with opened(data) as work:
-            found = await anyio.to_thread.run_sync(lambda: list(work.store.select(query)))
+        async with finetuning(settings) as system:
+            found = await system.snapshots(query, caller=LOCAL_CALLER)
         if json_output:
             print_json([asdict(snapshot) for snapshot in found])
         elif found:
             console().print(_snapshots_table(found))
         else:
-            click.echo(f"No such snapshot is in {work.settings.data}.", err=True)
+            click.echo(f"No such snapshot is in {settings.data}.", err=True)
 
     run(main)
 
@@ -202,14 +168,15 @@ def stats(data: Path | None, json_output: bool) -> None:
     """Count the snapshots of each category, and say how old and how good they are."""
 
     async def main() -> None:
-        async with opened(data) as work:
-            found = await anyio.to_thread.run_sync(work.store.counts)
+        settings = settings_of(data=data)
+        async with finetuning(settings) as system:
+            found = await system.counts(caller=LOCAL_CALLER)
         if json_output:
             print_json([asdict(count) for count in found])
         elif found:
             console().print(_counts_table(found))
         else:
-            click.echo(f"No snapshot is in {work.settings.data}.", err=True)
+            click.echo(f"No snapshot is in {settings.data}.", err=True)
 
     run(main)
 
@@ -234,10 +201,8 @@ def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | Non
         click.confirm(f"Erase all that is kept of {harmless(whose)}?", abort=True, err=True)
 
     async def main() -> None:
-        from toolhone.cli.options import finetuning
-
         async with finetuning(settings_of(data=data)) as system:
-            outcome: Erasure = await system.erase(agent_id=agent_id, user_id=user_id, caller=LOCAL_CALLER)
+            outcome = await system.erase(agent_id=agent_id, user_id=user_id, caller=LOCAL_CALLER)
         if json_output:
             print_json({**asdict(outcome), "datasets": dict(outcome.datasets)})
             return
@@ -262,11 +227,8 @@ def prune(data: Path | None, json_output: bool) -> None:
     """Delete the snapshots that are older than the days of their category (setting snapshot_days)."""
 
     async def main() -> None:
-        from toolhone.assembly import snapshot_retention
-
-        async with opened(data) as work:
-            retention = snapshot_retention(work.settings, work.audit, lambda: work.store)
-            deleted = await retention.prune(caller=LOCAL_CALLER)
+        async with finetuning_parts(settings_of(data=data)) as parts:
+            deleted = await parts.retention.prune(caller=LOCAL_CALLER)
         if json_output:
             print_json({"deleted": {category.value: number for category, number in deleted.items()}})
             return

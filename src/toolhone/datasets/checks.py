@@ -277,4 +277,4 @@ def _names(tools: Json) -> set[str]:
 
 
 def _is_trained(message: Json) -> bool:
-    return is_object(message) and message.get("role") == "assistant" and message.get("weight", 1) == 1
+    return is_object(message) and message.get("role") == "assistant" and message.get("weight", 1) != 0

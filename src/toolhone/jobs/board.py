@@ -70,7 +70,7 @@ class Board:
             plan = store.plan(plan_id)
             job = _job_of(plan, caller, now)
             # A plan that has its job already is not asked whether it is still good.
-            if not (found := self._existing(store, plan_id)):
+            if not (found := self._existing(store, plan)):
                 self._check_plan(plan, now)
                 found = store.create(job)
             return found, found.job_id == job.job_id
@@ -272,8 +272,9 @@ class Board:
         payload: JsonObject = {"what": "budget set", "category": category.value, "limit_usd": limit_usd}
         await self._record(new_event(EventKind.JOB, caller, success=True, payload=payload))
 
-    def _existing(self, store: JobStore, plan_id: str) -> Job | None:
-        return next((job for job in store.jobs(limit=None) if job.plan_id == plan_id), None)
+    def _existing(self, store: JobStore, plan: Plan) -> Job | None:
+        of_category = store.jobs(category=plan.config.category, limit=None)
+        return next((job for job in of_category if job.plan_id == plan.plan_id), None)
 
     def _check_plan(self, plan: Plan, now: datetime) -> None:
         if timestamp(now) >= plan.expires_at:

@@ -106,8 +106,7 @@ class _DbosEngine:
         """Open the file and take up what was left unfinished; blocks."""
         # Its records go the way of ours instead of to a handler of its own.
         logging.getLogger("dbos").addHandler(logging.NullHandler())
-        from dbos import DBOS
-        from dbos._serialization import DBOSPortableJSONSerializer
+        from dbos import DBOS, DBOSPortableJSONSerializer
         from sqlalchemy.exc import SQLAlchemyError
 
         try:

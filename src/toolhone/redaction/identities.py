@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 
 from toolhone.redaction.placeholders import Kind, Span
+from toolhone.redaction.shapes import EDGE
 
 _NUMBERS = re.compile(
-    r"""
-    (?<![A-Za-z0-9])(?<![0-9][.-])(?:
+    EDGE
+    + r"""
+    (?<![0-9][.-])(?:
       (?P<us>(?!000|666|9)\d{3}([- ])(?!00)\d\d\2(?!0000)\d{4})
     | (?P<gb>(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?P<gap>[ ]?)
         \d\d(?P=gap)\d\d(?P=gap)\d\d(?P=gap)[A-D])
@@ -37,7 +39,7 @@ _FORM = r"""
     """
 _NAMED = re.compile(
     rf"""
-    (?<![\w-])(?:
+    (?:(?<![\w-])|(?<=\\[nrt]))(?:
       (?:BSN|SSN|SIN|NINO|DNI|NIE|NIF|CPF|NIR|AHV|PAN|PESEL)(?:[ -](?:[Nn]umber|[Nn]ummer|[Nn]o\.?|[Nn]r\.?))?
     | (?:bsn|ssn|nino|dni|cpf|pesel)(?=[\\"']{{0,3}}[ ]?[:=])
     | (?i:personnummer|pesel|burgerservicenummer|aadhaar|henkil\u00f6tunnus|hetu|codice[ _]fiscale

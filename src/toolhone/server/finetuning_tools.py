@@ -25,6 +25,9 @@ from toolhone.work_answers import (
     plan_text,
 )
 
+LONGEST_SHOWN = 60
+"""Characters of a wrong value that are said back."""
+
 M = TypeVar("M", bound=BaseModel)
 
 FinetuningTool: TypeAlias = Callable[
@@ -154,9 +157,15 @@ def _checked(tool: str, model: type[M], given: Json) -> M:
         return model.model_validate(given)
     except ValidationError as exc:
         problems = "; ".join(
-            f"{'.'.join(map(str, error['loc'])) or 'it'}: {error['msg']}" for error in exc.errors()
+            f"{'.'.join(map(str, error['loc'])) or 'it'}: {error['msg']}, not {_shortened(error['input'])}"
+            for error in exc.errors()
         )
         raise InvalidArgumentsError(f"{tool}: {problems}.") from exc
+
+
+def _shortened(value: Json) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def _category(name: Json) -> Category | None:

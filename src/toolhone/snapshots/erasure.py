@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 WHY = "It held snapshots that were erased."
 
+TRAINED = "It was trained on work that was erased"
+
 _IDS_AT_ONCE = 10_000
 
 
@@ -54,8 +56,10 @@ class Revise(Protocol):
     ) -> Awaitable[Manifest | None]: ...
 
 
-Taint = Callable[[str, str], Sequence[str]]
-"""Marks all models trained on a dataset, with the reason; returns their ids. Blocks."""
+class Taint(Protocol):
+    """Marks all models trained on a dataset, with the reason; returns their ids."""
+
+    def __call__(self, dataset_id: str, why: str, *, caller: Caller) -> Awaitable[Sequence[str]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +151,12 @@ class Erasing:
             )
             datasets, models, problems = await self._clean_datasets(caller)
             about = about_agent(name, whose) if user_id is None else about_user(name, whose)
-            events = await self._audit.erase(await self._audit.matching(about), caller=caller)
+            concerned = await self._audit.matching(about)
+            for dataset_id in await anyio.to_thread.run_sync(self._made_of, concerned):
+                models.update(await self._taint(dataset_id, f"{TRAINED} ({dataset_id}).", caller=caller))
+                await anyio.to_thread.run_sync(self._revoke, dataset_id, None)
+                datasets[dataset_id] = None
+            events = await self._audit.erase(concerned, caller=caller)
             outcome = Erasure(
                 snapshots=len(erased),
                 results=results,
@@ -186,13 +195,7 @@ class Erasing:
                 if dataset_id in cleaned:
                     raise ToolhoneError(f"The dataset {dataset_id!r} was revoked, but is said to be in use.")
                 # Before the dataset goes: interrupted in between, it would no longer lead to its models.
-                models.update(
-                    await anyio.to_thread.run_sync(
-                        self._taint,
-                        dataset_id,
-                        f"It was trained on snapshots that were erased ({dataset_id}).",
-                    )
-                )
+                models.update(await self._taint(dataset_id, f"{TRAINED} ({dataset_id}).", caller=caller))
                 successor: Manifest | None = None
                 try:
                     successor = await self._revise(dataset_id, without, why=WHY, caller=caller)
@@ -221,6 +224,20 @@ class Erasing:
         }
         gone = set(erased)
         return {dataset_id: datasets.members(dataset_id) & gone for dataset_id in sorted(found)}
+
+    def _made_of(self, event_ids: Sequence[str]) -> list[str]:
+        """The datasets in use that were made of these rows of the audit: what the selector learns from.
+
+        They have no successor: the next one is made of what is left of the audit.
+        """
+        datasets = self._datasets()
+        return sorted(
+            {
+                manifest.dataset_id
+                for start in range(0, len(event_ids), _IDS_AT_ONCE)
+                for manifest in datasets.holding(event_ids[start : start + _IDS_AT_ONCE])
+            }
+        )
 
     async def _tell(self, caller: Caller, payload: JsonObject) -> None:
         await self._audit.record(self._new_event(EventKind.ERASURE, caller, success=True, payload=payload))

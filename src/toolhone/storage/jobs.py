@@ -160,11 +160,19 @@ class SqliteJobStore:
         status: Sequence[JobStatus] | None = None,
         limit: int | None = 50,
     ) -> list[Job]:
-        wanted = None if status is None else json.dumps([one.value for one in status])
+        # Clauses only for what is asked, so that the look for runnable jobs goes by its index.
+        clauses: list[str] = []
+        parameters: list[object] = []
+        if category is not None:
+            clauses.append("category = ?")
+            parameters.append(category.value)
+        if status is not None:
+            clauses.append("status IN (SELECT value FROM json_each(?))")
+            parameters.append(json.dumps([one.value for one in status]))
+        where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
         rows = self._all(
-            "SELECT job FROM jobs WHERE (?1 IS NULL OR category = ?1) "
-            "AND (?2 IS NULL OR status IN (SELECT value FROM json_each(?2))) ORDER BY seq DESC LIMIT ?3",
-            (category and category.value, wanted, -1 if limit is None else limit),
+            f"SELECT job FROM jobs {where}ORDER BY seq DESC LIMIT ?",  # noqa: S608 - constant clauses
+            (*parameters, -1 if limit is None else limit),
         )
         return [self._read(_jobs(), row[0], "a job") for row in rows]
 

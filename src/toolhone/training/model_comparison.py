@@ -136,8 +136,8 @@ class ModelComparison:
         for side in (self.overall.a, self.overall.b):
             if side.latency_p50_ms is not None and side.latency_p95_ms is not None:
                 lines.append(
-                    f"{side.name}: {side.latency_p50_ms:,.0f} ms in the middle, {side.latency_p95_ms:,.0f} ms "
-                    f"at the 95th percentile, USD {side.cost_usd:.4f} for {side.turns} turns"
+                    f"{side.name}: {side.latency_p50_ms:,.0f} ms in the middle, {side.latency_p95_ms:,.0f} "
+                    f"ms at the 95th percentile, USD {side.cost_usd:.4f} for {side.turns} turns"
                 )
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)

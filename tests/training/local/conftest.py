@@ -1,4 +1,4 @@
-"""A language model of 0.3 million parameters, built once for all tests here, and work to tune it on."""
+"""A language model of 0.1 million parameters, built once for all tests here, and work to tune it on."""
 
 import functools
 import importlib.util

@@ -73,7 +73,7 @@ _PRICE = TypeAdapter(Price)
 
 _NO_KEY = (
     "There is no API key for the OpenAI-compatible service: put it into the environment variable "
-    "OPENAI_API_KEY, or the one that TOOLHONE_OPENAI_KEY names; or train on this machine with provider 'local'."
+    "OPENAI_API_KEY, or the one that TOOLHONE_OPENAI_KEY names; or train here with provider 'local'."
 )
 
 
@@ -193,7 +193,7 @@ class OpenAIProvider:
             warnings.append("Tokens are counted as GPT-4o's; this model may count others (bound: +50 %).")
         if self._azure:
             warnings.append(
-                "Azure answers from deployments only: you have to deploy the tuned model before it can be judged. "
+                "Azure answers from deployments only: you deploy the tuned model before it is judged. "
                 f"The bound has {price.hosting_hours:g} hours at ${price.hosting_per_hour:g} for that."
             )
         return Estimate(

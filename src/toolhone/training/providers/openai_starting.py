@@ -38,6 +38,7 @@ TAG = "toolhone_key"
 
 _TRIES = 4
 _PAUSE_SECONDS = 2.0
+_PAUSE_MOST = 20.0
 _PROCESSING_SECONDS = 600.0
 _PROCESSING = {"pending", "running", "queued", "notrunning"}
 """Azure's words for a file that it is still reading; a job may not name such a file."""
@@ -121,6 +122,7 @@ class Starting:
 
     async def _until_processed(self, wire: "Wire", split: str, file_id: str) -> None:
         deadline = self._now() + _PROCESSING_SECONDS
+        pause = _PAUSE_SECONDS
         while True:
             file = await wire.file(file_id)
             status = str(file.get("status", "")).lower()
@@ -136,7 +138,8 @@ class Starting:
                     f"The service has not finished reading the {split} file {file_id!r} ({status}). No job "
                     "was started; the file is kept there and used when it is tried again."
                 )
-            await self._sleep(_PAUSE_SECONDS)
+            await self._sleep(pause)
+            pause = min(pause * 1.5, _PAUSE_MOST)
 
     async def _create(self, wire: "Wire", request: TrainingRequest, submission: Submission) -> str:
         hyperparameters: JsonObject = {
