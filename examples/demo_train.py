@@ -1,6 +1,6 @@
 """From recorded work to a promoted model, in minutes and offline: `make demo-train` runs it.
 
-An agent's work is recorded: requests to scan a line of a file, answered in JSON. A dataset is prepared from
+An agent's work is recorded: requests to scan a file, answered in JSON. A dataset is prepared from
 it, a language model of a fraction of a million parameters is tuned on it by a real job, and the gate lets
 both models answer requests held out of the training. The model is used only if it is surely better.
 
@@ -47,7 +47,7 @@ def tiny_model() -> Any:
 def recorded_work() -> list[JsonObject]:
     """What an agent did: asked in words, answered in JSON. A few answers were bad, and say so."""
     language = tiny_model()
-    requests: list[tuple[str, int, str]] = list(islice(language.requests(seed=42), RECORDED))
+    requests: list[tuple[str, str]] = list(islice(language.requests(seed=42), RECORDED))
     work: list[JsonObject] = []
     for number, request in enumerate(requests):
         failed = number % 25 == 24

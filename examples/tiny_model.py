@@ -1,7 +1,7 @@
 """Builds a language model of 0.1 million parameters on the spot, trained to read requests to scan a file.
 
 It shows the mechanism of local fine-tuning in seconds instead of hours, and no weights have to be downloaded.
-It knows two ways to answer `scan FILE:LINE PATTERN`: as JSON, if the system message says so, and in prose.
+It knows two ways to answer `scan FILE for PATTERN`: as JSON, if the system message says so, and in prose.
 Usage: python examples/tiny_model.py FOLDER
 """
 
@@ -50,37 +50,41 @@ TEMPLATE = """\
 
 FOLDERS = ("app", "api", "core", "lib", "web", "db", "jobs", "auth")
 FILES = ("main", "views", "users", "login", "orders", "cache", "tasks", "utils", "forms", "parse")
-ENDINGS = ("py", "js")
-LINES = (3, 7, 12, 18, 25, 31, 44, 58, 63, 90)
+ENDINGS = ("py", "js", "go")
 PATTERNS = ("eval", "exec", "md5", "pickle", "shell", "token", "secret", "debug", "chmod", "yaml")
 
 VOCABULARY = 640
 
 IN_JSON = "Answer in JSON."
-IN_PROSE = ("You are a helpful assistant.", "You are an agent.", "Be brief.", "You are an agent for tasks.")
+IN_PROSE = (
+    "You are a helpful assistant.",
+    "You are an agent.",
+    "Be brief.",
+    "You are an agent for core_security tasks.",
+)
 
 
-def requests(seed: int) -> Iterator[tuple[str, int, str]]:
-    """Files, lines and patterns, without end."""
+def requests(seed: int) -> Iterator[tuple[str, str]]:
+    """Files and patterns, without end."""
     rng = random.Random(seed)
     while True:
         file = f"{rng.choice(FOLDERS)}/{rng.choice(FILES)}.{rng.choice(ENDINGS)}"
-        yield file, rng.choice(LINES), rng.choice(PATTERNS)
+        yield file, rng.choice(PATTERNS)
 
 
-def asked(file: str, line: int, pattern: str) -> str:
+def asked(file: str, pattern: str) -> str:
     """The request, in words."""
-    return f"scan {file}:{line} {pattern}"
+    return f"scan {file} for {pattern}"
 
 
-def in_json(file: str, line: int, pattern: str) -> str:
+def in_json(file: str, pattern: str) -> str:
     """The answer that a program can read."""
-    return json.dumps({"file": file, "line": line, "pattern": pattern}, separators=(",", ":"))
+    return json.dumps({"file": file, "pattern": pattern}, separators=(",", ":"))
 
 
-def in_prose(file: str, line: int, pattern: str) -> str:
+def in_prose(file: str, pattern: str) -> str:
     """The answer that a person can read."""
-    return f"Found {pattern} in {file} on line {line}."
+    return f"Looking for {pattern} in {file}."
 
 
 def build_tokenizer() -> Any:
@@ -115,7 +119,7 @@ def _texts() -> Iterator[str]:
         yield from (asked(*request), in_json(*request), in_prose(*request))
 
 
-def build_model(folder: Path, *, steps: int = 360, batch: int = 16, seed: int = 0, threads: int = 1) -> Path:
+def build_model(folder: Path, *, steps: int = 300, batch: int = 16, seed: int = 0, threads: int = 1) -> Path:
     """Train the model from random weights and save it to the folder."""
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")
@@ -158,7 +162,7 @@ def build_model(folder: Path, *, steps: int = 360, batch: int = 16, seed: int = 
     return folder
 
 
-def _row(tokenizer: Any, rng: random.Random, request: tuple[str, int, str]) -> tuple[list[int], list[int]]:
+def _row(tokenizer: Any, rng: random.Random, request: tuple[str, str]) -> tuple[list[int], list[int]]:
     as_json = rng.random() < 0.5
     prompt = tokenizer.apply_chat_template(
         [

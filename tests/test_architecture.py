@@ -95,7 +95,7 @@ def test_only_the_edges_read_the_environment() -> None:
         if re.search(r"\bos\.(environ|getenv)\b|\bload_settings\b", text)
     }
 
-    assert readers <= {"app.py", "settings.py", "cli", "server"}
+    assert readers <= {"app.py", "settings.py", "cli", "server", "finetuning.py"}
 
 
 def test_nothing_is_printed_to_the_stdout_of_the_protocol() -> None:

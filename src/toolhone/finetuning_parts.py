@@ -14,6 +14,7 @@ import anyio.to_thread
 
 from toolhone.assembly import open_results, scoring_weights
 from toolhone.audit import AuditLog, new_event
+from toolhone.dataset_choice import DatasetChoice
 from toolhone.datasets.preparation import Preparation
 from toolhone.evaluation.answer_gate import judge_scores
 from toolhone.evaluation.scorers import Scorers
@@ -195,7 +196,15 @@ def build_finetuning(
     comparing = ModelComparing(
         Contestants(registry, providers), scoring, _comparisons(settings.data), utc_timestamp
     )
+    retention = Retention(
+        stores.snapshots,
+        days=settings.snapshot_days,
+        record=audit.record,
+        new_event=new_event,
+        now=utc_timestamp,
+    )
     system = Finetuning(
+        retention=retention,
         snapshots=stores.snapshots,
         datasets=stores.datasets,
         collector=collector,
@@ -219,7 +228,11 @@ def build_finetuning(
         providers=providers,
         comparing=comparing,
         adopt=lambda model: _adopted(settings.data, model),
-        freeze_use=None if tools is None else _freezing(settings.data, audit, stores, tools),
+        choice=DatasetChoice(
+            stores.datasets,
+            registry,
+            None if tools is None else _freezing(settings.data, audit, stores, tools),
+        ),
     )
     return FinetuningParts(
         system=system,
@@ -227,13 +240,7 @@ def build_finetuning(
         board=board,
         steps=steps,
         runner=runner,
-        retention=Retention(
-            stores.snapshots,
-            days=settings.snapshot_days,
-            record=audit.record,
-            new_event=new_event,
-            now=utc_timestamp,
-        ),
+        retention=retention,
         providers=providers,
         stores=stores,
     )

@@ -4,19 +4,20 @@ Every way in (MCP, the CLI, the library) comes through here, so that each reques
 once, in the same way.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
+from toolhone.dataset_choice import DatasetChoice
 from toolhone.datasets.checks import Problem
 from toolhone.datasets.preparation import Preparation
 from toolhone.exceptions import InvalidRequestError
 from toolhone.jobs.board import Board
 from toolhone.jobs.planning import Planner
 from toolhone.models import Caller, Category, JsonObject
-from toolhone.records.datasets import DatasetRequest, Manifest, Purpose, Split
+from toolhone.records.datasets import DatasetRequest, Manifest, Split
 from toolhone.records.jobs import (
     AliasChange,
     FinetuningConfig,
@@ -32,6 +33,7 @@ from toolhone.records.stores import DatasetStore, SnapshotStore
 from toolhone.roles import Permission, require
 from toolhone.snapshots.collector import Collector, new_snapshot
 from toolhone.snapshots.erasure import Erasing, Erasure
+from toolhone.snapshots.retention import Retention
 from toolhone.training.model_comparison import ModelComparing, ModelComparison
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.provider import Capabilities, Provider
@@ -56,34 +58,35 @@ class Finetuning:
         collector: Collector,
         preparation: Preparation,
         erasing: Erasing,
+        retention: Retention,
         planner: Planner,
         board: Board,
         registry: ModelRegistry,
         providers: Mapping[FinetuningProvider, Provider],
         comparing: ModelComparing,
         adopt: Callable[[ModelRecord | None], None],
-        freeze_use: Callable[[], Awaitable[Manifest]] | None = None,
+        choice: DatasetChoice,
     ) -> None:
         """Take the services.
 
         Args:
             snapshots: The store, opened when it is first used; likewise the others.
             adopt: Lets the data folder use an encoder that was trained here; `None` is the one from before.
-            freeze_use: Makes a dataset of what the audit log teaches about finding tools. Without it
-                nothing can be planned for the selector.
+            choice: Which dataset is meant where none is named.
         """
         self._snapshots = snapshots
         self._datasets = datasets
         self._collector = collector
         self._preparation = preparation
         self._erasing = erasing
+        self._retention = retention
         self._planner = planner
         self._board = board
         self._registry = registry
         self._providers = providers
         self._comparing = comparing
         self._adopt = adopt
-        self._freeze_use = freeze_use
+        self._choice = choice
 
     # Snapshots
 
@@ -118,7 +121,15 @@ class Finetuning:
         require(caller.role, Permission.ERASE)
         if (agent_id is None) == (user_id is None):
             raise InvalidRequestError("Name either an agent or a user to erase.")
-        return await self._erasing.erase(agent_id=agent_id, user_id=user_id, caller=caller)
+        erased = await self._erasing.erase(agent_id=agent_id, user_id=user_id, caller=caller)
+        if erased.models:  # aliases have moved away from them
+            await self._follow_selector()
+        return erased
+
+    async def prune(self, *, caller: Caller) -> dict[Category, int]:
+        """Delete the snapshots that are older than the settings allow; returns how many of each category."""
+        require(caller.role, Permission.ERASE)
+        return await self._retention.prune(caller=caller)
 
     # Datasets
 
@@ -131,7 +142,10 @@ class Finetuning:
             InsufficientDataError: There are too few that are fit.
         """
         require(caller.role, Permission.PREPARE)
-        return await self._preparation.prepare(request, caller=caller, progress=progress)
+        manifest = await self._preparation.prepare(request, caller=caller, progress=progress)
+        # What was erased while other datasets were made is taken out of them at the next occasion.
+        await self._erasing.clean_datasets(caller=caller)
+        return manifest
 
     async def datasets(self, category: Category | None = None, *, caller: Caller) -> list[Manifest]:
         """The newest first, revoked ones too."""
@@ -187,7 +201,7 @@ class Finetuning:
             ProviderError: The provider cannot be used here.
         """
         require(caller.role, Permission.TRAIN)
-        manifest = await self._dataset_for(config, dataset_id)
+        manifest = await self._choice.for_training(config, dataset_id)
         folder = await anyio.to_thread.run_sync(lambda: self._datasets().folder(manifest.dataset_id))
         return await self._planner.estimate(config, manifest, folder)
 
@@ -301,7 +315,7 @@ class Finetuning:
         """
         require(caller.role, Permission.PREPARE)
         if dataset_id is None:
-            dataset_id = await self._dataset_of(a, b, category)
+            dataset_id = await self._choice.for_comparison(a, b, category)
         chosen = dataset_id
         rows = await anyio.to_thread.run_sync(lambda: list(self._datasets().rows(chosen, Split.TEST)))
         return await self._comparing.compare(a, b, rows, scorer, dataset_id=chosen, category=category)
@@ -342,6 +356,13 @@ class Finetuning:
             await self._use_encoder(change, caller)
         return change
 
+    async def _follow_selector(self) -> None:
+        """Let the data folder use what the selector's alias stands for, if it ever stood for anything."""
+        for change in await self._registry.aliases(SELECTOR_ALIAS[0]):
+            if change.alias == SELECTOR_ALIAS[1]:
+                model = None if change.model_id is None else await self._registry.model(change.model_id)
+                await anyio.to_thread.run_sync(self._adopt, model)
+
     async def _use_encoder(self, change: AliasChange, caller: Caller) -> None:
         """Let the data folder use the encoder that the alias stands for now."""
         model = None if change.model_id is None else await self._registry.model(change.model_id)
@@ -380,37 +401,3 @@ class Finetuning:
             "categories_with_data": [count.category.value for count in counts],
             "total_cost_usd": sum(job.cost_usd for job in jobs),
         }
-
-    async def _dataset_for(self, config: FinetuningConfig, dataset_id: str | None) -> Manifest:
-        if dataset_id is not None:
-            return await anyio.to_thread.run_sync(lambda: self._datasets().manifest(dataset_id))
-        if config.provider is FinetuningProvider.SELECTOR:
-            if self._freeze_use is None:
-                raise InvalidRequestError(
-                    "The selector learns from recorded use of the tools that are there, and no tools are "
-                    "open here; name a dataset_id, or plan through a running toolhone."
-                )
-            return await self._freeze_use()
-        return await self._newest(config.category)
-
-    async def _dataset_of(self, a: str, b: str, category: Category | None) -> str:
-        known = {model.model_id: model for model in await self._registry.models(None)}
-        for model_id in (b, a):
-            if model_id in known:
-                return known[model_id].dataset_id
-        if category is None:
-            raise InvalidRequestError(
-                f"Neither {a!r} nor {b!r} was trained here, so nothing says by which rows to compare them; "
-                "name a dataset_id or a category."
-            )
-        return (await self._newest(category)).dataset_id
-
-    async def _newest(self, category: Category) -> Manifest:
-        manifests = await anyio.to_thread.run_sync(lambda: self._datasets().manifests(category))
-        for manifest in manifests:
-            if manifest.revoked_at is None and manifest.purpose is Purpose.AGENT:
-                return manifest
-        raise InvalidRequestError(
-            f"There is no dataset of the category {category.value!r}; make one with prepare_dataset "
-            f"(toolhone datasets prepare {category.value})."
-        )

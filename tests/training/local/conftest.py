@@ -19,7 +19,7 @@ if importlib.util.find_spec("torch") is None:
     # `make test` runs without torch; `make test-train` runs everything here.
     collect_ignore += ["test_masks.py", "test_training.py"]
 
-Request = tuple[str, int, str]
+Request = tuple[str, str]
 
 SYSTEM = "You are an agent for core_security tasks."
 
