@@ -65,6 +65,11 @@ TRAIN := .venv-train/bin/python -m pip install --quiet --disable-pip-version-che
 test-train: .venv-train/train.stamp  ## Set up and pass the tests of training, which need torch.
 	.venv-train/bin/python -m pytest tests/training $(ARGS)
 
+.PHONY: demo-train
+demo-train: .venv-train/train.stamp  ## Train on recorded work: a tiny agent model and the encoder that finds tools.
+	@.venv-train/bin/python examples/demo_train.py
+	@.venv-train/bin/python examples/demo_train_selector.py
+
 .PHONY: check
 check: $(VENV)/dev.stamp  ## Style, types and layers.
 	$(BIN)/ruff check .

@@ -55,13 +55,8 @@ PATTERNS = ("eval", "exec", "md5", "pickle", "shell", "token", "secret", "debug"
 
 VOCABULARY = 640
 
-IN_JSON = "Answer in JSON."
-IN_PROSE = (
-    "You are a helpful assistant.",
-    "You are an agent.",
-    "Be brief.",
-    "You are an agent for core_security tasks.",
-)
+SYSTEMS = ("You are an agent.", "Be brief.", "You are an agent for core_security tasks.")
+ASK_FOR_JSON = " Answer in JSON."
 
 
 def requests(seed: int) -> Iterator[tuple[str, str]]:
@@ -114,7 +109,7 @@ def build_tokenizer() -> Any:
 
 
 def _texts() -> Iterator[str]:
-    yield from (*IN_PROSE, IN_JSON, "system user assistant tool") * 50
+    yield from (*SYSTEMS, ASK_FOR_JSON, "system user assistant tool") * 50
     for request in islice(requests(seed=1), 3_000):
         yield from (asked(*request), in_json(*request), in_prose(*request))
 
@@ -166,7 +161,7 @@ def _row(tokenizer: Any, rng: random.Random, request: tuple[str, str]) -> tuple[
     as_json = rng.random() < 0.5
     prompt = tokenizer.apply_chat_template(
         [
-            {"role": "system", "content": IN_JSON if as_json else rng.choice(IN_PROSE)},
+            {"role": "system", "content": rng.choice(SYSTEMS) + (ASK_FOR_JSON if as_json else "")},
             {"role": "user", "content": asked(*request)},
         ],
         add_generation_prompt=True,
