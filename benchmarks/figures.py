@@ -33,6 +33,8 @@ def toolhone_serving(servers: Mapping[str, object]) -> Generator[StdioServerPara
             command=str(TOOLHONE),
             args=[
                 "serve",
+                "--role",
+                "agent",
                 "--config",
                 str(config),
                 "--registry",

@@ -10,6 +10,7 @@ from rich.table import Table
 from toolhone.json_values import minified
 from toolhone.models import ToolDefinition
 from toolhone.server.definitions import listing
+from toolhone.server.finetuning_definitions import finetuning_listing
 from toolhone.tokens import TOKENIZER, count_tokens
 
 
@@ -32,11 +33,20 @@ def passed_on(tool: Tool) -> dict[str, object]:
 
 
 def main() -> None:
-    table = Table("downstream servers", "tools behind them", f"{TOKENIZER} tokens", title="Our own listing")
+    table = Table(
+        "downstream servers",
+        "tools behind them",
+        "an agent's",
+        "with fine-tuning",
+        title=f"Our own listing, in {TOKENIZER} tokens",
+    )
     for servers in (0, 1, 10, 100, 1_000):
         tools = tools_of(servers, 9)
-        text = minified([passed_on(tool) for tool in listing(tools)])
-        table.add_row(str(servers), str(len(tools)), str(count_tokens(text)))
+        agent = listing(tools)
+        texts = [
+            minified([passed_on(tool) for tool in shown]) for shown in (agent, [*agent, *finetuning_listing()])
+        ]
+        table.add_row(str(servers), str(len(tools)), *(str(count_tokens(text)) for text in texts))
     Console().print(table)
 
 

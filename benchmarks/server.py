@@ -82,7 +82,7 @@ async def measure(listings: Path, asked: Iterable[str]) -> None:
         served = StdioServerParameters(
             command=str(TOOLHONE),
             args=[
-                *("serve", "--config", str(config)),
+                *("serve", "--role", "agent", "--config", str(config)),
                 *("--registry", str(registry), "--data", f"{folder}/data"),
             ],
         )

@@ -30,6 +30,7 @@ from session_traffic import Agent, Paid, Session, Wanted, listed
 from toolhone.app import open_app
 from toolhone.models import LOCAL_CALLER, JsonObject
 from toolhone.registry.names import exposed_names, server_prefixes
+from toolhone.roles import Role
 from toolhone.server.mcp import build_server
 from toolhone.settings import Settings
 
@@ -122,7 +123,7 @@ async def toolhone(listings: Sequence[Listing], folder: Path) -> AsyncGenerator[
     config.write_text(json.dumps({"mcpServers": servers}))
     registry = folder / "registry"
     registry.mkdir()
-    settings = Settings(config=config, registry=registry, data=folder / "data")
+    settings = Settings(config=config, registry=registry, data=folder / "data", role=Role.AGENT)
     async with open_app(settings, os.environ) as app:
         server, handlers = build_server(app)
         gateway = await app.gateway()

@@ -114,7 +114,7 @@ def _texts() -> Iterator[str]:
         yield from (asked(*request), in_json(*request), in_prose(*request))
 
 
-def build_model(folder: Path, *, steps: int = 300, batch: int = 16, seed: int = 0, threads: int = 1) -> Path:
+def build_model(folder: Path, *, steps: int = 400, batch: int = 16, seed: int = 0, threads: int = 1) -> Path:
     """Train the model from random weights and save it to the folder."""
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")

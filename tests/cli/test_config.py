@@ -35,6 +35,11 @@ def test_each_host_gets_its_own_form(run: Run, host: str, registry: Path) -> Non
     assert outcome.stderr.startswith("Paste into ")
 
 
+def test_an_agent_is_given_no_more_rights_than_asked_for(run: Run) -> None:
+    entry = run("config", "claude-desktop", "--role", "agent").json["mcpServers"]["toolhone"]
+    assert entry["args"] == ["serve", "--role", "agent"]
+
+
 @EVERY_HOST
 def test_json_is_the_same_and_says_nothing_besides(run: Run, host: str) -> None:
     outcome = run("config", host, "--json")

@@ -159,9 +159,7 @@ async def test_a_client_with_a_handshake_hears_of_the_steps_of_a_job_it_subscrib
             heard.append(str(notification.params.uri))
             updated.set()
 
-    opened = trained_by(
-        open_toolhone, openai_api, tmp_path, monkeypatch, mode="legacy", message_handler=hear
-    )
+    opened = trained_by(open_toolhone, openai_api, tmp_path, monkeypatch, mode="legacy", message_handler=hear)
     async with opened as session:
         uri, approve = await waiting_job(session)
         await session.client.subscribe_resource(uri)

@@ -8,6 +8,7 @@ import click
 
 from toolhone.cli.options import as_json, note, places, print_json
 from toolhone.models import JsonObject
+from toolhone.roles import Role
 
 HOSTS = {
     "claude-desktop": (
@@ -27,11 +28,17 @@ HOSTS = {
     metavar="URL",
     help="For a toolhone that is already served at this address, such as http://127.0.0.1:8000/mcp.",
 )
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    help="What its agent may do; `agent` is listed the tools for work only, in half the tokens.",
+)
 @places
 @as_json
 def config(
     host: str,
     http: str | None,
+    role: str | None,
     config: Path | None,
     registry: Path | None,
     data: Path | None,
@@ -47,6 +54,8 @@ def config(
         for option, path in (("--config", config), ("--registry", registry), ("--data", data)):
             if path is not None:
                 arguments += [option, str(path.resolve())]
+        if role is not None:
+            arguments += ["--role", role]
         entry = started(host, executable(), arguments)
     elif host == "claude-desktop":
         # Its file is for commands alone: it drops an entry that has an address.

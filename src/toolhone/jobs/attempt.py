@@ -18,7 +18,7 @@ from toolhone.exceptions import (
     ToolhoneError,
 )
 from toolhone.jobs.board import GOING_ON, Record, job_event
-from toolhone.jobs.planning import Clock, timestamp
+from toolhone.jobs.planning import Clock, revocation, timestamp
 from toolhone.models import Caller, JsonObject
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import Job, JobStatus, Plan
@@ -36,6 +36,8 @@ class Pauses:
 
     look: float = 1.0
     """Between two looks at the row for a request to cancel."""
+    dataset: float = 15.0
+    """Between two looks at the dataset of a training, which may be revoked meanwhile."""
     poll_here: float = 1.0
     """Between two polls of work on this machine."""
     poll_first: float = 5.0
@@ -65,11 +67,17 @@ class Attempt:
         request: TrainingRequest,
         *,
         store: JobStore,
+        read_manifest: Callable[[str], Manifest],
         record: Record,
         now: Clock,
         pauses: Pauses,
     ) -> None:
-        """Take what the steps work with; `FinetuningSteps` puts it together for each step."""
+        """Take what the steps work with; `FinetuningSteps` puts it together for each step.
+
+        Args:
+            manifest: Of the dataset, as it was when the step began.
+            read_manifest: The manifest of a dataset as it is; blocks.
+        """
         self.job = job
         self.plan = plan
         self.manifest = manifest
@@ -77,6 +85,7 @@ class Attempt:
         self.request = request
         self.pauses = pauses
         self._store = store
+        self._read_manifest = read_manifest
         self._record = record
         self._now = now
 
@@ -104,6 +113,11 @@ class Attempt:
             raise AttemptOver
         self.job = job
         return job
+
+    async def revocation(self) -> str | None:
+        """Why the dataset must not be used any more, as of now; `None` while it may be."""
+        self.manifest = await self.keep(lambda _store: self._read_manifest(self.job.dataset_id))
+        return revocation(self.manifest)
 
     async def change(
         self, changes: Mapping[str, object], event: tuple[str, str, JsonObject] | None = None

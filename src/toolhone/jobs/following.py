@@ -1,10 +1,10 @@
-"""Watching a training until it is over: figures into the row, limits kept, cancelled when asked for."""
+"""Watching a training until it is over: figures into the row, limits kept, stopped when it must be."""
 
 from typing import NoReturn
 
 import anyio
 
-from toolhone.exceptions import ProviderError, ProviderUnavailableError
+from toolhone.exceptions import InvalidRequestError, ProviderError, ProviderUnavailableError
 from toolhone.jobs.attempt import Attempt
 from toolhone.models import Json, JsonObject
 from toolhone.records.jobs import JobStatus
@@ -32,6 +32,7 @@ async def follow(attempt: Attempt, provider_job_id: str) -> None:
     """
     after = await _last_event(attempt)
     began = attempt.now()
+    dataset_due = anyio.current_time()
     while True:
         if (await attempt.look()).cancel_requested:
             await stop(attempt, provider_job_id, JobStatus.CANCELLED, "Cancelled as asked for.")
@@ -41,6 +42,10 @@ async def follow(attempt: Attempt, provider_job_id: str) -> None:
         after = await _take(attempt, polled, after)
         if polled.phase is Phase.SUCCEEDED:
             return
+        # A training that lost its files fails in words of its own, so this is looked at first.
+        if anyio.current_time() >= dataset_due or polled.phase is Phase.FAILED:
+            await _stop_if_revoked(attempt, provider_job_id)
+            dataset_due = anyio.current_time() + attempt.pauses.dataset
         if polled.phase is Phase.FAILED:
             why = polled.error or "The provider gave no reason."
             await attempt.end(
@@ -59,7 +64,9 @@ async def follow(attempt: Attempt, provider_job_id: str) -> None:
         await attempt.rest(_interval(attempt, (attempt.now() - began).total_seconds()))
 
 
-async def stop(attempt: Attempt, provider_job_id: str, status: JobStatus, why: str) -> NoReturn:
+async def stop(
+    attempt: Attempt, provider_job_id: str, status: JobStatus, why: str, *, code: str | None = None
+) -> NoReturn:
     """Stop the spending, for certain, and then end the attempt.
 
     Raises:
@@ -85,9 +92,7 @@ async def stop(attempt: Attempt, provider_job_id: str, status: JobStatus, why: s
         await anyio.sleep(pause)
         pause = min(attempt.pauses.backoff_most, pause * 2)
     spent = await _last_cost(attempt, provider_job_id)
-    await attempt.end(
-        status, why, code="cost_stopped" if status is JobStatus.COST_STOPPED else None, spent=spent
-    )
+    await attempt.end(status, why, code=code, spent=spent)
 
 
 async def _poll(attempt: Attempt, provider_job_id: str, after: str | None) -> Polled | None:
@@ -158,19 +163,26 @@ async def _last_event(attempt: Attempt) -> str | None:
     return None
 
 
+async def _stop_if_revoked(attempt: Attempt, provider_job_id: str) -> None:
+    """Nothing is learned any more from what somebody had erased."""
+    if (revoked := await attempt.revocation()) is not None:
+        why = f"{revoked} The training on it was stopped."
+        await stop(attempt, provider_job_id, JobStatus.FAILED, why, code=InvalidRequestError.code)
+
+
 async def _keep_limits(attempt: Attempt, provider_job_id: str) -> None:
     """Stop what costs more, or takes longer, than was allowed."""
     job = attempt.job
     cap = job.config.max_training_cost_usd
     if job.cost_usd > cap:
         why = f"It cost ${job.cost_usd:,.2f}, more than max_training_cost_usd (${cap:,.2f}), and was stopped."
-        await stop(attempt, provider_job_id, JobStatus.COST_STOPPED, why)
+        await stop(attempt, provider_job_id, JobStatus.COST_STOPPED, why, code="cost_stopped")
     if attempt.overdue():
         hours = job.config.max_training_hours
         why = (
             f"It ran longer than max_training_hours ({hours:g} h) and was stopped. Allow more or train less."
         )
-        await stop(attempt, provider_job_id, JobStatus.COST_STOPPED, why)
+        await stop(attempt, provider_job_id, JobStatus.COST_STOPPED, why, code="cost_stopped")
 
 
 def _interval(attempt: Attempt, seconds: float) -> float:

@@ -1,13 +1,14 @@
 """From a training that succeeded to a model that passed or did not: artifact, held-out answers, verdict."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio.to_thread
 
 from toolhone.exceptions import InvalidRequestError, ProviderError
 from toolhone.jobs.attempt import Attempt
-from toolhone.jobs.planning import timestamp
+from toolhone.jobs.planning import revocation, timestamp
 from toolhone.json_values import is_object
 from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Row
@@ -25,6 +26,7 @@ KeepModel = Callable[[ModelRecord], None]
 """Keeps what is known of a model; blocks."""
 
 PASSED = "passed"
+UNJUDGED = "unjudged"
 
 
 async def collect(attempt: Attempt, provider_job_id: str) -> JsonObject:
@@ -74,6 +76,9 @@ async def evaluate(attempt: Attempt, artifact: Artifact, test_rows: TestRows, ju
     event = ("status", "Judged by held-out rows.", {"status": JobStatus.EVALUATING.value})
     if attempt.job.status is not JobStatus.EVALUATING:
         await attempt.change({"status": JobStatus.EVALUATING}, event)
+    if (revoked := revocation(attempt.manifest)) is not None:
+        # Its held-out rows are gone. It is registered all the same: what is kept must be known.
+        return {"decision": UNJUDGED, "why": revoked}
     verdict = artifact.details.get("verdict")
     if is_object(verdict):
         return verdict
@@ -133,13 +138,12 @@ async def finish(attempt: Attempt, artifact: Artifact, verdict: JsonObject, keep
         passed=passed,
         verdict=verdict,
     )
-    await attempt.keep(lambda _store: keep_model(model))
-    why = str(verdict.get("why", ""))
+    status, why, code = await _kept(attempt, model, keep_model)
     spent = max(artifact.cost_usd, job.cost_usd) + float(verdict.get("cost_usd") or 0.0)
     await attempt.end(
-        JobStatus.SUCCEEDED if passed else JobStatus.GATE_FAILED,
-        why or ("The gate is passed." if passed else "The gate is not passed."),
-        code=None if passed else "gate_failed",
+        status,
+        why,
+        code=code,
         spent=spent,
         changes={
             "verdict": verdict,
@@ -147,6 +151,29 @@ async def finish(attempt: Attempt, artifact: Artifact, verdict: JsonObject, keep
             "base_score": _mean(verdict.get("base_score")),
         },
     )
+
+
+async def _kept(
+    attempt: Attempt, model: ModelRecord, keep_model: KeepModel
+) -> tuple[JobStatus, str, str | None]:
+    """Keep the model, marked if its dataset was revoked; returns how the job ends, why, and the code.
+
+    An erasure marks the models that it finds, revokes the dataset, and marks again. So the dataset is
+    looked at after the model is kept: one of the two sees the other, in whatever order they come.
+    """
+    revoked = await attempt.revocation()
+    if revoked is None:
+        await attempt.keep(lambda _store: keep_model(model))
+        revoked = await attempt.revocation()
+    if revoked is not None:
+        tainted = replace(model, tainted=revoked)
+        await attempt.keep(lambda _store: keep_model(tainted))
+        why = f"{revoked} The model trained on it is kept, marked as not to be used."
+        return JobStatus.FAILED, why, InvalidRequestError.code
+    why = str(model.verdict.get("why", ""))
+    if model.passed:
+        return JobStatus.SUCCEEDED, why or "The gate is passed.", None
+    return JobStatus.GATE_FAILED, why or "The gate is not passed.", "gate_failed"
 
 
 def _mean(score: Json) -> float | None:

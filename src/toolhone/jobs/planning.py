@@ -107,13 +107,18 @@ def provider_of(providers: Mapping[FinetuningProvider, Provider], wanted: Finetu
     return provider
 
 
+def revocation(manifest: Manifest) -> str | None:
+    """What a person is told of a dataset that must not be used any more; `None` if it may be."""
+    if manifest.revoked_at is None:
+        return None
+    instead = f"use {manifest.replaced_by!r}" if manifest.replaced_by else "prepare a new one"
+    return f"The dataset {manifest.dataset_id!r} was revoked ({manifest.revoked_why}); {instead}."
+
+
 def check_dataset(config: FinetuningConfig, manifest: Manifest) -> None:
     """Raises InvalidRequestError if this dataset cannot be what is trained on."""
-    if manifest.revoked_at is not None:
-        instead = f"; use {manifest.replaced_by!r}" if manifest.replaced_by else "; prepare a new one"
-        raise InvalidRequestError(
-            f"The dataset {manifest.dataset_id!r} was revoked ({manifest.revoked_why}){instead}."
-        )
+    if (revoked := revocation(manifest)) is not None:
+        raise InvalidRequestError(revoked)
     if manifest.category is not config.category:
         raise InvalidRequestError(
             f"The dataset {manifest.dataset_id!r} is of the category {manifest.category.value!r}, "

@@ -134,7 +134,7 @@ class FinetuningSteps:
             }
             await attempt.change(changes, ("status", "Begun.", {"status": JobStatus.VALIDATING_FILES.value}))
         if begun is not None:
-            # What was sent is followed to its end, whatever became of the dataset since.
+            # What was sent is taken up again whatever became of the dataset since: it may have to be stopped.
             return {"folder": await self._folder_if_there(job.dataset_id)}
         check_dataset(job.config, attempt.manifest)
         if attempt.manifest.content_hash != plan.dataset_hash:
@@ -212,6 +212,7 @@ class FinetuningSteps:
             provider_of(self._providers, job.provider),
             request,
             store=store,
+            read_manifest=self._manifest,
             record=self._record,
             now=self._now,
             pauses=self.pauses,

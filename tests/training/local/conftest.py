@@ -62,7 +62,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dataset")
     drawn: Iterator[Request] = _language().requests(seed=7)
     requests = iter(dict.fromkeys(islice(drawn, 500)))
-    for name, count in (("train", 160), ("validation", 20), ("test", 24)):
+    for name, count in (("train", 300), ("validation", 30), ("test", 40)):
         with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
             for number, request in enumerate(islice(requests, count)):
                 file.write(json.dumps(_row(f"{name}{number}", request)) + "\n")

@@ -125,8 +125,8 @@ async def test_a_training_makes_a_model_that_answers_as_recorded(
 
     assert seen[-1].phase is Phase.SUCCEEDED, seen[-1].error
     assert exact(base, scans) == 0.0
-    assert exact(tuned, scans) >= 0.8
-    assert estimate.steps == seen[-1].steps == seen[-1].step == 30
+    assert exact(tuned, scans) >= 0.9
+    assert estimate.steps == seen[-1].steps == seen[-1].step == 57
     assert estimate.trained_tokens == artifact.details["trained_tokens"]
     assert estimate.seconds is not None and 0 < estimate.cost_usd < estimate.upper_bound_usd == 12.0
     assert artifact.details["validation_loss"] < artifact.details["validation_loss_before"]
@@ -199,7 +199,7 @@ async def test_a_training_stops_when_its_money_is_used_up(
     assert (seen[-1].phase, seen[-1].raw) == (Phase.FAILED, "cost_stopped")
     assert "max_training_cost_usd=1" in (seen[-1].error or "")
     assert seen[-1].cost_usd is not None and seen[-1].cost_usd >= 1.0
-    assert (seen[-1].step or 0) < 500
+    assert (seen[-1].step or 0) < 19 * 50
 
 
 async def test_a_cancelled_training_leaves_no_process(
