@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from toolhone.exceptions import (
+    InvalidRequestError,
     ProviderError,
     ProviderRefusedError,
     ProviderUnavailableError,
@@ -19,7 +20,7 @@ from toolhone.exceptions import (
 )
 from toolhone.jobs.lock import JobsLock
 from toolhone.models import Category, JsonObject
-from toolhone.records.jobs import Job, JobStatus
+from toolhone.records.jobs import Job, JobStatus, ModelRecord
 from toolhone.training.providers.provider import Phase, Polled
 
 if TYPE_CHECKING:
@@ -248,6 +249,82 @@ async def test_a_dataset_that_was_changed_after_the_plan_is_not_trained_on(
 
     assert (job.status, job.error_code, shop.provider.submits) == (JobStatus.FAILED, "invalid_request", 0)
     assert job.error is not None and "was changed after the plan" in job.error
+
+
+REVOKED = {"revoked_at": "2026-11-23T10:11:12.000000+00:00", "revoked_why": "It held what was erased."}
+
+
+@pytest.mark.parametrize(
+    ("held", "stopped"), [("poll", True), ("artifact", False), ("answer", False)], ids=str
+)
+async def test_of_a_dataset_that_is_revoked_meanwhile_no_model_comes_to_be_used(
+    open_shop: Open, paper: ModuleType, held: str, stopped: bool
+) -> None:
+    going_on = Polled(phase=Phase.RUNNING, raw="running", cost_usd=1.0)
+    script = paper.Script(hold=held, polls=(going_on,)) if stopped else paper.Script(hold=held)
+    shop = open_shop(script)
+    job_id = await shop.approved()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, shop, job_id)
+        with anyio.fail_after(20):
+            await shop.provider.reached(held).wait()
+        shop.manifest = paper.manifest_of(shop.manifest.dataset_id, **REVOKED, replaced_by="d2")
+        shop.provider.release.set()
+
+    job = await shop.board.job(job_id)
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
+    assert job.error is not None
+    assert "was revoked (It held what was erased). Use 'd2'." in job.error
+    assert shop.provider.cancelled is stopped
+    if stopped:
+        assert shop.models.models() == []
+        assert shop.store.budget(Category.CORE_SECURITY) == (None, 0.0, 1.5)
+    else:
+        model = shop.models.model("tuned")
+        assert model.tainted is not None and "was revoked" in model.tainted
+        # What was revoked before it was judged cannot be judged any more.
+        assert model.verdict["decision"] == {"artifact": "unjudged", "answer": "passed"}[held]
+    with pytest.raises(InvalidRequestError, match="was revoked"):
+        await shop.board.retry(job_id, caller=paper.CALLER)
+
+
+async def test_a_model_is_marked_whose_dataset_is_revoked_while_it_is_kept(
+    open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop()
+    kept: list[str | None] = []
+
+    def keep(model: ModelRecord) -> None:
+        shop.keep(model)
+        kept.append(model.tainted)
+        # By an erasure that marked the models a moment before this one was there.
+        shop.manifest = paper.manifest_of(shop.manifest.dataset_id, **REVOKED)
+
+    monkeypatch.setattr(shop.steps, "_keep_model", keep)
+    job = await ended(shop, await shop.approved())
+
+    assert kept[0] is None and len(kept) == 2
+    assert shop.models.model("tuned").tainted is not None
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
+
+
+async def test_a_training_that_lost_its_files_is_said_to_have_lost_its_dataset(
+    open_shop: Open, paper: ModuleType
+) -> None:
+    failed = Polled(phase=Phase.FAILED, raw="failed", error="No such file.", cost_usd=1.0)
+    shop = open_shop(paper.Script(hold="poll", polls=(failed,)))
+    job_id = await shop.approved()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ended, shop, job_id)
+        with anyio.fail_after(20):
+            await shop.provider.reached("poll").wait()
+        shop.manifest = paper.manifest_of(shop.manifest.dataset_id, **REVOKED)
+        shop.provider.release.set()
+
+    job = await shop.board.job(job_id)
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
 
 
 async def test_a_bug_in_a_step_ends_the_job_with_a_word(

@@ -166,7 +166,7 @@ async def _kept(
         await attempt.keep(lambda _store: keep_model(model))
         revoked = await attempt.revocation()
     if revoked is not None:
-        tainted = replace(model, tainted=revoked)
+        tainted = replace(model, tainted=f"It was trained on what must not be used. {revoked}")
         await attempt.keep(lambda _store: keep_model(tainted))
         why = f"{revoked} The model trained on it is kept, marked as not to be used."
         return JobStatus.FAILED, why, InvalidRequestError.code

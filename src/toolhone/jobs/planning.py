@@ -111,8 +111,9 @@ def revocation(manifest: Manifest) -> str | None:
     """What a person is told of a dataset that must not be used any more; `None` if it may be."""
     if manifest.revoked_at is None:
         return None
-    instead = f"use {manifest.replaced_by!r}" if manifest.replaced_by else "prepare a new one"
-    return f"The dataset {manifest.dataset_id!r} was revoked ({manifest.revoked_why}); {instead}."
+    instead = f"Use {manifest.replaced_by!r}" if manifest.replaced_by else "Prepare a new one"
+    why = (manifest.revoked_why or "").rstrip(".")
+    return f"The dataset {manifest.dataset_id!r} was revoked ({why}). {instead}."
 
 
 def check_dataset(config: FinetuningConfig, manifest: Manifest) -> None:

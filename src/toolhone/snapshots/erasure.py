@@ -6,7 +6,8 @@ The order makes it safe to be interrupted anywhere, and to be run again:
 2. Stored results and snapshots go. In the same transaction the store remembers the snapshots' ids as erased.
 3. Every dataset that holds an erased snapshot, of this erasure or of an interrupted one before, or that was
    being made meanwhile: the models trained on it are marked first, then a version without them is made and
-   the old one revoked. One that cannot be made anew is revoked all the same.
+   the old one revoked. One that cannot be made anew is revoked all the same. Then models are marked again:
+   a training may have ended in between, and one that ends later sees that its dataset is revoked.
 4. The audit's payloads go, and the last row says what was done.
 
 What stays: the audit's rows with their columns (principal, client, tool, times), since the chain is made of
@@ -153,8 +154,8 @@ class Erasing:
             about = about_agent(name, whose) if user_id is None else about_user(name, whose)
             concerned = await self._audit.matching(about)
             for dataset_id in await anyio.to_thread.run_sync(self._made_of, concerned):
-                models.update(await self._taint(dataset_id, f"{TRAINED} ({dataset_id}).", caller=caller))
-                await anyio.to_thread.run_sync(self._revoke, dataset_id, None)
+                await self._mark(dataset_id, caller)
+                models.update(await self._revoked(dataset_id, None, caller))
                 datasets[dataset_id] = None
             events = await self._audit.erase(concerned, caller=caller)
             outcome = Erasure(
@@ -195,7 +196,7 @@ class Erasing:
                 if dataset_id in cleaned:
                     raise ToolhoneError(f"The dataset {dataset_id!r} was revoked, but is said to be in use.")
                 # Before the dataset goes: interrupted in between, it would no longer lead to its models.
-                models.update(await self._taint(dataset_id, f"{TRAINED} ({dataset_id}).", caller=caller))
+                await self._mark(dataset_id, caller)
                 successor: Manifest | None = None
                 try:
                     successor = await self._revise(dataset_id, without, why=WHY, caller=caller)
@@ -204,9 +205,17 @@ class Erasing:
                     problems.append(f"{dataset_id}: {exc.message}")
                 replaced_by = successor.dataset_id if successor else None
 
-                await anyio.to_thread.run_sync(self._revoke, dataset_id, replaced_by)
+                models.update(await self._revoked(dataset_id, replaced_by, caller))
                 cleaned[dataset_id] = replaced_by
         return cleaned, models, problems
+
+    async def _mark(self, dataset_id: str, caller: Caller) -> Sequence[str]:
+        return await self._taint(dataset_id, f"{TRAINED} ({dataset_id}).", caller=caller)
+
+    async def _revoked(self, dataset_id: str, replaced_by: str | None, caller: Caller) -> Sequence[str]:
+        """Revoke a dataset; returns its models, those that were added meanwhile too, all of them marked."""
+        await anyio.to_thread.run_sync(self._revoke, dataset_id, replaced_by)
+        return await self._mark(dataset_id, caller)
 
     def _revoke(self, dataset_id: str, replaced_by: str | None) -> None:
         store = self._datasets()

@@ -66,6 +66,7 @@ class ModelRegistry:
             dataset_id=model.dataset_id,
             artifact_hash=model.artifact_hash,
             passed=model.passed,
+            tainted=model.tainted,
         )
 
     async def models(self, category: Category | None = None) -> list[ModelRecord]:

@@ -47,6 +47,7 @@ CALLER = Caller(principal="tester")
 AT = "2026-11-23T10:11:12.000000+00:00"
 QUICK = Pauses(
     look=0.01,
+    dataset=0.01,
     poll_here=0.01,
     poll_first=0.01,
     poll_later=0.01,
