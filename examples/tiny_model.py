@@ -118,6 +118,7 @@ def build_model(folder: Path, *, steps: int = 400, batch: int = 16, seed: int = 
     """Train the model from random weights and save it to the folder."""
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     tokenizer = build_tokenizer()

@@ -151,6 +151,13 @@ async def test_too_few_snapshots_are_said_in_the_known_words(system: FinetuningS
         await system.prepare_dataset(category=AgentCategory.CORE_SECURITY)
 
 
+async def test_values_out_of_range_are_named(system: FinetuningSystem) -> None:
+    with pytest.raises(InvalidRequestError, match=r"quality_threshold is nan.*time_range_days is 0"):
+        await system.prepare_dataset(
+            category=AgentCategory.CORE_SECURITY, quality_threshold=math.nan, time_range_days=0
+        )
+
+
 async def test_a_configuration_for_another_category_is_refused(system: FinetuningSystem) -> None:
     with pytest.raises(InvalidRequestError, match=r"'ecommerce'.*'core_security'"):
         await system.create_finetuning_job(category=AgentCategory.ECOMMERCE, config=CONFIG)

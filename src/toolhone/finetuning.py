@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import anyio.lowlevel
 import anyio.to_thread
+from pydantic import ValidationError
 
 from toolhone.assembly import audit_log
 from toolhone.exceptions import InvalidRequestError
@@ -159,14 +160,22 @@ class FinetuningSystem:
 
         Raises:
             InsufficientDataError: "Insufficient data for category: found 50, need 100".
+            InvalidRequestError: A value is out of its range; the message names it.
         """
-        request = DatasetRequest(
-            category=category,
-            min_samples=min_samples,
-            max_samples=max_samples,
-            quality_threshold=quality_threshold,
-            time_range_days=time_range_days,
-        )
+        try:
+            request = DatasetRequest(
+                category=category,
+                min_samples=min_samples,
+                max_samples=max_samples,
+                quality_threshold=quality_threshold,
+                time_range_days=time_range_days,
+            )
+        except ValidationError as exc:
+            problems = "; ".join(
+                f"{'.'.join(map(str, error['loc']))} is {error['input']!r}: {error['msg']}"
+                for error in exc.errors()
+            )
+            raise InvalidRequestError(f"No dataset can be prepared so: {problems}.") from exc
         parts = self._here()
         manifest = await parts.system.prepare_dataset(request, caller=self._caller)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 
 from toolhone.assembly import open_results, scoring_weights
@@ -21,7 +20,7 @@ from toolhone.evaluation.scorers import Scorers
 from toolhone.exceptions import NotRunningError
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.jobs.board import Board
-from toolhone.jobs.planning import Planner
+from toolhone.jobs.planning import JudgingUsd, Planner
 from toolhone.jobs.runner import Runner
 from toolhone.jobs.steps import FinetuningSteps
 from toolhone.models import Category, JsonObject, ToolDefinition
@@ -30,6 +29,7 @@ from toolhone.records.datasets import Manifest, Row, Split
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, ModelRecord
 from toolhone.records.stores import DatasetStore, JobStore, ModelStore, SnapshotStore
 from toolhone.redaction import redact_record
+from toolhone.revoking import Revoking
 from toolhone.selection.active import active_encoder
 from toolhone.selection.bundle import DEFAULT_FOLDER
 from toolhone.selection.lessons import read_lessons
@@ -46,8 +46,9 @@ from toolhone.tokens import count_tokens
 from toolhone.training.adoption import adopt, release
 from toolhone.training.answer_scoring import AnswerScoring, messages_of
 from toolhone.training.contestants import Contestants
-from toolhone.training.costs import load_prices
+from toolhone.training.costs import Price, load_prices
 from toolhone.training.judge_model import JudgeModel
+from toolhone.training.judging_costs import judging_usd
 from toolhone.training.model_comparison import ModelComparing
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.anthropic import AnthropicProvider
@@ -165,6 +166,13 @@ def build_finetuning(
         now=utc_timestamp,
         record=audit.record,
     )
+    revoking = Revoking(
+        settings.data,
+        open_jobs=stores.jobs,
+        open_datasets=stores.datasets,
+        preparation=preparation,
+        registry=registry,
+    )
     collector = Collector(
         stores.snapshots,
         redact=redact_record,
@@ -174,6 +182,7 @@ def build_finetuning(
         new_id=new_id,
     )
     scoring = scoring_of(settings, environ)
+    judging = _judging_usd(settings)
     steps = FinetuningSteps(
         open_jobs=stores.jobs,
         providers=providers,
@@ -181,10 +190,11 @@ def build_finetuning(
         folder=lambda dataset_id: stores.datasets().folder(dataset_id),
         test_rows=lambda dataset_id: list(stores.datasets().rows(dataset_id, Split.TEST)),
         judge=_judging(scoring),
-        keep_model=lambda model: anyio.from_thread.run(registry.add, model),
+        keep_model=revoking.keep,
         record=audit.record,
         runs=settings.data / "runs",
         usd_per_hour=settings.usd_per_hour,
+        judging_usd=judging,
     )
     runner = Runner(steps, stores.jobs, settings.data)
     board = Board(
@@ -215,13 +225,17 @@ def build_finetuning(
             datasets=stores.datasets,
             audit=audit,
             redact=redact_record,
-            revise=preparation.revise,
+            revise=revoking.revise,
             taint=registry.taint,
             new_event=new_event,
             now=utc_timestamp,
         ),
         planner=Planner(
-            providers, stores.jobs, usd_per_hour=settings.usd_per_hour, check_scorer=scoring.check
+            providers,
+            stores.jobs,
+            usd_per_hour=settings.usd_per_hour,
+            check_scorer=scoring.check,
+            judging_usd=judging,
         ),
         board=board,
         registry=registry,
@@ -268,7 +282,7 @@ def scoring_of(settings: Settings, environ: Mapping[str, str]) -> AnswerScoring:
     """The scorers that the settings name, and the judge model if there is one."""
     if settings.judge_model is None:
         return AnswerScoring(Scorers(settings.scorers))
-    price = load_prices(settings.prices).price(service_of(settings.judge_url), settings.judge_model)
+    price = _judge_price(settings)
     judge = JudgeModel(
         url=settings.judge_url,
         key=environ.get(settings.judge_key),
@@ -276,6 +290,18 @@ def scoring_of(settings: Settings, environ: Mapping[str, str]) -> AnswerScoring:
         cost_usd=None if price is None else partial(price.answer_usd, tuned=False),
     )
     return AnswerScoring(Scorers(settings.scorers), judge)
+
+
+def _judge_price(settings: Settings) -> Price | None:
+    if settings.judge_model is None:
+        return None
+    return load_prices(settings.prices).price(service_of(settings.judge_url), settings.judge_model)
+
+
+def _judging_usd(settings: Settings) -> JudgingUsd | None:
+    price = _judge_price(settings)
+    # Endpoints on this machine have no price.
+    return None if price is None else partial(judging_usd, price, count_tokens)
 
 
 def _adopted(data: Path, model: ModelRecord | None) -> None:

@@ -37,12 +37,10 @@ from toolhone.snapshots.retention import Retention
 from toolhone.training.model_comparison import ModelComparing, ModelComparison
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.provider import Capabilities, Provider
+from toolhone.training.selector_alias import SelectorAlias, is_selector
 
 Progress = Callable[[str, int, int], None]
 """Receives what is being done, how much of it is done, and how much there is."""
-
-SELECTOR_ALIAS = (Category.GENERAL, "selector")
-"""What this alias stands for finds tools, from the next start of a server on."""
 
 ACTIVE = tuple(status for status in JobStatus if not status.final)
 
@@ -85,7 +83,7 @@ class Finetuning:
         self._registry = registry
         self._providers = providers
         self._comparing = comparing
-        self._adopt = adopt
+        self._selector = SelectorAlias(registry, adopt)
         self._choice = choice
 
     # Snapshots
@@ -123,7 +121,7 @@ class Finetuning:
             raise InvalidRequestError("Name either an agent or a user to erase.")
         erased = await self._erasing.erase(agent_id=agent_id, user_id=user_id, caller=caller)
         if erased.models:  # aliases have moved away from them
-            await self._follow_selector()
+            await self._selector.follow()
         return erased
 
     async def prune(self, *, caller: Caller) -> dict[Category, int]:
@@ -335,44 +333,20 @@ class Finetuning:
             override: Why a model is to be used that did not pass; recorded.
         """
         require(caller.role, Permission.PROMOTE)
-        finds_tools = (category, alias) == SELECTOR_ALIAS
-        if finds_tools:
-            model = await self._registry.model(model_id)
-            if model.provider is not FinetuningProvider.SELECTOR:
-                raise InvalidRequestError(
-                    f"{model_id!r} is no encoder, and {category.value}/{alias} is the encoder that finds "
-                    "tools. Choose a model of the provider 'selector', or another alias."
-                )
+        if is_selector(category, alias):
+            await self._selector.check(model_id)
         change = await self._registry.set_alias(category, alias, model_id, override=override, caller=caller)
-        if finds_tools:
-            await self._use_encoder(change, caller)
+        if is_selector(category, alias):
+            await self._selector.use(change, caller)
         return change
 
     async def rollback_alias(self, category: Category, alias: str, *, caller: Caller) -> AliasChange:
         """Let an alias stand again for what it stood for before."""
         require(caller.role, Permission.PROMOTE)
         change = await self._registry.rollback_alias(category, alias, caller=caller)
-        if (category, alias) == SELECTOR_ALIAS:
-            await self._use_encoder(change, caller)
+        if is_selector(category, alias):
+            await self._selector.use(change, caller)
         return change
-
-    async def _follow_selector(self) -> None:
-        """Let the data folder use what the selector's alias stands for, if it ever stood for anything."""
-        for change in await self._registry.aliases(SELECTOR_ALIAS[0]):
-            if change.alias == SELECTOR_ALIAS[1]:
-                model = None if change.model_id is None else await self._registry.model(change.model_id)
-                await anyio.to_thread.run_sync(self._adopt, model)
-
-    async def _use_encoder(self, change: AliasChange, caller: Caller) -> None:
-        """Let the data folder use the encoder that the alias stands for now."""
-        model = None if change.model_id is None else await self._registry.model(change.model_id)
-        try:
-            await anyio.to_thread.run_sync(self._adopt, model)
-        except BaseException:
-            # The alias must not say what is not so.
-            with anyio.CancelScope(shield=True):
-                await self._registry.rollback_alias(change.category, change.alias, caller=caller)
-            raise
 
     async def aliases(self, category: Category | None = None, *, caller: Caller) -> list[AliasChange]:
         """What each alias stands for now."""

@@ -177,7 +177,9 @@ def test_what_is_reserved_and_spent_never_passes_the_limit_if_jobs_keep_to_what_
         if job not in held and store.reserve(f"job_{job}", SECURITY, amount, at=AT):
             held[job] = amount
         if settles and job in held:
-            store.settle(f"job_{job}", min(spent, held[job]), at=AT)
+            # What is not spent when it is settled goes to others, so later figures must not be higher.
+            held[job] = min(spent, held[job])
+            store.settle(f"job_{job}", held[job], at=AT)
         _, reserved, paid = store.budget(SECURITY)
         assert reserved + paid <= 10.0
     store.close()

@@ -158,6 +158,8 @@ def test_field_f1_counts_fields_that_agree() -> None:
     assert field_f1(right, said('{"name": "Ann"}')) == 2 / 5
     assert field_f1(right, said("Ann, 7")) == 0
     assert field_f1(called(("scan", {"path": "a", "depth": 1})), called(("scan", {"path": "a"}))) == 4 / 5
+    # Written as JSON in place of being made, it is no call.
+    assert field_f1(called(("scan", {"path": "a"})), said('{"scan": {"path": "a"}}')) == 0
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import anyio.to_thread
 import pytest
 
 from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError
+from toolhone.jobs.planning import Planner
 from toolhone.models import Category
-from toolhone.records.jobs import Job, JobStatus
+from toolhone.records.jobs import FinetuningProvider, Job, JobStatus
 
 if TYPE_CHECKING:
     from jobs.scripts.paper import Shop
@@ -34,6 +35,25 @@ async def test_free_work_starts_at_once_and_other_work_waits_for_approval(
     assert (plan.needs_approval, free.status) == (False, JobStatus.QUEUED)
     assert free.job_id.startswith("finetune_core_security_2")
     assert free.job_id != job.job_id
+
+
+async def test_free_training_with_a_judge_that_is_paid_waits_for_approval(
+    open_shop: Open, paper: ModuleType
+) -> None:
+    shop = open_shop(paper.Script(upper_bound=0))
+    planner = Planner(
+        {FinetuningProvider.OPENAI: shop.provider},
+        lambda: shop.store,
+        judging_usd=lambda _config, _folder: 3.0,
+    )
+    plan = await planner.estimate(shop.config(), shop.manifest, shop.folder)
+
+    assert (plan.needs_approval, plan.estimate.upper_bound_usd) == (True, 3.0)
+    assert "The judge model may cost up to $3.00 of the upper bound." in plan.estimate.warnings
+    job = await shop.board.create(plan.plan_id, caller=paper.CALLER)
+    assert job.status is JobStatus.AWAITING_APPROVAL
+    with pytest.raises(BudgetExceededError, match="max_training_cost_usd"):
+        await planner.estimate(shop.config(max_training_cost_usd=2), shop.manifest, shop.folder)
 
 
 async def test_two_creates_of_one_plan_at_once_make_one_job(open_shop: Open, paper: ModuleType) -> None:
@@ -71,7 +91,7 @@ async def test_a_plan_is_refused_before_anything_is_kept(open_shop: Open, paper:
 
     with pytest.raises(InsufficientDataError, match=r"50 rows .* is 100"):
         await shop.planner.estimate(shop.config(), few, shop.folder)
-    with pytest.raises(InvalidRequestError, match=r"revoked \(erased\); use 'another'"):
+    with pytest.raises(InvalidRequestError, match=r"revoked \(erased\). Use 'another'"):
         await shop.planner.estimate(shop.config(), revoked, shop.folder)
     with pytest.raises(InvalidRequestError, match="of the category 'ecommerce'"):
         await shop.planner.estimate(shop.config(), other, shop.folder)
@@ -80,6 +100,27 @@ async def test_a_plan_is_refused_before_anything_is_kept(open_shop: Open, paper:
     with pytest.raises(BudgetExceededError, match=r"\$4.00 is left"):
         await shop.planner.estimate(shop.config(), shop.manifest, shop.folder)
     assert shop.provider.submits == 0
+
+
+async def test_a_scorer_that_there_is_not_is_refused_before_the_provider_is_asked(open_shop: Open) -> None:
+    shop = open_shop()
+    asked: list[str | None] = []
+
+    def check(name: str | None) -> None:
+        asked.append(name)
+        if name == "guess":
+            raise InvalidRequestError("There is no scorer 'guess'.")
+
+    planner = Planner({FinetuningProvider.OPENAI: shop.provider}, lambda: shop.store, check_scorer=check)
+    with pytest.raises(InvalidRequestError, match="no scorer 'guess'"):
+        await planner.estimate(shop.config(scorer="guess"), shop.manifest, shop.folder)
+    assert not shop.provider.reached("estimate").is_set()
+
+    for name in ("exact", None):
+        plan = await planner.estimate(shop.config(scorer=name), shop.manifest, shop.folder)
+        assert shop.store.plan(plan.plan_id).config.scorer == name
+    assert asked == ["guess", "exact", None]
+    assert shop.provider.reached("estimate").is_set()
 
 
 async def test_a_budget_that_is_used_up_meanwhile_stops_the_approval(

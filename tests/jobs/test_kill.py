@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
-import anyio
 import pytest
 
 from toolhone.jobs.steps import STEPS
@@ -27,13 +26,20 @@ HOST = Path(__file__).parent / "scripts" / "paper.py"
 
 POINTS = [
     "before check",
-    # What it did is done, and that it did it is not remembered.
-    *(f"after {step}" for step in STEPS),
+    # What the step did is done, and that it did it is not remembered.
+    "after check",
+    "after reserve",
+    "submitted, not recorded",
+    "after submit",
     # All before it is remembered.
     "before follow",
-    "submitted, not recorded",
     "poll 1",
+    "after follow",
+    "after collect",
+    "after evaluate",
+    "after finish",
 ]
+"""In the order in which a job comes to them."""
 
 KILLED = signal.SIGKILL
 
@@ -85,82 +91,47 @@ def host() -> Iterator[Host]:
 
 
 @dataclass(frozen=True, slots=True)
-class Aftermath:
-    """What was left of a job that was killed once, after the next process."""
+class Found:
+    """What there is of a job."""
 
-    first: int
-    second: int
-    between: Job
     job: Job
     submits: int
     budget: tuple[float | None, float, float]
     metrics: list[int]
 
 
-@pytest.fixture(scope="module")
-def aftermaths(
-    host: Host, paper: ModuleType, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Aftermath]:
-    """For each point: killed there, then run to the end. All at once, since most of it is waiting."""
-    folders = {point: tmp_path_factory.mktemp("killed") for point in POINTS}
-    ids: dict[str, str] = {}
-
-    async def create() -> None:
-        for point, folder in folders.items():
-            shop = paper.Shop(folder)
-            ids[point] = await shop.approved()
-            shop.close()
-
-    anyio.run(create)
-    for point, folder in folders.items():
-        host.start(folder, kill=point)
-    first = host.wait()
-    between = {point: read(paper, folder, ids[point]).job for point, folder in folders.items()}
-    for folder in folders.values():
-        host.start(folder)
-    second = host.wait()
-    return {
-        point: read(paper, folder, ids[point], between[point], first, second)
-        for point, folder in folders.items()
-    }
-
-
-def read(
-    paper: ModuleType,
-    folder: Path,
-    job_id: str,
-    between: Job | None = None,
-    first: dict[str, list[int]] | None = None,
-    second: dict[str, list[int]] | None = None,
-) -> Aftermath:
-    shop = paper.Shop(folder)
-    job = shop.store.job(job_id)
-    found = Aftermath(
-        first=first[str(folder)][0] if first else 0,
-        second=second[str(folder)][0] if second else 0,
-        between=between or job,
-        job=job,
+def find(shop: "Shop", job_id: str) -> Found:
+    return Found(
+        job=shop.store.job(job_id),
         submits=shop.provider.submits,
         budget=shop.store.budget(Category.CORE_SECURITY),
         metrics=[event.data["step"] for event in shop.store.events(job_id) if event.kind == "metrics"],
     )
-    shop.close()
-    return found
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_killed_at_any_point_a_job_succeeds_later_and_is_paid_once(
-    aftermaths: dict[str, Aftermath], point: str
+async def test_killed_at_every_point_in_turn_a_job_succeeds_and_is_paid_once(
+    host: Host, open_shop: Open
 ) -> None:
-    aftermath = aftermaths[point]
+    assert {f"after {step}" for step in STEPS} < set(POINTS)
+    shop = open_shop()
+    job_id = await shop.approved()
 
-    # The last step has ended the job when it returns.
-    assert aftermath.between.status.final is (point == "after finish")
-    assert (aftermath.first, aftermath.second) == (-KILLED, 0)
-    assert (aftermath.job.status, aftermath.job.error) == (JobStatus.SUCCEEDED, None)
-    assert aftermath.submits == 1
-    assert aftermath.budget == (None, 0.0, pytest.approx(2.02))
-    assert aftermath.metrics == [1, 2]
+    for point in POINTS:
+        host.start(shop.folder, kill=point)
+        # It came to that point, so the process before it had left the job where it goes on.
+        assert host.wait() == {str(shop.folder): [-KILLED]}, point
+        found = find(shop, job_id)
+        assert found.submits == (point not in POINTS[:3]), point
+        # The last step has ended the job when it returns.
+        assert found.job.status.final is (point == "after finish"), point
+    host.start(shop.folder)
+
+    assert host.wait() == {str(shop.folder): [0]}
+    found = find(shop, job_id)
+    assert (found.job.status, found.job.error) == (JobStatus.SUCCEEDED, None)
+    assert found.submits == 1
+    assert found.budget == (None, 0.0, pytest.approx(2.02))
+    assert found.metrics == [1, 2]
 
 
 async def test_killed_while_it_cancels_a_job_is_cancelled_by_the_next(

@@ -21,7 +21,7 @@ from toolhone.exceptions import (
 from toolhone.jobs.lock import JobsLock
 from toolhone.models import Category, JsonObject
 from toolhone.records.jobs import Job, JobStatus, ModelRecord
-from toolhone.training.providers.provider import Phase, Polled
+from toolhone.training.providers.provider import Phase, Polled, TrainingRequest
 
 if TYPE_CHECKING:
     from jobs.scripts.paper import Shop
@@ -176,6 +176,17 @@ async def test_what_costs_more_than_allowed_is_stopped(open_shop: Open, paper: M
     assert shop.provider.cancelled
 
 
+async def test_a_bill_over_the_limit_buys_no_answers_as_well(open_shop: Open, paper: ModuleType) -> None:
+    dear = Polled(phase=Phase.SUCCEEDED, raw="succeeded", cost_usd=20.0)
+    shop = open_shop(paper.Script(polls=(dear,)))
+
+    job = await ended(shop, await shop.approved(max_training_cost_usd=5.0))
+
+    assert (job.status, job.error_code, job.model_id) == (JobStatus.COST_STOPPED, "cost_stopped", "tuned")
+    assert not shop.provider.reached("answer").is_set()
+    assert shop.store.budget(Category.CORE_SECURITY) == (None, 0.0, 20.0)
+
+
 async def test_what_takes_longer_than_allowed_is_stopped(open_shop: Open, paper: ModuleType) -> None:
     shop = open_shop(paper.Script(polls=(Polled(phase=Phase.RUNNING, raw="running"),), hold="poll"))
     job_id = await shop.approved(max_training_hours=2)
@@ -325,6 +336,33 @@ async def test_a_training_that_lost_its_files_is_said_to_have_lost_its_dataset(
 
     job = await shop.board.job(job_id)
     assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
+
+
+@pytest.mark.parametrize(("what", "code"), [("revoked", "invalid_request"), ("dearer", "budget_exceeded")])
+async def test_what_is_not_as_planned_any_more_is_not_asked_for_again(
+    open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch, what: str, code: str
+) -> None:
+    """While the provider was down the dataset was revoked, or its price rose."""
+    shop = open_shop(paper.Script(submit_errors=[ProviderUnavailableError("Down.")]))
+    job_id = await shop.approved()
+    submit = shop.provider.submit
+
+    async def then_changed(request: TrainingRequest) -> str:
+        try:
+            return await submit(request)
+        finally:
+            if what == "revoked":
+                shop.manifest = paper.manifest_of(
+                    shop.manifest.dataset_id, revoked_at=paper.AT, revoked_why="Erased."
+                )
+            else:
+                shop.provider.script.upper_bound = 50.0
+
+    monkeypatch.setattr(shop.provider, "submit", then_changed)
+    job = await ended(shop, job_id)
+
+    assert (job.status, job.error_code, shop.provider.submits) == (JobStatus.FAILED, code, 0)
+    assert shop.store.budget(Category.CORE_SECURITY) == (None, 0.0, 0.0)
 
 
 async def test_a_bug_in_a_step_ends_the_job_with_a_word(

@@ -11,6 +11,7 @@ from toolhone.exceptions import ProviderRefusedError, ProviderUnavailableError, 
 from toolhone.models import JsonObject
 from toolhone.training.costs import load_prices
 from toolhone.training.providers.openai import OpenAIProvider
+from toolhone.training.providers.openai_answers import usage_of
 from toolhone.training.providers.provider import Question
 
 if TYPE_CHECKING:
@@ -185,3 +186,7 @@ async def test_a_refusal_of_the_model_is_what_it_said(
 
 async def test_no_questions_need_no_service(provider: OpenAIProvider, tmp_path: Path) -> None:
     assert await provider.answer(MODEL, None, [], tmp_path) == []
+
+
+def test_a_service_that_counts_less_than_nothing_lowers_no_bill() -> None:
+    assert usage_of({"usage": {"prompt_tokens": -5_000_000, "completion_tokens": 7}}) == (0, 7)

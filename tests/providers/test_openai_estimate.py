@@ -1,5 +1,6 @@
 """What is said before anything is sent: costs, dates, and what cannot be honoured."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -8,8 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from toolhone.exceptions import InvalidRequestError, ProviderRefusedError
+from toolhone.records.datasets import Split
+from toolhone.training.answer_scoring import questions_of
 from toolhone.training.costs import load_prices
 from toolhone.training.providers.openai import OpenAIProvider, service_of
+from toolhone.training.providers.openai_files import measure, rows_of
 from toolhone.training.providers.provider import TrainingRequest
 
 if TYPE_CHECKING:
@@ -29,10 +33,34 @@ async def test_tokens_are_counted_times_epochs_and_bounded_from_above(
     assert estimate.steps == 9
     assert estimate.cost_usd == pytest.approx(504 * 5 / 1e6)
     trained = (12 + 2) * 14 * 3 * 5
-    prompts, answers = 3 * 9, 3 * 512
+    # Room for an answer: 256 tokens, and one for each byte of the recorded one.
+    recorded = len('{"role":"assistant","content":"file 0 is clean"}')
+    prompts, answers = 3 * 9, 3 * (256 + recorded)
     asked = prompts * (0.8 + 0.4) + answers * (3.2 + 1.6)
     assert estimate.upper_bound_usd == pytest.approx((trained + asked) / 1e6 * 1.1)
     assert "as of 2026-11-01, the test" in estimate.price_source
+
+
+async def test_the_bound_covers_every_question_that_the_gate_will_ask(
+    make: "Make", request_: TrainingRequest
+) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "scan", "arguments": "{}"}}
+    turns = [
+        {"role": "user", "content": "scan all"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "nothing"},
+        {"role": "assistant", "content": "clean " * 3_000},
+    ]
+    path = request_.dataset / "test.jsonl"
+    row = json.loads(path.read_text().splitlines()[0])
+    path.write_text(json.dumps(row | {"messages": turns}) + "\n")
+    rows = list(rows_of(request_.dataset, Split.TEST))
+    measured = measure(request_.dataset, azure=False, epochs=1, count=lambda text: 1)
+    questions = questions_of(rows)
+    assert len(questions) == 2 and questions[1].max_tokens == 4_096
+    assert measured.work.test_answers == sum(question.max_tokens for question in questions)
+    # 3 + tools 1 + user 5, and again with the call (4 + 1) and its result (4 + 1 + 1).
+    assert measured.work.test_prompts == 9 + 9 + 5 + 6
 
 
 async def test_the_real_bill_stays_under_the_bound(

@@ -239,6 +239,16 @@ async def test_bad_input_is_refused_before_anything_is_written(session: Session)
     assert (await system.statistics(caller=LOCAL_CALLER))["total_snapshots"] == 0
 
 
+async def test_nothing_of_a_refused_snapshot_is_kept_by_the_audit(session: Session) -> None:
+    secret = snapshot(0, performance_score=7, user_id="anna-7", input_data={"query": "Ann Smith is ill"})
+    await session.refusal("collect_snapshot", secret)
+
+    row = (await session.rows("refusal"))[-1]
+
+    assert "performance_score" in json.dumps(row)
+    assert "Ann Smith" not in json.dumps(row) and "anna-7" not in json.dumps(row)
+
+
 @pytest.mark.parametrize(
     ("role", "shown", "refused"),
     [

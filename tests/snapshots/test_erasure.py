@@ -55,6 +55,10 @@ class Datasets:
     refuses: bool = False
     late: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """A dataset that is finished by somebody else while the first is revised."""
+    late_models: dict[str, str] = field(default_factory=dict[str, str])
+    """A model whose training ends while its dataset is revised."""
+    models: dict[str, str] = field(default_factory=dict[str, str])
+    """The dataset that a model was trained on."""
 
     def add(self, dataset_id: str, *snapshot_ids: str) -> None:
         self.held[dataset_id] = set(snapshot_ids)
@@ -87,6 +91,7 @@ class Datasets:
         for name, held in self.late.items():
             self.add(name, *held)
         self.late = {}
+        self.models |= self.late_models
         if self.too_little_left:
             self._did("revise")
             return None
@@ -95,9 +100,10 @@ class Datasets:
         return self.manifests[f"{dataset_id}+"]
 
     async def taint(self, dataset_id: str, why: str, *, caller: Caller) -> list[str]:
-        self.tainted[f"model of {dataset_id}"] = why
+        of_it = [f"model of {dataset_id}", *(name for name in self.models if self.models[name] == dataset_id)]
+        self.tainted |= dict.fromkeys(of_it, why)
         self._did("taint")
-        return [f"model of {dataset_id}"]
+        return of_it
 
     def _did(self, step: str) -> None:
         self.steps.append(step)
@@ -288,6 +294,16 @@ async def test_an_erasure_that_died_is_finished_by_the_next(place: Place, step: 
     assert place.datasets.tainted.keys() == {"model of d1", "model of d2"}
     assert about_her not in place.with_payload()
     assert place.told() == ["erasure begun", "erasure begun", "erasure done"]
+
+
+async def test_a_model_whose_training_ends_during_the_erasure_is_marked_too(place: Place) -> None:
+    place.datasets.add("d1", await place.collect(user_id="anna-7"))
+    place.datasets.late_models = {"late": "d1"}
+
+    outcome = await place.erasing.erase(user_id="anna-7", caller=LOCAL_CALLER)
+
+    assert outcome.models == ("late", "model of d1")
+    assert place.datasets.tainted.keys() == {"late", "model of d1"}
 
 
 async def test_what_an_erasure_left_behind_is_cleaned_by_that_of_somebody_else(place: Place) -> None:

@@ -11,6 +11,7 @@ from toolhone.exceptions import InvalidRequestError, StorageError
 from toolhone.models import Category, Json
 from toolhone.records.snapshots import Snapshot, SnapshotQuery
 from toolhone.storage import snapshots as module
+from toolhone.storage.snapshot_query import select, values_of
 from toolhone.storage.snapshots import SqliteSnapshotStore
 
 EVERYTHING = SnapshotQuery()
@@ -156,9 +157,9 @@ def test_no_query_reads_more_than_it_gives(
     store: SqliteSnapshotStore, tmp_path: Path, query: SnapshotQuery, index: str, newest_first: bool
 ) -> None:
     store.add([snapshot(1)])
-    sql = module._select(replace(query, newest_first=newest_first), "*")
+    sql = select(replace(query, newest_first=newest_first), "*")
     connection = sqlite3.connect(tmp_path / "snapshots.db")
-    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", {**module._values(query), "limit": 1}).fetchall()
+    steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", {**values_of(query), "limit": 1}).fetchall()
     connection.close()
 
     plan = "; ".join(step[-1] for step in steps)

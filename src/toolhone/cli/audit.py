@@ -130,6 +130,9 @@ def rows_table(rows: list[dict[str, Json]]) -> "Table":
     return table(headings, shown, shorten=["what"])
 
 
+LEARNING = {EventKind.DATASET, EventKind.JOB, EventKind.MODEL}
+
+
 def what_of(row: dict[str, Json]) -> str:
     """The one thing to know of a row in a list."""
     details: dict[str, Json] = row["details"]
@@ -146,6 +149,9 @@ def what_of(row: dict[str, Json]) -> str:
     elif row["kind"] == EventKind.SNAPSHOT:
         # Erased, it says no more how many they were.
         what = f"{details['snapshots']} collected" if "snapshots" in details else ""
+    elif row["kind"] in LEARNING:
+        names = (details.get(name) for name in ("job_id", "dataset_id", "alias", "model_id", "category"))
+        what = f"{details.get('what', '')} {next((name for name in names if name), '')}"
     if row["error_code"]:
         what = f"{what} ({row['error_code']})"
     return harmless(what).replace("\n", " ")

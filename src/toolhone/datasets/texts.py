@@ -3,6 +3,7 @@
 System messages and tools are left out: all rows of an agent share them, and everything would look alike.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -19,7 +20,7 @@ def digest(text: str) -> bytes:
 
 
 def request_text(messages: Sequence[JsonObject]) -> str:
-    """All that was said before the answer, without difference of case and space."""
+    """All that was said before the answer, without difference of case, space and the spelling of accents."""
     return _text(messages[: answer_begins(messages)])
 
 
@@ -66,7 +67,8 @@ def _text(messages: Sequence[JsonObject]) -> str:
 
 
 def _words(text: str) -> str:
-    return " ".join(text.casefold().split())
+    # One spelling of an accent, as of a capital: else the same request would be trained on and tested with.
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _spoken(message: JsonObject) -> str:

@@ -244,8 +244,9 @@ def _key(value: Json) -> Hashable:
 def _fields(message: JsonObject) -> Counter[Hashable] | None:
     """Its leaves with their paths; `None` if the message has neither JSON nor calls."""
     if calls := calls_of(message):
+        # Marked, so that a call which is only written as JSON shares no field with one that is made.
         return Counter(
-            field for call in calls for field in (("call", call.name), *_leaves(call.arguments, call.name))
+            ("call", field) for call in calls for field in (call.name, *_leaves(call.arguments, call.name))
         )
     is_json, value = json_of(text_of(message))
     return Counter(_leaves(value)) if is_json else None

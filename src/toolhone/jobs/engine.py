@@ -8,6 +8,9 @@ into a task group of ours. So when we are stopped, the steps are cancelled first
 cancelled step, and the next process begins that step again.
 
 A constant executor id is safe only under the lock of the folder, which whoever opens an engine holds.
+
+How a job ended is said by our own row, so what dbos remembers of runs that are over is of no use any more. It
+is deleted when the engine closes, and, of a process that died, when the next one opens.
 """
 
 import asyncio
@@ -27,13 +30,25 @@ from toolhone.exceptions import StorageError
 from toolhone.models import JsonObject
 
 if TYPE_CHECKING:
+    from dbos import WorkflowHandleAsync
     from sqlalchemy import Engine as Database
+
+logger = logging.getLogger(__name__)
 
 STATE = "jobs.db"
 APPLICATION = "toolhone"
 EXECUTOR = "runner"
 VERSION = "jobs-1"
 """Raised only if the order of the steps changes; jobs under way then begin at their first step again."""
+
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+_DELETED_AT_ONCE = 500
+
+_RECORDING_SECONDS = 0.05
+"""Between two looks whether dbos has recorded the end of a run that a dead process began."""
+
+_LISTENING_SECONDS = 0.2
 
 RunStep = Callable[[str, str, Mapping[str, JsonObject]], Awaitable[JsonObject]]
 """Does the step of this name for the job of this key, given what earlier steps returned."""
@@ -95,9 +110,11 @@ class _DbosEngine:
     async def run(self, key: str) -> bool:
         ended = self._ended.setdefault(key, anyio.Event())
         try:
-            if not await anyio.to_thread.run_sync(self._begin, key):
+            handle = await anyio.to_thread.run_sync(self._begin, key)
+            if handle is None:
                 return False
             await ended.wait()
+            await anyio.to_thread.run_sync(self._recorded, handle)
             return True
         finally:
             self._ended.pop(key, None)
@@ -123,6 +140,9 @@ class _DbosEngine:
                     "application_version": VERSION,
                     "log_level": "ERROR",
                     "enable_otlp": False,
+                    # It looks for messages, which jobs do not send, and sleeps between two looks: stopping
+                    # waits for that.
+                    "notification_listener_polling_interval_sec": _LISTENING_SECONDS,
                 }
             )
             self._cleanup.callback(DBOS.destroy, destroy_registry=True)
@@ -133,6 +153,8 @@ class _DbosEngine:
             self._workflow = DBOS.workflow(name="job")(job)
             # On the loop that it is to use, also for what it takes up by itself.
             self._own_loop.call(DBOS.launch)
+            self._own_loop.call(_forget_ended)
+            self._cleanup.callback(self._forget)
         except (SQLAlchemyError, sqlite3.Error, OSError) as exc:
             raise StorageError(
                 f"{str(path)!r} cannot be used: {exc}. Check that the disk has room and that this user may "
@@ -143,15 +165,33 @@ class _DbosEngine:
         """Let go of dbos, its threads and its file; blocks."""
         self._cleanup.close()
 
-    def _begin(self, key: str) -> bool:
+    def _begin(self, key: str) -> "WorkflowHandleAsync[None] | None":
+        """The run of this key, begun or going on; `None` if it has ended."""
         from dbos import DBOS, SetWorkflowID
 
-        async def begin() -> str:
+        async def begin() -> "WorkflowHandleAsync[None] | None":
             with SetWorkflowID(key):
                 handle = await DBOS.start_workflow_async(self._workflow, key)
-            return (await handle.get_status()).status
+            return None if (await handle.get_status()).status in _ENDED else handle
 
-        return self._own_loop.call(begin) in {"PENDING", "ENQUEUED", "DELAYED"}
+        return self._own_loop.call(begin)
+
+    def _recorded(self, handle: "WorkflowHandleAsync[None]") -> None:
+        """Returns when dbos has recorded that a run ended, which it does a moment after the last step."""
+
+        async def recorded() -> None:
+            with suppress(Exception):  # a run that failed has ended, too
+                await handle.get_result(polling_interval_sec=_RECORDING_SECONDS)
+
+        self._own_loop.call(recorded)
+
+    def _forget(self) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            self._own_loop.call(_forget_ended)
+        except (SQLAlchemyError, sqlite3.Error) as exc:
+            logger.warning("Ended jobs stay in %r until the engine starts again: %s", STATE, exc)
 
     async def _run_all(self, key: str) -> None:
         """One job, on the loop of dbos."""
@@ -187,6 +227,16 @@ class _DbosEngine:
             self._ended[key].set()
 
 
+async def _forget_ended() -> None:
+    """Delete what dbos remembers of runs that are over."""
+    from dbos import DBOS
+
+    while ended := await DBOS.list_workflows_async(
+        status=_ENDED, limit=_DELETED_AT_ONCE, load_input=False, load_output=False
+    ):
+        await DBOS.delete_workflows_async([run.workflow_id for run in ended])
+
+
 @contextmanager
 def _database(path: Path) -> Generator["Database"]:
     """SQLAlchemy's engine on the file, which is private and whose commits wait for the disk."""
@@ -204,6 +254,8 @@ def _database(path: Path) -> Generator["Database"]:
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
+            # Deleted is overwritten.
+            "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

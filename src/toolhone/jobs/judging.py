@@ -71,8 +71,17 @@ async def evaluate(attempt: Attempt, artifact: Artifact, test_rows: TestRows, ju
     """The verdict on the model, by answers to held-out requests; or the provider's own, if it judges.
 
     Raises:
-        AttemptOver: It was to be cancelled.
+        AttemptOver: It was to be cancelled, or the training cost more than was allowed.
     """
+    job = attempt.job
+    cap = job.config.max_training_cost_usd
+    if attempt.provider.capabilities.costs_money and job.cost_usd > cap:
+        # Services tell the bill at the end only. What is over the limit must not buy answers as well.
+        message = (
+            f"The training cost ${job.cost_usd:,.2f}, more than max_training_cost_usd (${cap:,.2f}) and than "
+            f"was planned, so the model {artifact.model_id!r} is not judged. Ask the provider about its bill."
+        )
+        await attempt.end(JobStatus.COST_STOPPED, message, code="cost_stopped")
     event = ("status", "Judged by held-out rows.", {"status": JobStatus.EVALUATING.value})
     if attempt.job.status is not JobStatus.EVALUATING:
         await attempt.change({"status": JobStatus.EVALUATING}, event)

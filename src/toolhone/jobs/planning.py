@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import anyio.to_thread
 
 from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError, ProviderError
 from toolhone.records.datasets import Manifest, Purpose, Split
-from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Plan
+from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider, Plan
 from toolhone.records.stores import JobStore
 from toolhone.training.providers.provider import Provider
 
@@ -27,6 +28,36 @@ def timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")
 
 
+JudgingUsd = Callable[[FinetuningConfig, Path], float]
+"""What scoring the answers of a job may cost at most, beside the answers; by its dataset's folder. Blocks."""
+
+
+async def estimated(
+    provider: Provider,
+    config: FinetuningConfig,
+    manifest: Manifest,
+    folder: Path,
+    *,
+    usd_per_hour: float,
+    judging_usd: JudgingUsd | None,
+) -> Estimate:
+    """The provider's estimate, with what judging the answers costs."""
+    estimate = await provider.estimate(config, manifest, folder, usd_per_hour)
+    judging = 0.0
+    if judging_usd is not None:
+        judging = await anyio.to_thread.run_sync(judging_usd, config, folder)
+    if judging <= 0:
+        return estimate
+    return replace(
+        estimate,
+        upper_bound_usd=estimate.upper_bound_usd + judging,
+        warnings=(
+            *estimate.warnings,
+            f"The judge model may cost up to ${judging:,.2f} of the upper bound.",
+        ),
+    )
+
+
 class Planner:
     """Makes plans. Nothing is sent or spent by one."""
 
@@ -37,6 +68,7 @@ class Planner:
         *,
         usd_per_hour: float = 0.0,
         check_scorer: Callable[[str | None], None] | None = None,
+        judging_usd: JudgingUsd | None = None,
         now: Clock = now_utc,
     ) -> None:
         """Take the providers.
@@ -45,11 +77,13 @@ class Planner:
             open_jobs: The store of plans; called in a worker thread.
             usd_per_hour: What an hour of this machine is reckoned at.
             check_scorer: Raises if there is no scorer of this name, before anything is paid for. Blocks.
+            judging_usd: What scoring costs; nothing, if not given.
         """
         self._providers = providers
         self._open_jobs = open_jobs
         self._usd_per_hour = usd_per_hour
         self._check_scorer = check_scorer
+        self._judging_usd = judging_usd
         self._now = now
 
     async def estimate(self, config: FinetuningConfig, manifest: Manifest, folder: Path) -> Plan:
@@ -65,7 +99,14 @@ class Planner:
         if self._check_scorer is not None:
             await anyio.to_thread.run_sync(self._check_scorer, config.scorer)
         provider = provider_of(self._providers, config.provider)
-        estimate = await provider.estimate(config, manifest, folder, self._usd_per_hour)
+        estimate = await estimated(
+            provider,
+            config,
+            manifest,
+            folder,
+            usd_per_hour=self._usd_per_hour,
+            judging_usd=self._judging_usd,
+        )
         check_cap(estimate.upper_bound_usd, config)
         now = self._now()
         plan = Plan(

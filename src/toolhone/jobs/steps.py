@@ -20,8 +20,10 @@ from toolhone.jobs.following import follow
 from toolhone.jobs.judging import Judge, KeepModel, TestRows, artifact_of, collect, evaluate, finish
 from toolhone.jobs.planning import (
     Clock,
+    JudgingUsd,
     check_cap,
     check_dataset,
+    estimated,
     now_utc,
     over_budget,
     provider_of,
@@ -63,6 +65,7 @@ class FinetuningSteps:
         record: Record,
         runs: Path,
         usd_per_hour: float = 0.0,
+        judging_usd: JudgingUsd | None = None,
         now: Clock = now_utc,
         pauses: Pauses | None = None,
     ) -> None:
@@ -75,6 +78,7 @@ class FinetuningSteps:
             judge: Decides by the answers of base and tuned model.
             keep_model: Keeps what is known of a model; the same one again is harmless.
             runs: Where each job has its folder.
+            judging_usd: What scoring costs, as `Planner` takes it.
         """
         self._open_jobs = open_jobs
         self._providers = providers
@@ -86,6 +90,7 @@ class FinetuningSteps:
         self._record = record
         self._runs = runs
         self._usd_per_hour = usd_per_hour
+        self._judging_usd = judging_usd
         self._now = now
         self.pauses = pauses or Pauses()
         self._locks: dict[str, anyio.Lock] = {}
@@ -123,7 +128,7 @@ class FinetuningSteps:
 
     async def _check(self, attempt: Attempt, done: Done) -> JsonObject:
         """Nothing is sent or paid for that is not what was planned."""
-        job, plan = await attempt.look(), attempt.plan
+        job = await attempt.look()
         begun = await attempt.keep(lambda store: store.submission(job.job_id, job.attempt))
         if job.cancel_requested and begun is None:
             await attempt.end(JobStatus.CANCELLED, "Cancelled before anything was sent.", spent=0)
@@ -136,14 +141,27 @@ class FinetuningSteps:
         if begun is not None:
             # What was sent is taken up again whatever became of the dataset since: it may have to be stopped.
             return {"folder": await self._folder_if_there(job.dataset_id)}
-        check_dataset(job.config, attempt.manifest)
-        if attempt.manifest.content_hash != plan.dataset_hash:
+        return {"folder": await self._as_planned(attempt)}
+
+    async def _as_planned(self, attempt: Attempt) -> str:
+        """The folder of the dataset, if all is as it was planned."""
+        job, plan = attempt.job, attempt.plan
+        manifest = await attempt.keep(lambda _store: self._manifest(job.dataset_id))
+        check_dataset(job.config, manifest)
+        if manifest.content_hash != plan.dataset_hash:
             raise InvalidRequestError(
                 f"The dataset {job.dataset_id!r} was changed after the plan {plan.plan_id!r}. Estimate anew."
             )
         folder = await attempt.keep(lambda _store: self._folder(job.dataset_id))
         estimate = await attempt.patiently(
-            lambda: attempt.provider.estimate(job.config, attempt.manifest, folder, self._usd_per_hour),
+            lambda: estimated(
+                attempt.provider,
+                job.config,
+                manifest,
+                folder,
+                usd_per_hour=self._usd_per_hour,
+                judging_usd=self._judging_usd,
+            ),
             "Checking with the provider",
         )
         check_cap(estimate.upper_bound_usd, job.config)
@@ -152,7 +170,7 @@ class FinetuningSteps:
                 f"It may cost up to ${estimate.upper_bound_usd:,.2f} by now, and the plan "
                 f"{plan.plan_id!r} says ${plan.estimate.upper_bound_usd:,.2f}. Estimate anew."
             )
-        return {"folder": str(folder)}
+        return str(folder)
 
     async def _reserve(self, attempt: Attempt, done: Done) -> JsonObject:
         """Set aside what it may cost, before it costs."""
@@ -166,7 +184,7 @@ class FinetuningSteps:
         return {}
 
     async def _submit(self, attempt: Attempt, done: Done) -> JsonObject:
-        return {"provider_job_id": await submit(attempt)}
+        return {"provider_job_id": await submit(attempt, lambda: self._as_planned(attempt))}
 
     async def _follow(self, attempt: Attempt, done: Done) -> JsonObject:
         await follow(attempt, done["submit"]["provider_job_id"])

@@ -1,17 +1,29 @@
 """The paid step: asked for once, and after a crash looked for at the provider instead of asked for again."""
 
-from toolhone.exceptions import ProviderError, ProviderRefusedError, ProviderUnavailableError
+from collections.abc import Awaitable, Callable
+
+from toolhone.exceptions import (
+    ProviderError,
+    ProviderRefusedError,
+    ProviderUnavailableError,
+    StorageError,
+    ToolhoneError,
+)
 from toolhone.jobs.attempt import Attempt
 from toolhone.jobs.planning import timestamp
 from toolhone.records.jobs import JobStatus, Submission
 from toolhone.records.stores import JobStore
 
 
-async def submit(attempt: Attempt) -> str:
+async def submit(attempt: Attempt, check: Callable[[], Awaitable[object]]) -> str:
     """The provider's id of the training, which is started unless it has been.
 
     A row is committed before the provider is asked. If it is there without the provider's id, somebody asked
     and died before the answer: then only the provider can say what came of it.
+
+    Args:
+        check: Raises if it is no longer what was planned. Between the first asking and the next, days may
+            pass, prices rise, and a dataset be revoked.
 
     Raises:
         AttemptOver: The provider refused, or cannot say; the row says so.
@@ -34,6 +46,7 @@ async def submit(attempt: Attempt) -> str:
             found = await _find(attempt)
             if found is not None:
                 return await _adopt(attempt, found, "Was started before; taken on")
+            await _still(attempt, check)
         if (await attempt.look()).cancel_requested:
             await attempt.end(JobStatus.CANCELLED, "Cancelled before the provider had it.", spent=0)
         asked = True
@@ -58,6 +71,16 @@ async def submit(attempt: Attempt) -> str:
             return await _adopt(attempt, started, "Started")
         await attempt.rest(pause)
         pause = min(attempt.pauses.backoff_most, pause * 2)
+
+
+async def _still(attempt: Attempt, check: Callable[[], Awaitable[object]]) -> None:
+    """Ends the attempt if it is no longer what was planned; there is surely no training of it then."""
+    try:
+        await check()
+    except StorageError:
+        raise
+    except ToolhoneError as exc:
+        await attempt.end(JobStatus.FAILED, exc.message, code=exc.code, spent=0)
 
 
 async def _find(attempt: Attempt) -> str | None:

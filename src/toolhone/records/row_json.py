@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
 from typing import IO, TypeVar
 
-from toolhone.json_values import is_array, minified, parse_json
+from toolhone.json_values import is_array, is_object, minified, parse_json
 from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Pair, Row
 
@@ -61,9 +61,20 @@ def line(value: JsonObject) -> bytes:
 
 
 def read_lines(file: IO[bytes], read: Callable[[JsonObject], Record]) -> Iterator[Record]:
-    """What the lines of a file tell of."""
-    for text in file:
-        yield read(parse_json(text.decode()))
+    """What the lines of a file tell of.
+
+    Raises:
+        ValueError: A line tells of nothing; the message says which and why.
+    """
+    for number, text in enumerate(file, 1):
+        try:
+            value: Json = parse_json(text.decode())
+            if not is_object(value):
+                raise ValueError("it is not an object")
+            record = read(value)
+        except (ValueError, TypeError) as exc:
+            raise ValueError(f"line {number} cannot be read: {exc}") from exc
+        yield record
 
 
 def write_lines(file: IO[bytes], values: Iterable[JsonObject]) -> int:

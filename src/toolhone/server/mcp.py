@@ -128,7 +128,7 @@ class Handlers:
                 await _account(gateway, caller, params.name, arguments, result)
                 return result
             except ToolhoneError as error:
-                await gateway.refuse(params.name, arguments, caller=caller, error=error)
+                await gateway.refuse(params.name, _told(params.name, arguments), caller=caller, error=error)
                 return error_result(error)
         except ToolhoneError as error:  # the refusal could not be recorded, which is worse
             return error_result(error)
@@ -269,6 +269,11 @@ class Handlers:
     async def _state(self, gateway: Gateway) -> str:
         # Off the event loop: hashing ten thousand tools for the first time takes seconds.
         return await anyio.to_thread.run_sync(lambda: gateway.catalog.content_hash)
+
+
+def _told(tool: str, arguments: JsonObject) -> JsonObject:
+    """What the audit is told of a refused request. A snapshot is not kept, so neither is what was in it."""
+    return {"fields": sorted(arguments)} if tool == "collect_snapshot" else arguments
 
 
 def permission_for(tool: str) -> Permission:

@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 from toolhone.exceptions import InvalidRequestError
@@ -53,6 +54,7 @@ def subject_of(user_id: str, key: bytes) -> str:
     return _keyed(encoded(user_id), key)
 
 
+@lru_cache(maxsize=4_096)  # an agent or a session has many snapshots, one after the other
 def kept_id(name: str, key: bytes, redact: Redact) -> str:
     """An agent's id or a session as it is kept: itself, or a keyed hash if it holds what must not be kept.
 

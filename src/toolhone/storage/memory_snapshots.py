@@ -8,7 +8,8 @@ from statistics import fmean
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
-from toolhone.storage.snapshots import KEY_BYTES, checked, erasure_query
+from toolhone.storage.snapshot_query import checked, erasure_query
+from toolhone.storage.snapshots import KEY_BYTES
 
 
 class MemorySnapshotStore:

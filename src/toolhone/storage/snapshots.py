@@ -12,7 +12,6 @@ import logging
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from toolhone.json_values import minified
 from toolhone.models import Category, Json, JsonObject
 from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
 from toolhone.storage.migrations import Schema
-from toolhone.storage.moments import moment
+from toolhone.storage.snapshot_query import checked, erasure_query, select, values_of, where
 from toolhone.storage.sqlite import SqliteFile
 
 if TYPE_CHECKING:
@@ -39,16 +38,6 @@ _DELETED_AT_ONCE = 2_000
 """Rows a transaction, so that whoever wants to write meanwhile need not wait for all."""
 
 _PAGES_FREED_AT_ONCE = 4_096
-
-_CONDITIONS = {
-    "category": "category = :category",
-    "agent_id": "agent_id = :agent_id",
-    "subject": "subject = :subject",
-    "task_type": "task_type = :task_type",
-    "success": "success = :success",
-    "since": "recorded_at >= :since",
-    "until": "recorded_at < :until",
-}
 
 # The index holds all that is asked for: no row, with its content, is read.
 _COUNTS = """
@@ -156,8 +145,8 @@ class SqliteSnapshotStore:
         last = self._file.read(
             lambda connection: connection.execute("SELECT COALESCE(MAX(seq), 0) FROM snapshots").fetchone()[0]
         )
-        sql = _select(query, _COLUMNS)
-        values = {**_values(query), "last": last}
+        sql = select(query, _COLUMNS)
+        values = {**values_of(query), "last": last}
         left = query.limit
         while left is None or left > 0:
             values["limit"] = _CHUNK_ROWS if left is None else min(_CHUNK_ROWS, left)
@@ -172,8 +161,8 @@ class SqliteSnapshotStore:
         query = checked(query)
         if not self._file.exists():
             return 0
-        sql = " ".join(("SELECT COUNT(*) FROM snapshots WHERE", _where(query)))
-        values = _values(query)
+        sql = " ".join(("SELECT COUNT(*) FROM snapshots WHERE", where(query)))
+        values = values_of(query)
         (count,) = self._file.read(lambda connection: connection.execute(sql, values).fetchone())
         return count if query.limit is None else min(count, query.limit)
 
@@ -243,13 +232,13 @@ class SqliteSnapshotStore:
         query = checked(query)
         if not self._file.exists():
             return []
-        chosen = _select(query, "seq")
+        chosen = select(query, "seq")
         leave = (
             "INSERT OR REPLACE INTO gone SELECT snapshot_id, agent_id, subject, NULL FROM snapshots"
             if erased_at is None
             else "INSERT OR REPLACE INTO gone SELECT snapshot_id, NULL, NULL, :at FROM snapshots"
         )
-        values = {**_values(query), "at": erased_at}
+        values = {**values_of(query), "at": erased_at}
         ids: list[str] = []
 
         def work(connection: sqlite3.Connection) -> list[str]:
@@ -283,49 +272,6 @@ class SqliteSnapshotStore:
                 "Deleted snapshots stay readable in 'snapshots.db-wal' until every other toolhone has "
                 "finished reading; they go with the next checkpoint."
             )
-
-
-def erasure_query(agent_id: str | None, subject: str | None) -> SnapshotQuery:
-    """What an erasure deletes.
-
-    Raises:
-        InvalidRequestError: Neither or both are named.
-    """
-    if (agent_id is None) == (subject is None):
-        raise InvalidRequestError("Name either an agent or a subject to erase.")
-    return SnapshotQuery(agent_id=agent_id, subject=subject)
-
-
-def checked(query: SnapshotQuery) -> SnapshotQuery:
-    """The query with its times in the spelling of the rows. A time without a zone is UTC.
-
-    Raises:
-        InvalidRequestError: A time or the limit is not valid.
-    """
-    if query.limit is not None and query.limit < 0:
-        raise InvalidRequestError(f"The limit cannot be {query.limit!r}; give 0 or more snapshots.")
-    return replace(query, since=moment("since", query.since), until=moment("until", query.until))
-
-
-def _where(query: SnapshotQuery) -> str:
-    """The conditions: fixed words only, all values are named parameters."""
-    conditions = [sql for field, sql in _CONDITIONS.items() if getattr(query, field) is not None]
-    return " AND ".join(conditions) or "TRUE"
-
-
-def _select(query: SnapshotQuery, columns: str) -> str:
-    """The next part of what matches, after a row of a given time and number."""
-    order, beyond = ("DESC", "<") if query.newest_first else ("ASC", ">")
-    after = f"(recorded_at, seq) {beyond} (:after_at, :after_seq)"
-    words = ("SELECT", columns, "FROM snapshots WHERE", _where(query), "AND seq <= :last AND", after)
-    return " ".join((*words, "ORDER BY recorded_at", order, ", seq", order, "LIMIT :limit"))
-
-
-def _values(query: SnapshotQuery) -> JsonObject:
-    """The named parameters, from the first row of the order on."""
-    values: JsonObject = {field: getattr(query, field) for field in _CONDITIONS}
-    first = ("\U0010ffff", 2**63 - 1) if query.newest_first else ("", -1)
-    return {**values, "after_at": first[0], "after_seq": first[1], "last": 2**63 - 1}
 
 
 def _fetch(connection: sqlite3.Connection, sql: str, values: JsonObject) -> list[tuple[Json, ...]]:

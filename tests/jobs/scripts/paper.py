@@ -133,6 +133,7 @@ class PaperProvider:
     async def estimate(
         self, config: FinetuningConfig, manifest: Manifest, dataset: Path, usd_per_hour: float
     ) -> Estimate:
+        await self._reach("estimate")
         bound = self.script.upper_bound
         return Estimate(trained_tokens=1000, cost_usd=bound / 2, upper_bound_usd=bound, price_source="a test")
 

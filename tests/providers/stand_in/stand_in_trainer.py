@@ -26,6 +26,8 @@ def main() -> None:
         threading.Event().wait()
     elif behaviour == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif task == "check" and not has_rows(Path(config["dataset"])):
+        reporter.finish(Phase.FAILED, raw="invalid_request", error="There is no row to train on.")
     elif task == "answer":
         answer(folder, reporter, behaviour)
     elif task == "train":
@@ -35,6 +37,12 @@ def main() -> None:
         reporter.finish(Phase.SUCCEEDED, result={"sha256": folder_hash(adapter), "cost_usd": 0.25})
     else:
         reporter.finish(Phase.SUCCEEDED, result=behaviour)
+
+
+def has_rows(dataset: Path) -> bool:
+    """A dataset that is none at all is not looked at."""
+    path = dataset / "train.jsonl"
+    return not path.exists() or path.stat().st_size > 0
 
 
 def answer(folder: Path, reporter: Reporter, behaviour: str) -> None:

@@ -2,7 +2,6 @@
 
 import functools
 import importlib.util
-import json
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -12,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from toolhone.models import JsonObject
+from toolhone.records.datasets import Row
+from toolhone.records.row_json import row_json, write_lines
 
 collect_ignore: list[str] = []
 if importlib.util.find_spec("torch") is None:
@@ -63,16 +63,23 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn: Iterator[Request] = _language().requests(seed=7)
     requests = iter(dict.fromkeys(islice(drawn, 500)))
     for name, count in (("train", 300), ("validation", 30), ("test", 40)):
-        with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as file:
-            for number, request in enumerate(islice(requests, count)):
-                file.write(json.dumps(_row(f"{name}{number}", request)) + "\n")
+        with (folder / f"{name}.jsonl").open("wb") as file:
+            rows = (_row(f"{name}{number}", one) for number, one in enumerate(islice(requests, count)))
+            write_lines(file, map(row_json, rows))
     return folder
 
 
-def _row(row_id: str, request: Request) -> JsonObject:
-    messages = [
+def _row(row_id: str, request: Request) -> Row:
+    messages = (
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": _language().asked(*request)},
         {"role": "assistant", "content": _language().in_json(*request)},
-    ]
-    return {"row_id": row_id, "messages": messages, "tools": []}
+    )
+    return Row(
+        row_id=row_id,
+        group=row_id,
+        task_type="scan",
+        messages=messages,
+        score=1.0,
+        recorded_at="2026-11-20T10:00:00.000000+00:00",
+    )

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Json, JsonObject
+from toolhone.records.datasets import Row
+from toolhone.records.row_json import row_json
 from toolhone.training.local.conversations import conversation, for_template, read_conversations
 from toolhone.training.local.tool_calls import read_answer
 
@@ -65,13 +67,15 @@ def test_turns_of_weight_zero_are_not_learned() -> None:
 
 @pytest.mark.parametrize(
     ("line", "why"),
-    [("{", "it is not JSON"), ("[1]", "it is not an object"), ('{"messages": []}', "it has no `messages`")],
+    [("{", "Expecting"), ("[1]", "it is not an object"), ('{"row_id": "r"}', "'messages'")],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, why: str) -> None:
+    messages = {"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}
+    row = Row(row_id="r", group="g", task_type="t", messages=messages, score=1.0, recorded_at="2026")
     file = tmp_path / "train.jsonl"
-    file.write_text('{"messages": [{"role": "user", "content": "x"}]}\n' + line + "\n")
+    file.write_text(json.dumps(row_json(row)) + "\n" + line + "\n")
 
-    with pytest.raises(InvalidRequestError, match="Line 2 ") as refused:
+    with pytest.raises(InvalidRequestError, match="line 2 ") as refused:
         read_conversations(file)
 
     assert why in refused.value.message

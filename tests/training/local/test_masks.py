@@ -162,6 +162,18 @@ def test_templates_that_do_not_show_the_answers_are_refused(
     assert why in refused.value.message
 
 
+def test_markers_around_the_prompts_too_are_not_believed(tokenizer: Any) -> None:
+    tokenizer.chat_template = "{% generation %}" + PLAIN + "{% endgeneration %}"
+    row = conversation(
+        "r1", [{"role": "user", "content": "Say a."}, {"role": "assistant", "content": "a"}], ()
+    )
+
+    marked = mark(tokenizer, [row], longest=1000)
+
+    assert marked.way == "difference"
+    assert all("Say" not in piece for piece in learned(tokenizer, marked))
+
+
 def test_no_template_is_refused(tokenizer: Any) -> None:
     tokenizer.chat_template = None
 

@@ -121,10 +121,12 @@ async def test_a_training_makes_a_model_that_answers_as_recorded(
     artifact = await provider.artifact(request, run_id)
     asked = questions(scans)
     tuned = await provider.answer(artifact.model_id, artifact.path, asked, tmp_path / "tuned")
-    base = await provider.answer(str(tiny_base), None, asked, tmp_path / "base")
+    endless = Question(row_id="endless", messages=({"role": "user", "content": "scan " * 2_000},))
+    *base, unread = await provider.answer(str(tiny_base), None, [*asked, endless], tmp_path / "base")
 
     assert seen[-1].phase is Phase.SUCCEEDED, seen[-1].error
     assert exact(base, scans) == 0.0
+    assert "the model reads 1024 at most" in (unread.error or "")
     assert exact(tuned, scans) >= 0.9
     assert estimate.steps == seen[-1].steps == seen[-1].step == 57
     assert estimate.trained_tokens == artifact.details["trained_tokens"]
@@ -237,6 +239,23 @@ async def test_an_adapter_is_not_put_on_another_base(
 
     with pytest.raises(ProviderError, match="is not the one on which"):
         await provider.answer("model", adapter, questions(scans)[:1], tmp_path / "answers")
+
+
+async def test_a_request_that_nearly_fills_the_model_takes_no_room_from_those_beside_it(
+    provider: LocalProvider, scans: Path, tiny_base: Path, tiny_tokenizer: Callable[[], Any], tmp_path: Path
+) -> None:
+    few = questions(scans)[:3]
+    tokenizer = tiny_tokenizer()
+    content = "scan"
+    while len(tokenizer.apply_chat_template([{"role": "user", "content": content}])["input_ids"]) < 1_010:
+        content += " scan"
+    full = Question(row_id="full", messages=({"role": "user", "content": content},), max_tokens=64)
+
+    by_themselves = await provider.answer(str(tiny_base), None, few, tmp_path / "alone")
+    *beside, _ = await provider.answer(str(tiny_base), None, [*few, full], tmp_path / "beside")
+
+    assert [one.message for one in beside] == [one.message for one in by_themselves]
+    assert all(one.completion_tokens > 20 for one in by_themselves)
 
 
 def test_torch_is_here() -> None:

@@ -85,7 +85,6 @@ def _batches(questions: list[AskedQuestion], size: int) -> Iterator[list[AskedQu
 
 
 def _answers(model: Any, tokenizer: Any, batch: Sequence[AskedQuestion]) -> list[JsonObject]:
-    torch, transformers = required("torch"), required("transformers")
     errors = required("jinja2").exceptions
     answers: list[JsonObject] = []
     prompts: list[tuple[AskedQuestion, list[int]]] = []
@@ -108,8 +107,20 @@ def _answers(model: Any, tokenizer: Any, batch: Sequence[AskedQuestion]) -> list
             )
             continue
         prompts.append((question, prompt))
-    if not prompts:
-        return answers
+    # What is padded to a request that nearly fills the model would have no room left for its own answer.
+    roomy = [one for one in prompts if len(one[1]) + one[0].max_tokens <= room]
+    alone = [[one] for one in prompts if len(one[1]) + one[0].max_tokens > room]
+    for together in [roomy, *alone] if roomy else alone:
+        answers += _generated(model, tokenizer, together, room)
+    return answers
+
+
+def _generated(
+    model: Any, tokenizer: Any, prompts: Sequence[tuple[AskedQuestion, list[int]]], room: int
+) -> list[JsonObject]:
+    """The answers to prompts that are padded to one length."""
+    torch, transformers = required("torch"), required("transformers")
+    answers: list[JsonObject] = []
     padded = tokenizer.pad({"input_ids": [prompt for _, prompt in prompts]}, return_tensors="pt").to(
         model.device
     )

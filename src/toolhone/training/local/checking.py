@@ -10,7 +10,14 @@ from toolhone.models import Json, JsonObject
 from toolhone.training.local.finetune import build_trainer, positions
 from toolhone.training.local.orders import TrainingOrder
 from toolhone.training.local.rows import Rows, prepare, steps_of
-from toolhone.training.local.weights import Device, device, load_model, load_tokenizer, weight_bytes
+from toolhone.training.local.weights import (
+    Device,
+    device,
+    load_model,
+    load_tokenizer,
+    split_gguf,
+    weight_bytes,
+)
 from toolhone.training.providers.child_reports import Reporter
 from toolhone.training.providers.provider import Phase
 from toolhone.training.sources import required
@@ -36,7 +43,10 @@ def check(_folder: Path, reporter: Reporter) -> None:
         model = load_model(order.base_model, at)
         config = model.config
     else:
-        config = required("transformers").AutoConfig.from_pretrained(order.base_model, local_files_only=True)
+        folder, gguf = split_gguf(Path(order.base_model))
+        config = required("transformers").AutoConfig.from_pretrained(
+            str(folder), **gguf, local_files_only=True
+        )
     rows = prepare(order, tokenizer, positions=positions(config), vocabulary=int(config.vocab_size))
     steps = steps_of(len(rows.train.examples), order.batch_size, order.n_epochs)
     loading = time.monotonic() - began

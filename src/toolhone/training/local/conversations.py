@@ -1,7 +1,7 @@
 """Reads the rows of a dataset as conversations, in the form that chat templates take. Pure."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import cast
 from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import is_array, is_object, parse_json
 from toolhone.models import Json, JsonObject
+from toolhone.records.row_json import read_lines, row_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +30,13 @@ def read_conversations(file: Path) -> list[Conversation]:
     Raises:
         InvalidRequestError: A line is not a row; the message says which and why.
     """
-    return list(_read(file))
-
-
-def _read(file: Path) -> Iterator[Conversation]:
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = parse_json(line)
-            except ValueError as exc:
-                raise _bad(file, number, f"it is not JSON ({exc})") from exc
-            if not is_object(row):
-                raise _bad(file, number, "it is not an object")
-            messages = _objects(row.get("messages"))
-            if not messages:
-                raise _bad(file, number, "it has no `messages`")
-            yield conversation(
-                str(row.get("row_id") or f"{file.stem}:{number}"), messages, _objects(row.get("tools"))
-            )
+    try:
+        with file.open("rb") as lines:
+            return [conversation(row.row_id, row.messages, row.tools) for row in read_lines(lines, row_from)]
+    except ValueError as exc:
+        raise InvalidRequestError(
+            f"{str(file)!r} is not a file of rows to learn from: {exc}. Prepare the dataset anew."
+        ) from exc
 
 
 def conversation(row_id: str, messages: Sequence[JsonObject], tools: Sequence[JsonObject]) -> Conversation:
@@ -116,15 +104,4 @@ def _text(content: Json) -> str:
 
 
 def _objects(value: Json) -> tuple[JsonObject, ...]:
-    if isinstance(value, str):
-        try:
-            value = parse_json(value)
-        except ValueError:
-            return ()
     return tuple(one for one in value if is_object(one)) if is_array(value) else ()
-
-
-def _bad(file: Path, number: int, why: str) -> InvalidRequestError:
-    return InvalidRequestError(
-        f"Line {number} of {str(file)!r} is not a row to learn from: {why}. Prepare the dataset anew."
-    )

@@ -27,6 +27,12 @@ from toolhone.training.sources import required
 IGNORED = -100
 """The label of a token that is not learned."""
 
+_PROBE = Conversation(
+    row_id="probe",
+    messages=({"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}),
+    targets=frozenset({1}),
+)
+
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -120,17 +126,12 @@ def mark(tokenizer: ChatTokenizer, rows: Sequence[Conversation], *, longest: int
 
 def turn_ends(tokenizer: ChatTokenizer) -> list[int]:
     """The tokens with which the template ends an answer; none if it cannot be told."""
-    probe = Conversation(
-        row_id="probe",
-        messages=({"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}),
-        targets=frozenset({1}),
-    )
     if not tokenizer.chat_template:
         return []
     special = _special(tokenizer)
     for _, _, render in _ways(tokenizer):
         try:
-            example = _example(tokenizer, probe, render, special)
+            example = _example(tokenizer, _PROBE, render, special)
         except UnmarkableError:
             continue
         return [next(token for token in reversed(example.labels) if token in special)]
@@ -144,7 +145,7 @@ def _ways(tokenizer: ChatTokenizer) -> list[tuple[str, str | None, Rendering]]:
     templates = tokenizer.chat_template
     texts = list(templates.values()) if isinstance(templates, dict) else [templates or ""]
     ways: list[tuple[str, str | None, Rendering]] = []
-    if all(_MARKER.search(text) for text in texts):
+    if all(_MARKER.search(text) for text in texts) and _marks_answers_only(tokenizer, own(_PROBE)):
         ways.append(("markers", None, lambda row: _by_markers(tokenizer, row, own(row))))
     ways.append(("difference", None, lambda row: _by_difference(tokenizer, row, own(row))))
     try:
@@ -156,6 +157,15 @@ def _ways(tokenizer: ChatTokenizer) -> list[tuple[str, str | None, Rendering]]:
         template = str(patched)
         ways.append(("trl", template, lambda row: _by_markers(tokenizer, row, template)))
     return ways
+
+
+def _marks_answers_only(tokenizer: ChatTokenizer, template: str) -> bool:
+    """Whether the markers leave the prompts out: a template may also set them around a whole conversation."""
+    try:
+        text, spans = _by_markers(tokenizer, _PROBE, template)
+    except UnmarkableError:
+        return False
+    return len(spans) == 1 and "question" not in text[spans[0][0] : spans[0][1]]
 
 
 def _mark_all(

@@ -64,16 +64,27 @@ def load_model(base: str | Path, at: Device) -> Any:
     """
     transformers, torch = required("transformers"), required("torch")
     folder, gguf = split_gguf(Path(base))
+    whole: dict[str, Any] = {}
+    if gguf and hasattr(transformers, "GgufConfig"):
+        # Packed weights cannot be trained, and are computed with differently than the tuned model's would be.
+        whole = {"quantization_config": transformers.GgufConfig(dequantize=True)}
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(
             str(folder),
             **gguf,
+            **whole,
             dtype=torch.bfloat16 if at.bf16 else torch.float32,
             local_files_only=True,
             trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as exc:
         raise InvalidRequestError(f"The model {str(base)!r} cannot be loaded: {exc}") from exc
+    if gguf:
+        # The weights have been unpacked, but the mark of packed ones stays and forbids to train.
+        model.is_quantized = False
+        model.hf_quantizer = None
+        if hasattr(model.config, "quantization_config"):
+            del model.config.quantization_config
     return model.to(at.name)
 
 

@@ -13,7 +13,6 @@ import anyio
 from anyio import to_thread
 
 from toolhone.exceptions import (
-    BudgetExceededError,
     InvalidRequestError,
     ProviderError,
     ProviderUnavailableError,
@@ -27,15 +26,14 @@ from toolhone.training.local.answering import read_answers
 from toolhone.training.local.orders import (
     ADAPTER,
     LONGEST_ROW,
-    LORA_ALPHA,
-    LORA_R,
-    LORA_TARGETS,
     AnsweringOrder,
     AskedQuestion,
     TrainingOrder,
 )
 from toolhone.training.providers.child_process import RUN, ChildRun, ChildRuns, run_folder
 from toolhone.training.providers.child_reports import STATUS, read_status
+from toolhone.training.providers.local_environment import child_environment
+from toolhone.training.providers.local_estimates import estimated
 from toolhone.training.providers.local_models import checked_base_model
 from toolhone.training.providers.provider import (
     Answer,
@@ -51,21 +49,12 @@ MODULE = "toolhone.training.local"
 
 NEEDED = ("torch", "transformers", "peft", "trl", "datasets")
 
-FEW_STEPS = 30
-"""Below this a training hardly changes a model."""
-
 ANSWERS_AT_ONCE = 8
 
 GRACE_SECONDS = 30.0
 """A checkpoint is saved after the step that is being done, which takes long without a GPU."""
 
 _CLEANUP_SECONDS = 60.0
-
-_PASSED_ON = frozenset(
-    {"PATH", "HOME", "TMPDIR", "TEMP", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH"}
-    | {"VIRTUAL_ENV", "USER", "LOGNAME"}
-)
-_PASSED_ON_FAMILIES = ("CUDA", "NVIDIA", "HIP_", "ROCR_", "HSA_", "PYTORCH_", "TORCH_")
 
 
 class LocalProvider:
@@ -97,7 +86,7 @@ class LocalProvider:
         self._python = python
         self._module = module
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)
-        self._environ = _environment(environ, self._threads)
+        self._environ = child_environment(environ, self._threads)
         self._longest_row = longest_row
         self._answers_at_once = answers_at_once
         self._grace = grace
@@ -133,45 +122,7 @@ class LocalProvider:
         with TemporaryDirectory(prefix="toolhone-estimate-") as folder:
             run = self._child(Path(folder) / "check", "check", key="check")
             found = await self._outcome(run, order.model_dump(mode="json"), refusal=InvalidRequestError)
-        seconds = found["seconds"]
-        cost = (
-            usd_per_hour * seconds / 3_600
-            if seconds is not None
-            else usd_per_hour * config.max_training_hours
-        )
-        most = min(config.max_training_cost_usd, usd_per_hour * config.max_training_hours)
-        if seconds is not None and cost > config.max_training_cost_usd:
-            raise BudgetExceededError(
-                f"The training would take about {_duration(seconds)}, which is ${cost:.2f} at "
-                f"${usd_per_hour:g} an hour, more than max_training_cost_usd="
-                f"{config.max_training_cost_usd:g}. Raise it, or train for fewer epochs."
-            )
-        return Estimate(
-            trained_tokens=int(found["trained_tokens"]),
-            cost_usd=min(cost, most),
-            upper_bound_usd=most,
-            price_source=(
-                f"${usd_per_hour:g} an hour of this machine, as set; the training stops when it has used up "
-                "max_training_cost_usd or max_training_hours"
-                if usd_per_hour
-                else "work on this machine, for which no price is set"
-            ),
-            seconds=seconds,
-            honoured={
-                "n_epochs": config.n_epochs,
-                "batch_size": config.batch_size,
-                "rows_at_once": found["rows_at_once"],
-                "learning_rate": config.learning_rate,
-                "seed": config.seed,
-                "lora": {"r": LORA_R, "alpha": LORA_ALPHA, "targets": LORA_TARGETS},
-                "rows": found["rows"],
-                "learned_tokens": found["learned_tokens"],
-                "answers_found_by": found["answers_found_by"],
-                "device": found["device"],
-            },
-            warnings=tuple(_warnings(found, config, seconds)),
-            steps=int(found["steps"]),
-        )
+        return estimated(found, config, usd_per_hour)
 
     async def submit(self, request: TrainingRequest) -> str:
         base = self._checked(request.config.base_model)
@@ -341,18 +292,6 @@ class LocalProvider:
         )
 
 
-def _environment(environ: Mapping[str, str], threads: int) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if name in _PASSED_ON or name.startswith(_PASSED_ON_FAMILIES)
-    }
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
-    quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONUNBUFFERED": "1"}
-    bound = {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    return {**kept, **offline, **quiet, **bound}
-
-
 def _forget_failure(run: ChildRun) -> None:
     """Asking again after a failure tries again; the answers that were given stay."""
     if not run.known() or run.alive():
@@ -373,30 +312,3 @@ def _answer(given: JsonObject) -> Answer:
         completion_tokens=int(given["completion_tokens"]),
         error=None if error is None else str(error),
     )
-
-
-def _warnings(found: JsonObject, config: FinetuningConfig, seconds: float | None) -> list[str]:
-    warnings: list[str] = []
-    for why, count in found["dropped"].items():
-        warnings.append(f"{count} rows are left out: {why}")
-    if found["steps"] < FEW_STEPS:
-        warnings.append(
-            f"The weights change only {found['steps']} times (rows / batch_size * n_epochs), which hardly "
-            f"changes a model. Take a smaller batch_size than {config.batch_size}, or more epochs."
-        )
-    if not found["validation_rows"]:
-        warnings.append(
-            "There are no validation rows, so the last epoch is kept whether it was the best or not."
-        )
-    if seconds is None:
-        warnings.append("The model is too large to be tried for an estimate, so the time is not known.")
-    elif seconds > config.max_training_hours * 3_600:
-        warnings.append(
-            f"It would take about {_duration(seconds)} and is stopped after max_training_hours="
-            f"{config.max_training_hours:g}. Raise it, or train for fewer epochs."
-        )
-    return warnings
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3_600:.1f} hours" if seconds >= 3_600 else f"{seconds / 60:.0f} minutes"

@@ -1,7 +1,6 @@
 """Fine-tuning by any service with OpenAI's API: OpenAI itself, Azure, and others at a base URL."""
 
 import hashlib
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -21,20 +20,14 @@ from toolhone.exceptions import (
     ProviderRefusedError,
 )
 from toolhone.json_values import is_array
-from toolhone.models import Json, JsonObject, content_hash
+from toolhone.models import JsonObject, content_hash
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
 from toolhone.tokens import count_tokens
-from toolhone.training.costs import (
-    Price,
-    PriceBook,
-    expected_usd,
-    is_tuned,
-    unknown_price,
-    upper_bound_usd,
-)
+from toolhone.training.costs import Price, PriceBook, is_tuned, unknown_price
 from toolhone.training.providers.openai_answers import AnswerLog, ask_all
-from toolhone.training.providers.openai_files import measure, suffix_of
+from toolhone.training.providers.openai_estimate import estimated, shutdown_date
+from toolhone.training.providers.openai_files import measure
 from toolhone.training.providers.openai_results import (
     event_of,
     failure,
@@ -43,7 +36,7 @@ from toolhone.training.providers.openai_results import (
     phase_of,
     result_rows,
 )
-from toolhone.training.providers.openai_starting import Starting, batch_size
+from toolhone.training.providers.openai_starting import Starting
 from toolhone.training.providers.provider import (
     Answer,
     Artifact,
@@ -60,13 +53,6 @@ if TYPE_CHECKING:
 
 OPENAI_URL = "https://api.openai.com/v1"
 
-ANSWER_TOKENS = 512
-"""What a held-out answer may take, as `Question.max_tokens` says by default."""
-
-_MARGIN = 1.1
-_MARGIN_OTHER_TOKENIZER = 1.5
-"""By how much a service may count more tokens than we do, with our tokenizer and with another one."""
-
 _CLOSING_SECONDS = 5.0
 
 _PRICE = TypeAdapter(Price)
@@ -74,6 +60,11 @@ _PRICE = TypeAdapter(Price)
 _NO_KEY = (
     "There is no API key for the OpenAI-compatible service: put it into the environment variable "
     "OPENAI_API_KEY, or the one that TOOLHONE_OPENAI_KEY names; or train here with provider 'local'."
+)
+
+_BAD_KEY = (
+    "The API key of the OpenAI-compatible service has characters that cannot be sent, so it was damaged on "
+    "its way here: set it anew."
 )
 
 
@@ -115,7 +106,8 @@ class OpenAIProvider:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._api_key = api_key
+        # A key that was read from a file ends with its newline, which no header may hold.
+        self._api_key = (api_key or "").strip() or None
         self._prices = prices
         self._azure = profile is Profile.AZURE
         self._service = "azure" if self._azure else service_of(self._base_url)
@@ -170,47 +162,17 @@ class OpenAIProvider:
                 dataset,
                 azure=self._azure,
                 epochs=config.n_epochs,
-                answer_tokens=ANSWER_TOKENS,
                 count=self._count,
             )
         )
-        work, rows = measured.work, measured.rows
         described = await (await self._connect()).model(model)
-        ours = model.removeprefix("ft:").startswith(("gpt-4o", "gpt-4.1"))
-        batch = batch_size(config.batch_size, rows)
         warnings = [
-            *self._prices.deadlines(self._service, model, today, told=_shutdown(described)),
+            *self._prices.deadlines(self._service, model, today, told=shutdown_date(described)),
             *price.warnings(today),
-            *measured.warnings,
-            f"learning_rate {config.learning_rate:g} is not used: the API takes no absolute rate, so the "
-            "service chooses one.",
         ]
-        if batch != config.batch_size:
-            warnings.append(f"batch_size is {batch}, not {config.batch_size}: there are only {rows} rows.")
         if described is None:
             warnings.append(f"{self._base_url!r} does not describe models, so {model!r} was not looked up.")
-        if not ours:
-            warnings.append("Tokens are counted as GPT-4o's; this model may count others (bound: +50 %).")
-        if self._azure:
-            warnings.append(
-                "Azure answers from deployments only: you deploy the tuned model before it is judged. "
-                f"The bound has {price.hosting_hours:g} hours at ${price.hosting_per_hour:g} for that."
-            )
-        return Estimate(
-            trained_tokens=work.trained,
-            cost_usd=expected_usd(work, price),
-            upper_bound_usd=upper_bound_usd(work, price, margin=_MARGIN if ours else _MARGIN_OTHER_TOKENIZER),
-            price_source=str(price),
-            honoured={
-                "model": model,
-                "n_epochs": config.n_epochs,
-                "batch_size": batch,
-                "seed": config.seed,
-                "suffix": suffix_of(config, azure=self._azure),
-            },
-            warnings=tuple(warnings),
-            steps=math.ceil(rows / batch) * config.n_epochs,
-        )
+        return estimated(config, measured, price, azure=self._azure, warnings=warnings)
 
     async def submit(self, request: TrainingRequest) -> str:
         return await self._starting.submit(request, lambda: self._price_now(request.config.base_model))
@@ -323,7 +285,7 @@ class OpenAIProvider:
     async def _bill(self, request: TrainingRequest, job: JsonObject) -> tuple[float | None, str]:
         """What the training cost, and how that is known; `None` while the service does not say."""
         trained = job.get("trained_tokens")
-        if not isinstance(trained, int):
+        if not isinstance(trained, int) or isinstance(trained, bool) or trained < 0:
             return None, "the service does not say how many tokens it trained"
         submission = await self._starting.read(request)
         if submission.price is not None:
@@ -351,6 +313,9 @@ class OpenAIProvider:
     async def _connect(self) -> "Wire":
         if not self._api_key:
             raise ProviderRefusedError(_NO_KEY)
+        if not (self._api_key.isascii() and self._api_key.isprintable()):
+            # Refused here because the error of the HTTP library would show it.
+            raise ProviderRefusedError(_BAD_KEY)
         async with self._connecting:
             if self._wire is None:
                 self._wire = await anyio.to_thread.run_sync(self._open, self._api_key)
@@ -386,15 +351,6 @@ def service_of(base_url: str) -> str:
     """The section of the price table for a base URL."""
     host = urlsplit(base_url).hostname or base_url
     return "openai" if host == "api.openai.com" or host.endswith(".api.openai.com") else host
-
-
-def _shutdown(described: Mapping[str, Json] | None) -> date | None:
-    """The day that a service names for the end of a model."""
-    told = (described or {}).get("shutdown_date")
-    try:
-        return date.fromisoformat(told[:10]) if isinstance(told, str) else None
-    except ValueError:
-        return None
 
 
 def _deploy(model: str) -> str:

@@ -174,7 +174,8 @@ def usage_of(completion: JsonObject) -> tuple[int, int]:
     """Tokens of the prompt and of the answer, as billed; 0 where the service does not say."""
     usage = completion.get("usage")
     counts = [usage.get(name) if is_object(usage) else 0 for name in ("prompt_tokens", "completion_tokens")]
-    prompt, answer = (count if isinstance(count, int) else 0 for count in counts)
+    # Less than nothing would be taken off what the others cost.
+    prompt, answer = (max(count, 0) if isinstance(count, int) else 0 for count in counts)
     return prompt, answer
 
 

@@ -3,20 +3,20 @@
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from toolhone.datasets.chat import answer_begins
 from toolhone.datasets.checks import LEAST_ROWS, check_chat
 from toolhone.datasets.formats import write_chat
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError, StorageError
 from toolhone.json_values import minified
-from toolhone.models import Json
+from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Row, Split
 from toolhone.records.jobs import FinetuningConfig
 from toolhone.records.row_json import read_lines, row_from
+from toolhone.training.answer_scoring import questions_of
 from toolhone.training.costs import Workload
 
 CountTokens = Callable[[str], int]
@@ -42,7 +42,7 @@ class Measured:
     warnings: tuple[str, ...]
 
 
-def measure(dataset: Path, *, azure: bool, epochs: int, answer_tokens: int, count: CountTokens) -> Measured:
+def measure(dataset: Path, *, azure: bool, epochs: int, count: CountTokens) -> Measured:
     """Check a dataset by the service's rules, and count what training on it and judging it takes.
 
     Raises:
@@ -51,19 +51,21 @@ def measure(dataset: Path, *, azure: bool, epochs: int, answer_tokens: int, coun
         StorageError: No room for a copy on the disk, say.
     """
     warnings: list[str] = []
-    counted: dict[Split, list[tuple[int, int]]] = {}
-    for split in Split:
-        counted[split] = [_count_row(row, count) for row in rows_of(dataset, split)]
-        # The test file is never sent.
-        if split is Split.TRAIN or (split is Split.VALIDATION and counted[split]):
+    counted: dict[Split, list[int]] = {}
+    for split in (Split.TRAIN, Split.VALIDATION):
+        counted[split] = [_count(row.messages, row.tools, count) for row in rows_of(dataset, split)]
+        if split is Split.TRAIN or counted[split]:
             warnings += _check(dataset, split, azure, count)
-    training, validation, test = (counted[split] for split in (Split.TRAIN, Split.VALIDATION, Split.TEST))
+    training, validation = counted[Split.TRAIN], counted[Split.VALIDATION]
+    # The test file is never sent. What is asked of it is what the gate will ask: a question for each turn,
+    # and room for an answer as long as it allows.
+    questions = questions_of(list(rows_of(dataset, Split.TEST)))
     work = Workload(
-        training=sum(whole for _, whole in training),
-        validation=sum(whole for _, whole in validation),
+        training=sum(training),
+        validation=sum(validation),
         epochs=epochs,
-        test_prompts=sum(prompt for prompt, _ in test),
-        test_answers=len(test) * answer_tokens,
+        test_prompts=sum(_count(question.messages, question.tools, count) for question in questions),
+        test_answers=sum(question.max_tokens for question in questions),
     )
     return Measured(work=work, rows=len(training), warnings=tuple(warnings))
 
@@ -115,13 +117,10 @@ def _check(dataset: Path, split: Split, azure: bool, count: CountTokens) -> list
     return [f"The {split} file: {problem}." for problem in problems]
 
 
-def _count_row(row: Row, count: CountTokens) -> tuple[int, int]:
-    """The tokens of what a row asks (with the tools offered), and of all of it."""
-    begins = answer_begins(row.messages)
-    prompt = _ROW_TOKENS + sum(_count_message(message, count) for message in row.messages[:begins])
-    if row.tools:
-        prompt += count(minified(list(row.tools)))
-    return prompt, prompt + sum(_count_message(message, count) for message in row.messages[begins:])
+def _count(messages: Sequence[JsonObject], tools: Sequence[JsonObject], count: CountTokens) -> int:
+    """The tokens of messages, with the tools offered."""
+    offered = count(minified(list(tools))) if tools else 0
+    return _ROW_TOKENS + offered + sum(_count_message(message, count) for message in messages)
 
 
 def _count_message(message: Mapping[str, Json], count: CountTokens) -> int:

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 PAGE = 100
 _QUOTED = 300
 """Characters of a service's own message that are passed on."""
+_LEAST_SECRET = 8
+"""Characters of a key. Services on this machine take any word for one, and such a word is no secret."""
 _PASSING = {408, 409, 425, 429}
 """Statuses below 500 that may be another one the next time."""
 
@@ -50,6 +52,7 @@ class Wire:
         max_retries: int,
     ) -> None:
         self._base_url = base_url
+        self._api_key = api_key
         self._client = AsyncOpenAI(
             base_url=base_url,
             api_key=api_key,
@@ -209,20 +212,32 @@ class Wire:
             yield
         except APIStatusError as error:
             raise explain(
-                doing, self._base_url, status=error.status_code, code=error.code, said=_said(error)
+                doing,
+                self._base_url,
+                status=error.status_code,
+                code=None if error.code is None else self._without_key(error.code),
+                said=self._without_key(_said(error)),
             ) from error
         except APIConnectionError as error:
             raise ProviderUnavailableError(
-                f"Could not {doing} at {self._base_url!r}: no answer ({_root(error)}). Nothing is lost; it "
-                "is tried again. If that does not help, check the base URL and the network.",
+                f"Could not {doing} at {self._base_url!r}: no answer ({self._root(error)}). Nothing is lost; "
+                "it is tried again. If that does not help, check the base URL and the network.",
                 data={"reason": "no_answer"},
             ) from error
         except (APIError, ValueError) as error:
             raise ProviderError(
                 f"Could not {doing}: {self._base_url!r} did not answer as an OpenAI-compatible API does "
-                f"({_root(error)}). Check the base URL; it usually ends in '/v1'.",
+                f"({self._root(error)}). Check the base URL; it usually ends in '/v1'.",
                 data={"reason": "not_openai"},
             ) from error
+
+    def _root(self, error: BaseException) -> str:
+        cause = error.__cause__ or error
+        return " ".join(self._without_key(f"{type(cause).__name__}: {cause}").split())[:_QUOTED]
+
+    def _without_key(self, text: str) -> str:
+        """Services, and proxies before them, quote what they were sent."""
+        return text.replace(self._api_key, "***") if len(self._api_key) >= _LEAST_SECRET else text
 
 
 def explain(doing: str, base_url: str, *, status: int, code: str | None, said: str) -> ProviderError:
@@ -287,8 +302,3 @@ def _said(error: APIStatusError) -> str:
     """The service's own words, without what the package says before them."""
     message = error.body.get("message") if is_object(error.body) else None
     return str(message or error.message)
-
-
-def _root(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return " ".join(f"{type(cause).__name__}: {cause}".split())[:_QUOTED]
