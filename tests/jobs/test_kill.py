@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
@@ -109,29 +110,38 @@ def find(shop: "Shop", job_id: str) -> Found:
     )
 
 
-async def test_killed_at_every_point_in_turn_a_job_succeeds_and_is_paid_once(
-    host: Host, open_shop: Open
+async def test_killed_at_every_point_a_job_succeeds_later_and_is_paid_once(
+    host: Host, open_shop: Open, tmp_path: Path
 ) -> None:
+    """Three jobs side by side, since most of it is waiting, each killed again and again."""
     assert {f"after {step}" for step in STEPS} < set(POINTS)
-    shop = open_shop()
-    job_id = await shop.approved()
+    deaths = [POINTS[first::3] for first in range(3)]
+    shops = [open_shop(folder=tmp_path / str(number)) for number in range(3)]
+    ids = [await shop.approved() for shop in shops]
 
-    for point in POINTS:
-        host.start(shop.folder, kill=point)
-        # It came to that point, so the process before it had left the job where it goes on.
-        assert host.wait() == {str(shop.folder): [-KILLED]}, point
+    for points in zip_longest(*deaths):
+        for shop, point in zip(shops, points, strict=True):
+            if point is not None:
+                host.start(shop.folder, kill=point)
+        statuses = host.wait()
+        for shop, job_id, point in zip(shops, ids, points, strict=True):
+            if point is not None:
+                # It came to that point: it was left where it goes on.
+                assert statuses[str(shop.folder)] == [-KILLED], point
+                found = find(shop, job_id)
+                assert found.submits == (point not in POINTS[:3]), point
+                # The last step has ended the job when it returns.
+                assert found.job.status.final is (point == "after finish"), point
+    for shop in shops:
+        host.start(shop.folder)
+
+    assert host.wait() == {str(shop.folder): [0] for shop in shops}
+    for shop, job_id in zip(shops, ids, strict=True):
         found = find(shop, job_id)
-        assert found.submits == (point not in POINTS[:3]), point
-        # The last step has ended the job when it returns.
-        assert found.job.status.final is (point == "after finish"), point
-    host.start(shop.folder)
-
-    assert host.wait() == {str(shop.folder): [0]}
-    found = find(shop, job_id)
-    assert (found.job.status, found.job.error) == (JobStatus.SUCCEEDED, None)
-    assert found.submits == 1
-    assert found.budget == (None, 0.0, pytest.approx(2.02))
-    assert found.metrics == [1, 2]
+        assert (found.job.status, found.job.error) == (JobStatus.SUCCEEDED, None)
+        assert found.submits == 1
+        assert found.budget == (None, 0.0, pytest.approx(2.02))
+        assert found.metrics == [1, 2]
 
 
 async def test_killed_while_it_cancels_a_job_is_cancelled_by_the_next(

@@ -271,7 +271,7 @@ async def test_a_folder_belongs_to_one_request(stage: Stage, tmp_path: Path) -> 
         ChildRun(tmp_path / "never", ["talking_child"], key="k").poll()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     lines=st.lists(st.tuples(st.text(), st.floats(allow_nan=False, allow_infinity=False)), max_size=8),
     cut=st.integers(min_value=0, max_value=400),

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
@@ -66,6 +67,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, Path]:
 
 @pytest.fixture
 def request_(dataset: tuple[Manifest, Path], tmp_path: Path) -> TrainingRequest:
+    return request_for(dataset, tmp_path / "workspace")
+
+
+def request_for(dataset: tuple[Manifest, Path], workspace: Path) -> TrainingRequest:
     manifest, folder = dataset
     return TrainingRequest(
         job_id="finetune_general_20261123_070000_ab12",
@@ -74,7 +79,7 @@ def request_(dataset: tuple[Manifest, Path], tmp_path: Path) -> TrainingRequest:
         config=CONFIG,
         manifest=manifest,
         dataset=folder,
-        workspace=tmp_path / "workspace",
+        workspace=workspace,
         usd_per_hour=2.0,
     )
 
@@ -112,11 +117,19 @@ async def trained(selector: SelectorProvider, request: TrainingRequest) -> tuple
     return run_id, await selector.poll(request, run_id, None)
 
 
-async def artifact_of(request: TrainingRequest, data: Path) -> Artifact:
-    async with provider(data) as selector:
-        run_id, polled = await trained(selector, request)
-        assert polled.phase is Phase.SUCCEEDED, polled.error
-        return await selector.artifact(request, run_id)
+@pytest.fixture(scope="module")
+def made(dataset: tuple[Manifest, Path], tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """What one training left behind; nobody may change its files."""
+    folder = tmp_path_factory.mktemp("made")
+    request = request_for(dataset, folder / "workspace")
+
+    async def train() -> Artifact:
+        async with provider(folder / "data") as selector:
+            run_id, polled = await trained(selector, request)
+            assert polled.phase is Phase.SUCCEEDED, polled.error
+            return await selector.artifact(request, run_id)
+
+    return anyio.run(train)
 
 
 def record(artifact: Artifact, *, passed: bool = True) -> ModelRecord:
@@ -261,19 +274,16 @@ async def test_the_child_trains_on_nothing_but_the_planned_files(
     assert "is not the file of the plan" in (polled.error or "")
 
 
-async def test_an_encoder_of_a_job_is_used_until_it_is_released(
-    request_: TrainingRequest, tmp_path: Path
-) -> None:
+def test_an_encoder_of_a_job_is_used_until_it_is_released(made: Artifact, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    artifact = await artifact_of(request_, data)
-    model = record(artifact)
+    model = record(made)
     assert release(data) is None
 
     choice = adopt(data, model)
     again = adopt(data, model)
 
     assert (choice.reason, again) == (Reason.PROMOTED, choice)
-    assert active_encoder(data) == (data / "encoders" / artifact.model_id, artifact.sha256)
+    assert active_encoder(data) == (data / "encoders" / made.model_id, made.sha256)
     released = release(data)
     assert released is not None
     assert released.name == DEFAULT
@@ -281,32 +291,27 @@ async def test_an_encoder_of_a_job_is_used_until_it_is_released(
     assert release(data) is None
 
 
-async def test_releasing_goes_back_to_what_the_user_had_chosen(
-    request_: TrainingRequest, tmp_path: Path
-) -> None:
+def test_releasing_goes_back_to_what_the_user_had_chosen(made: Artifact, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    artifact = await artifact_of(request_, data)
-    assert artifact.path is not None
+    assert made.path is not None
     own = data / "encoders" / "own"
     own.mkdir(parents=True)
-    for path in artifact.path.iterdir():
+    for path in made.path.iterdir():
         (own / path.name).write_bytes(path.read_bytes())
-    use_encoder(data, "own", artifact.sha256, Reason.CHOSEN)
-    adopt(data, record(artifact, passed=False))
+    use_encoder(data, "own", made.sha256, Reason.CHOSEN)
+    adopt(data, record(made, passed=False))
     assert choices(data)[-1].reason is Reason.CHOSEN
 
     release(data)
 
-    assert active_encoder(data) == (own, artifact.sha256)
+    assert active_encoder(data) == (own, made.sha256)
 
 
-async def test_nothing_is_adopted_that_is_not_what_was_judged(
-    request_: TrainingRequest, tmp_path: Path
-) -> None:
+def test_nothing_is_adopted_that_is_not_what_was_judged(made: Artifact, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    artifact = await artifact_of(request_, data)
-    assert artifact.path is not None
-    manifest = artifact.path / "encoder.json"
+    assert made.path is not None
+    artifact = replace(made, path=shutil.copytree(made.path, tmp_path / "changed"))
+    manifest = tmp_path / "changed" / "encoder.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "verdict": {"decision": "promoted"}}))
 
     with pytest.raises(ModelUnavailableError, match="not the pinned file"):

@@ -49,13 +49,13 @@ def _every_shape(text: str) -> Iterator[Span]:
                 yield Span(*match.span(shape.group), shape.kind)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(texts)
 def test_shapes_are_found_as_if_each_were_tried(text: str) -> None:
     assert sorted(shapes.find_shapes(text)) == sorted(_every_shape(text))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(texts)
 def test_a_text_that_names_no_secret_has_none_behind_a_name(text: str) -> None:
     if not names_secrets(text):
@@ -64,7 +64,7 @@ def test_a_text_that_names_no_secret_has_none_behind_a_name(text: str) -> None:
         assert list(find_named(text)) == []
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(texts)
 def test_identities_are_found_in_pieces_as_in_the_whole(text: str) -> None:
     in_pieces = {span for span in find_figures(text, version=False) if span.kind is Kind.NATIONAL_ID}

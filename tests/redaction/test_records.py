@@ -155,7 +155,7 @@ def test_many_threads_do_not_mix_their_records(labelled_values: list[Json]) -> N
         assert list(threads.map(redact_record, records * 3)) == alone * 3
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_records_are_idempotent_consistent_and_in_order(
     labelled_values: list[Json], data: st.DataObject
@@ -218,7 +218,7 @@ documents = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 @given(documents)
 def test_any_record_comes_out_as_json_and_stays_as_it_is(record: Json) -> None:
     once = redact_record(record)

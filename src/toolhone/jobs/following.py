@@ -4,7 +4,7 @@ from typing import NoReturn
 
 import anyio
 
-from toolhone.exceptions import InvalidRequestError, ProviderError, ProviderUnavailableError
+from toolhone.exceptions import BudgetExceededError, InvalidRequestError, ProviderError, ProviderUnavailableError
 from toolhone.jobs.attempt import Attempt
 from toolhone.models import Json, JsonObject
 from toolhone.records.jobs import JobStatus
@@ -20,6 +20,9 @@ STATUS_OF = {
     Phase.FAILED: JobStatus.RUNNING,
     Phase.CANCELLED: JobStatus.RUNNING,
 }
+
+STOPPED_ITSELF = frozenset({"cost_stopped", "time_stopped"})
+"""Words of trainings here that kept a limit before we saw that it was reached."""
 
 FIGURES = ("progress", "epoch", "step", "steps", "training_loss", "validation_loss", "cost_usd")
 
@@ -46,6 +49,13 @@ async def follow(attempt: Attempt, provider_job_id: str) -> None:
         if anyio.current_time() >= dataset_due or polled.phase is Phase.FAILED:
             await _stop_if_revoked(attempt, provider_job_id)
             dataset_due = anyio.current_time() + attempt.pauses.dataset
+        if polled.phase is Phase.FAILED and polled.raw in STOPPED_ITSELF:
+            await attempt.end(
+                JobStatus.COST_STOPPED,
+                polled.error or "The training reached a limit and stopped itself.",
+                code=BudgetExceededError.code,
+                spent=_known_or_bound(attempt, polled),
+            )
         if polled.phase is Phase.FAILED:
             why = polled.error or "The provider gave no reason."
             await attempt.end(

@@ -255,7 +255,8 @@ async def test_a_request_that_nearly_fills_the_model_takes_no_room_from_those_be
     *beside, _ = await provider.answer(str(tiny_base), None, [*few, full], tmp_path / "beside")
 
     assert [one.message for one in beside] == [one.message for one in by_themselves]
-    assert all(one.completion_tokens > 20 for one in by_themselves)
+    # More than was left beside the long request.
+    assert all(one.completion_tokens > 1_024 - 1_010 for one in by_themselves)
 
 
 def test_torch_is_here() -> None:
