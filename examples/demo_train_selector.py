@@ -8,6 +8,7 @@ brings elsewhere.
 """
 
 import json
+import os
 import random
 import sys
 import tempfile
@@ -15,19 +16,14 @@ import time
 from pathlib import Path
 
 import anyio
+from rich.console import Console
+from rich.table import Table
 
 from toolhone.app import App, open_app
-from toolhone.assembly import scoring_weights
-from toolhone.identifiers import utc_timestamp
+from toolhone.exceptions import ToolhoneError
 from toolhone.models import LOCAL_CALLER, Caller, Category, JsonObject
-from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, ModelRecord
-from toolhone.selection.bundle import DEFAULT_FOLDER
-from toolhone.selection.lessons import read_lessons
-from toolhone.settings import Settings
-from toolhone.training.adoption import adopt
-from toolhone.training.providers.provider import Artifact, Phase, TrainingRequest
-from toolhone.training.providers.selector import STOCK, SelectorProvider
-from toolhone.training.selector_dataset import freeze
+from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Job, JobStatus
+from toolhone.settings import load_settings
 
 # What the firm's systems are for, in the words of those who need them.
 SYSTEMS = {
@@ -53,13 +49,15 @@ VERBS = {
     "shift": ("the {} must be a week later", "postpone the {} to Monday", "find another date for the {}"),
     "tally": ("what did we spend on each {}", "sum up every {} of this year", "a table of every {} in May"),
 }
-REQUESTS = 400
-EPOCHS = 4
+REQUESTS = 340
+EPOCHS = 3
 LEARNING_RATE = 3e-4
 """More than the recipe's, because a firm's whole vocabulary is to be learned in a minute."""
 
 NEW_TASK, MEANT = "did anybody look at the dripping tap by now?", "plover_peek"
 """Nobody put it like this before."""
+
+console = Console()
 
 
 def write_registry(folder: Path) -> None:
@@ -99,116 +97,103 @@ async def record_use(app: App) -> None:
         assert result.success, result.error
 
 
-async def train(selector: SelectorProvider, request: TrainingRequest) -> Artifact:
-    """Run the job to its end, printing how it goes."""
-    job = await selector.submit(request)
-    after = None
-    while True:
-        polled = await selector.poll(request, job, after)
-        for event in polled.events:
-            after = event.event_id
-            step = event.metrics.get("step")
-            if step is None or step % 10 == 0:
-                loss = f", loss {event.metrics['training_loss']:.2f}" if step is not None else ""
-                say(f"  {event.message}{loss}")
-        if polled.phase is not Phase.RUNNING:
-            break
-        await anyio.sleep(0.5)
-    assert polled.phase is Phase.SUCCEEDED, polled.error
-    return await selector.artifact(request, job)
-
-
-async def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        write_registry(folder / "registry")
-        settings = Settings(registry=folder / "registry", data=folder / "data", learn_after=0)
-        async with open_app(settings, {}) as app:
-            await record_use(app)
-            lessons = await read_lessons(app.audit.query)
-            definitions = (await app.gateway()).catalog.tools()
-        say(f"{len(lessons)} requests led to a call; {len(definitions)} tools")
-
-        (folder / "dataset").mkdir()
-        manifest = freeze(
-            lessons,
-            definitions,
-            encoder=DEFAULT_FOLDER,
-            workspace=folder / "dataset",
-            now=utc_timestamp(),
-        ).manifest
-        say(f"dataset {manifest.dataset_id}: {dict(manifest.counts)}")
-        config = FinetuningConfig(
-            category=Category.GENERAL,
-            provider=FinetuningProvider.SELECTOR,
-            base_model=STOCK,
-            n_epochs=EPOCHS,
-            learning_rate=LEARNING_RATE,
+async def main() -> int:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="toolhone-demo-") as folder:
+        write_registry(Path(folder) / "registry")
+        settings = load_settings(
+            os.environ,
+            registry=str(Path(folder) / "registry"),
+            data=str(Path(folder) / "data"),
+            learn_after=0,  # a ranking that is learned meanwhile would be another story
         )
-        request = TrainingRequest(
-            job_id="finetune_general_demo",
-            key="demo",
-            category=Category.GENERAL,
-            config=config,
-            manifest=manifest,
-            dataset=folder / "dataset",
-            workspace=folder / "runs",
-        )
-        selector = SelectorProvider(settings.data, scoring_weights(settings))
-        try:
-            estimate = await selector.estimate(config, manifest, request.dataset, 0.0)
-            say(f"planned: {estimate.steps} steps, {estimate.price_source}")
-            artifact = await train(selector, request)
-        finally:
-            await selector.aclose()
-
-        verdict = artifact.details["verdict"]
-        unseen = verdict["unseen_tools"]
-        show("later requests, worded like none of the training", verdict)
-        show("requests for tools that it never saw used", unseen)
-        say(f"{verdict['decision']}: {verdict['why']}")
-        if verdict["decision"] != "passed":
-            say("The encoder in use stays.")
-            return
-        model = ModelRecord(
-            model_id=artifact.model_id,
-            category=Category.GENERAL,
-            provider=FinetuningProvider.SELECTOR,
-            base_model=STOCK,
-            created_at=utc_timestamp(),
-            job_id=request.job_id,
-            dataset_id=manifest.dataset_id,
-            artifact_hash=artifact.sha256,
-            path=str(artifact.path),
-            passed=True,
-            verdict=verdict,
-        )
-        adopt(settings.data, model)
-        async with open_app(settings, {}) as app:
-            gateway = await app.gateway()
-            await gateway.indexed()
-            found = await gateway.find(NEW_TASK, caller=LOCAL_CALLER)
-        names = [tool.definition.name for tool in found.tools]
-        say(f"{artifact.model_id} is in use; {NEW_TASK!r} means {MEANT} and finds {', '.join(names[:3])}")
+        async with open_app(settings, os.environ) as app:
+            with console.status("Recording how the tools are used"):
+                await record_use(app)
+            console.print(f"{REQUESTS} requests recorded, each served by one of {len(SYSTEMS) * len(VERBS)} tools")
+            job = await learn(app)
+        if job.status is JobStatus.SUCCEEDED:
+            async with open_app(settings, os.environ) as app:
+                await find_again(app)
+    console.print(f"{time.monotonic() - started:.0f} s in all")
+    return 0 if job.status is JobStatus.SUCCEEDED else 1
 
 
-def show(what: str, figures: JsonObject) -> None:
-    before, after, gain = figures["base_score"], figures["tuned_score"], figures["difference"]
-    say(
-        f"recall@5 on {figures['n']} {what}: {before:.1%} before, {after:.1%} after "
-        f"(95 % of the difference: {100 * gain['low']:+.1f} to {100 * gain['high']:+.1f} points)"
+async def learn(app: App) -> Job:
+    """Train by a job, and let the alias that says who finds tools stand for what passed the gate."""
+    system, caller = await app.finetuning(), LOCAL_CALLER
+    config = FinetuningConfig(
+        category=Category.GENERAL,
+        provider=FinetuningProvider.SELECTOR,
+        base_model="stock",
+        n_epochs=EPOCHS,
+        learning_rate=LEARNING_RATE,
     )
+    job = await system.create_job(config=config, caller=caller)
+    counts = (await system.dataset(job.dataset_id, caller=caller)).statistics
+    console.print(
+        f"Dataset {job.dataset_id}: {counts['training_tasks']} tasks to train on; to judge by, "
+        f"{counts['later_requests']} later requests and {counts['unseen_requests']} for "
+        f"{counts['unseen_tools']} tools that the training never sees used"
+    )
+    with console.status("Training") as status:
+        # The app runs the jobs of its data folder.
+        async for seen in system.watch(job.job_id, caller=caller):
+            job = seen
+            status.update(progress(job))
+    show(job)
+    if job.status is JobStatus.SUCCEEDED and job.model_id is not None:
+        await system.set_alias(Category.GENERAL, "selector", job.model_id, caller=caller)
+        console.print(f"{job.model_id} is now what general/selector stands for.")
+    return job
 
 
-STARTED = time.monotonic()
+async def find_again(app: App) -> None:
+    """What is found for a request that nobody put so before."""
+    gateway = await app.gateway()
+    await gateway.indexed()
+    found = await gateway.find(NEW_TASK, caller=LOCAL_CALLER)
+    names = [tool.definition.name for tool in found.tools]
+    console.print(f"{NEW_TASK!r} means {MEANT} and finds {', '.join(names[:3])}")
 
 
-def say(text: str) -> None:
-    print(f"{time.monotonic() - STARTED:5.1f} s  {text}", flush=True)
+def progress(job: Job) -> str:
+    """Where the job is, in one line."""
+    step = f", step {job.step} of {job.steps}" if job.step is not None else ""
+    loss = f", loss {job.training_loss:.2f}" if job.training_loss is not None else ""
+    return f"{job.status.value}{step}{loss}"
+
+
+def show(job: Job) -> None:
+    """What came of it."""
+    table = Table(title=f"Job {job.job_id}: {job.status.value}")
+    table.add_column("held-out requests")
+    for heading in ("number", "recall@5 before", "after", "95 % of the difference"):
+        table.add_column(heading, justify="right")
+    verdict = job.verdict or {}
+    if "unseen_tools" in verdict:
+        table.add_row("later, worded like none of the training", *figures(verdict))
+        table.add_row("for tools that it never saw used", *figures(verdict["unseen_tools"]))
+        console.print(table)
+    console.print(job.error or verdict.get("why", ""))
+
+
+def figures(of: JsonObject) -> tuple[str, str, str, str]:
+    """A row of the table."""
+    gain = of["difference"]
+    return (
+        str(of["n"]),
+        f"{of['base_score']:.1%}",
+        f"{of['tuned_score']:.1%}",
+        f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f} points",
+    )
 
 
 if __name__ == "__main__":
     try:
-        anyio.run(main)
+        sys.exit(anyio.run(main))
+    except ToolhoneError as error:
+        console.print(f"{error.code}: {error.message}")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

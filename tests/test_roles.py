@@ -1,5 +1,7 @@
 """Who may do what."""
 
+from itertools import pairwise
+
 import pytest
 
 from toolhone.exceptions import PermissionDeniedError
@@ -8,8 +10,7 @@ from toolhone.roles import PERMISSIONS, Permission, Role, allows, require
 
 
 def test_each_role_may_do_all_that_the_one_before_it_may() -> None:
-    roles = list(Role)
-    for lower, higher in zip(roles, roles[1:], strict=False):
+    for lower, higher in pairwise(Role):
         assert PERMISSIONS[lower] < PERMISSIONS[higher]
 
 

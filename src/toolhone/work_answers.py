@@ -108,7 +108,7 @@ def job_text(job: Job) -> str:
         lines.append(f"model {job.model_id}")
     if job.cost_usd:
         lines.append(f"cost {_usd(job.cost_usd)}")
-    if job.error is not None:
+    if job.error is not None and (job.verdict is None or job.error != job.verdict.get("why")):
         lines.append(f"{job.error_code or 'error'}: {job.error}")
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """`toolhone jobs`: what a fine-tuning will take, starting it, following it, stopping it."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.plain import harmless
 from toolhone.exceptions import InvalidRequestError
+from toolhone.jobs.worker import LOG, ensure_worker
 from toolhone.models import LOCAL_CALLER, Category, Json
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Job, JobStatus
 from toolhone.work_answers import event_json, job_json, job_text, plan_json, plan_text
@@ -145,12 +147,8 @@ def create(
             )
             if wait:
                 ended.append(await _watched(parts, job.job_id, json_output))
-            elif json_output:
-                print_json(job_json(job))
             else:
-                click.echo(harmless(job_text(job)))
-                if job.status is JobStatus.QUEUED and not parts.runner.taken():
-                    note(f"No process runs the jobs of this folder. Run: toolhone jobs watch {job.job_id}")
+                await _say(job, data, json_output)
 
     run(main)
     if wait:
@@ -195,7 +193,7 @@ def show(job_id: str, data: Path | None, json_output: bool) -> None:
 
     async def main() -> None:
         async with finetuning(settings_of(data=data)) as system:
-            _say(await system.job(job_id, caller=LOCAL_CALLER), json_output)
+            _show(await system.job(job_id, caller=LOCAL_CALLER), json_output)
 
     run(main)
 
@@ -232,7 +230,7 @@ def approve(job_id: str, data: Path | None, json_output: bool) -> None:
 
     async def main() -> None:
         async with finetuning(settings_of(data=data)) as system:
-            _say(await system.approve_job(job_id, caller=LOCAL_CALLER), json_output)
+            await _say(await system.approve_job(job_id, caller=LOCAL_CALLER), data, json_output)
 
     run(main)
 
@@ -245,11 +243,8 @@ def cancel(job_id: str, data: Path | None, json_output: bool) -> None:
     """Stop JOB. What has begun is stopped at its provider by the process that runs the jobs."""
 
     async def main() -> None:
-        async with finetuning_parts(settings_of(data=data)) as parts:
-            job = await parts.system.cancel_job(job_id, caller=LOCAL_CALLER)
-            _say(job, json_output)
-            if not job.status.final and not parts.runner.taken():
-                note(f"No process runs the jobs of this folder, so run: toolhone jobs watch {job_id}")
+        async with finetuning(settings_of(data=data)) as system:
+            await _say(await system.cancel_job(job_id, caller=LOCAL_CALLER), data, json_output)
 
     run(main)
 
@@ -263,7 +258,7 @@ def retry(job_id: str, data: Path | None, json_output: bool) -> None:
 
     async def main() -> None:
         async with finetuning(settings_of(data=data)) as system:
-            _say(await system.retry_job(job_id, caller=LOCAL_CALLER), json_output)
+            await _say(await system.retry_job(job_id, caller=LOCAL_CALLER), data, json_output)
 
     run(main)
 
@@ -359,11 +354,23 @@ async def _watched(parts: "FinetuningParts", job_id: str, json_output: bool) -> 
     return job
 
 
-def _say(job: Job, json_output: bool) -> None:
+def _show(job: Job, json_output: bool) -> None:
     if json_output:
         print_json(job_json(job))
     else:
         click.echo(harmless(job_text(job)))
+
+
+async def _say(job: Job, data: Path | None, json_output: bool) -> None:
+    """Tell how the job is, and see to it that somebody runs it."""
+    _show(job, json_output)
+    if job.status.final or job.status is JobStatus.AWAITING_APPROVAL:
+        return
+    folder = settings_of(data=data).data
+    if await ensure_worker(folder, os.environ):
+        note(f"A process was started that runs it; its log is {folder / LOG}.")
+    if not json_output:
+        click.echo(f"Follow it with: toolhone jobs watch {job.job_id}")
 
 
 def _list(found: list[Job]) -> None:
