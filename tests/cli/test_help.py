@@ -39,7 +39,7 @@ def test_help_names_every_option_argument_and_variable(run: Run, path: tuple[str
             assert all(name in shown.stdout for name in parameter.opts)
             assert not parameter.envvar or str(parameter.envvar) in shown.stdout
         else:
-            assert str(parameter.name).upper() in shown.stdout.upper()
+            assert str(parameter.metavar or parameter.name).upper() in shown.stdout.upper()
     assert max(map(len, shown.stdout.splitlines())) <= 80
 
 
