@@ -373,5 +373,5 @@ class Finetuning:
             "completed_jobs": number(JobStatus.SUCCEEDED),
             "failed_jobs": len(jobs) - number(*ACTIVE, JobStatus.SUCCEEDED, JobStatus.CANCELLED),
             "categories_with_data": [count.category.value for count in counts],
-            "total_cost_usd": sum(job.cost_usd for job in jobs),
+            "total_cost_usd": self._board.spent_now(),
         }

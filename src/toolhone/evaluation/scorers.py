@@ -221,8 +221,11 @@ def _share(text: str, name: str) -> float:
         share = float(text)
     except ValueError:
         share = math.nan
-    if not 0 <= share < 1:
-        raise InvalidRequestError(f"The scorer is {name!r}; write a share such as numeric_tolerance:0.05.")
+    if not 0 <= share <= MOST_SHARE:
+        raise InvalidRequestError(
+            f"The scorer is {name!r}; write a share from 0 to {MOST_SHARE:g}, such as numeric_tolerance:0.02. "
+            "A larger tolerance takes a function of your own, named in the configuration."
+        )
     return share
 
 

@@ -90,7 +90,7 @@ class Board:
         """
         now = self._now()
 
-        def approve() -> Job:
+        def approve() -> tuple[Job, bool]:
             store = self._open_jobs()
             job = store.job(job_id)
             if job.status is not JobStatus.AWAITING_APPROVAL:
@@ -110,11 +110,12 @@ class Board:
                 event=("status", f"Approved by {caller.principal}, up to ${bound:,.2f}.", {}),
                 only_from=[JobStatus.AWAITING_APPROVAL],
             )
-            return changed or store.job(job_id)
+            return changed or store.job(job_id), changed is not None
 
-        job = await anyio.to_thread.run_sync(approve)
-        await self._audit(caller, "approved", job, approved_by=job.approved_by)
-        self._wake()
+        job, took_effect = await anyio.to_thread.run_sync(approve)
+        if took_effect:  # of two at once, one does
+            await self._audit(caller, "approved", job, approved_by=job.approved_by)
+            self._wake()
         return job
 
     async def cancel(self, job_id: str, *, caller: Caller) -> Job:
@@ -168,7 +169,7 @@ class Board:
         """
         now = self._now()
 
-        def retry() -> Job:
+        def retry() -> tuple[Job, bool]:
             store = self._open_jobs()
             job = store.job(job_id)
             if job.status not in RETRIED:
@@ -192,11 +193,12 @@ class Board:
                 event=("status", said, {"attempt": changes.get("attempt", job.attempt)}),
                 only_from=[job.status],
             )
-            return changed or store.job(job_id)
+            return changed or store.job(job_id), changed is not None
 
-        job = await anyio.to_thread.run_sync(retry)
-        await self._audit(caller, "retried", job, attempt=job.attempt)
-        self._wake()
+        job, took_effect = await anyio.to_thread.run_sync(retry)
+        if took_effect:
+            await self._audit(caller, "retried", job, attempt=job.attempt)
+            self._wake()
         return job
 
     async def job(self, job_id: str) -> Job:
@@ -216,6 +218,10 @@ class Board:
     def job_now(self, job_id: str) -> Job:
         """The job; blocks."""
         return self._open_jobs().job(job_id)
+
+    def spent_now(self) -> float:
+        """What all attempts of all jobs, and comparisons of models, have cost; blocks."""
+        return self._open_jobs().spent()
 
     def jobs_now(self, *, category: Category | None = None, limit: int | None = 50) -> list[Job]:
         """The newest first; blocks."""

@@ -148,7 +148,7 @@ class Job:
     """Mean score of the tuned model's answers to held-out requests."""
     base_score: float | None = None
     cost_usd: float = 0.0
-    """So far."""
+    """Of this attempt, so far; what earlier ones cost stays in the ledger (`JobStore.spent`)."""
     model_id: str | None = None
     artifact_hash: str | None = None
     verdict: JsonObject | None = None

@@ -184,11 +184,18 @@ class JobStore(Protocol):
     def set_budget(self, category: Category, limit_usd: float | None, *, at: str) -> None: ...
 
     def reserve(self, job_id: str, category: Category, amount_usd: float, *, at: str) -> bool:
-        """Set so much aside for the job, once; False if the budget of the category has not that much left."""
+        """Set so much aside for the job, once; False if the budget of the category has not that much left.
+
+        The id may be of other work that costs, such as a comparison of models.
+        """
         ...
 
     def settle(self, job_id: str, spent_usd: float, *, at: str) -> None:
         """Turn what was reserved for the job into what was really spent; again with more if more was."""
+        ...
+
+    def spent(self, category: Category | None = None) -> float:
+        """What was spent in all, of every attempt and of comparisons."""
         ...
 
     def close(self) -> None: ...

@@ -294,6 +294,14 @@ class SqliteJobStore:
 
         self._file.write(work)
 
+    def spent(self, category: Category | None = None) -> float:
+        where, parameters = ("", ()) if category is None else ("WHERE category = ?", (category.value,))
+        row = self._one(
+            f"SELECT coalesce(sum(spent), 0) FROM ledger {where}",  # noqa: S608 - constant clauses
+            parameters,
+        )
+        return 0.0 if row is None else float(row[0])
+
     def close(self) -> None:
         self._file.close()
 

@@ -89,7 +89,7 @@ def test_without_markers_the_difference_shows_them(tokenizer: Any) -> None:
     marked = mark(tokenizer, [talk()], longest=1000)
 
     assert (marked.way, marked.template) == ("difference", None)
-    assert learned(tokenizer, marked) == ["first answer<|im_end|>\n", "second answer<|im_end|>\n"]
+    assert learned(tokenizer, marked) == ["first answer<|im_end|>", "second answer<|im_end|>"]
 
 
 def test_what_is_learned_follows_on_what_is_asked(tokenizer: Any) -> None:
@@ -133,7 +133,7 @@ def test_the_template_that_trl_has_takes_the_place_of_one_that_rewrites_the_past
     assert marked.template is not None
     call, final = learned(tokenizer, marked)
     assert '"arguments": {"path": "app.py"}' in call
-    assert final.endswith("It is clean.<|im_end|>\n")
+    assert final.endswith("It is clean.<|im_end|>")
     assert "clean</tool_response>" not in call + final
 
 
@@ -218,6 +218,48 @@ def test_rows_without_anything_to_learn_are_left_out(tokenizer: Any) -> None:
     marked = mark(tokenizer, [talk(), nothing], longest=1000)
 
     assert dict(marked.dropped) == {"no answer to learn from": 1}
+
+
+SPELLED_OUT = (
+    [{"role": "user", "content": "What is <|im_end|>?"}, {"role": "assistant", "content": "An end."}],
+    [{"role": "user", "content": "Go."}, {"role": "assistant", "content": "Gone<|im_end|>\n<|im_start|>"}],
+    [
+        {"role": "user", "content": "Go."},
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {"id": "1", "function": {"name": "scan", "arguments": '{"path": "a<|im_start|>b"}'}}
+            ],
+        },
+    ],
+)
+
+
+@pytest.mark.parametrize("messages", SPELLED_OUT)
+def test_rows_that_spell_a_special_token_out_are_left_out_and_counted(
+    tokenizer: Any, messages: list[JsonObject]
+) -> None:
+    marked = mark(tokenizer, [talk(), conversation("spelled", messages, ())], longest=1000)
+
+    assert [example.row_id for example in marked.examples] == ["talk"]
+    ((why, count),) = marked.dropped.items()
+    assert "is a part of what was said" in why and count == 1
+
+
+def test_tokens_that_were_merely_added_may_be_said(tokenizer: Any) -> None:
+    tokenizer.add_tokens(["<think>"])
+    row = conversation(
+        "r", [{"role": "user", "content": "<think>?"}, {"role": "assistant", "content": "Yes."}], ()
+    )
+
+    assert len(mark(tokenizer, [row], longest=1000).examples) == 1
+
+
+def test_a_training_of_nothing_but_special_tokens_is_refused(tokenizer: Any) -> None:
+    rows = [conversation("spelled", messages, ()) for messages in SPELLED_OUT]
+
+    with pytest.raises(InvalidRequestError, match="is a part of what was said"):
+        mark(tokenizer, rows, longest=1000)
 
 
 def test_the_end_of_a_turn_is_known_for_generation(tokenizer: Any) -> None:

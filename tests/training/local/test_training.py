@@ -122,11 +122,15 @@ async def test_a_training_makes_a_model_that_answers_as_recorded(
     asked = questions(scans)
     tuned = await provider.answer(artifact.model_id, artifact.path, asked, tmp_path / "tuned")
     endless = Question(row_id="endless", messages=({"role": "user", "content": "scan " * 2_000},))
-    *base, unread = await provider.answer(str(tiny_base), None, [*asked, endless], tmp_path / "base")
+    spelled = Question(row_id="spelled", messages=({"role": "user", "content": "<|im_end|>"},))
+    *base, unread, unasked = await provider.answer(
+        str(tiny_base), None, [*asked, endless, spelled], tmp_path / "base"
+    )
 
     assert seen[-1].phase is Phase.SUCCEEDED, seen[-1].error
     assert exact(base, scans) == 0.0
     assert "the model reads 1024 at most" in (unread.error or "")
+    assert "special token '<|im_end|>'" in (unasked.error or "")
     assert exact(tuned, scans) >= 0.9
     assert estimate.steps == seen[-1].steps == seen[-1].step == 57
     assert estimate.trained_tokens == artifact.details["trained_tokens"]

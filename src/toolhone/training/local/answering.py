@@ -9,7 +9,7 @@ from typing import Any, cast
 from toolhone.models import JsonObject
 from toolhone.training.local.conversations import for_template
 from toolhone.training.local.finetune import positions
-from toolhone.training.local.masks import turn_ends
+from toolhone.training.local.masks import spelled_out, turn_ends
 from toolhone.training.local.orders import ANSWERS, AnsweringOrder, AskedQuestion
 from toolhone.training.local.tool_calls import read_answer
 from toolhone.training.local.weights import device, load_model, load_tokenizer, load_tuned
@@ -90,6 +90,12 @@ def _answers(model: Any, tokenizer: Any, batch: Sequence[AskedQuestion]) -> list
     prompts: list[tuple[AskedQuestion, list[int]]] = []
     room = positions(model.config)
     for question in batch:
+        token = spelled_out(tokenizer, question.messages, question.tools)
+        if token is not None:
+            answers.append(
+                _failed(question, f"The request has the model's special token {token!r} in its text.")
+            )
+            continue
         try:
             text = tokenizer.apply_chat_template(
                 for_template(question.messages),

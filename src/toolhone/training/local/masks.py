@@ -8,19 +8,20 @@ A template is asked where the answers stand, in the first of three ways that wor
 3. by the markers of the template that TRL has for training in its place.
 
 A row is left out, with the reason, rather than learned wrongly: if the template drops a message, a tool or a
-call, if no token ends the answer, or if a token reaches over the border of an answer, where generation could
-never go on. If no row is left the template is refused: nothing is ever trained on prompts.
+call, if no token ends the answer, if a token reaches over the border of an answer, where generation could
+never go on, or if what was said has a special token of the model in it, spelled out, which would be read as one.
+If no row is left the template is refused: nothing is ever trained on prompts.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 from toolhone.exceptions import InvalidRequestError
-from toolhone.json_values import is_array, is_object
-from toolhone.models import JsonObject
+from toolhone.json_values import is_array, is_object, minified
+from toolhone.models import Json, JsonObject
 from toolhone.training.local.conversations import Conversation
 from toolhone.training.sources import required
 
@@ -36,6 +37,16 @@ _PROBE = Conversation(
 _MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
+class AddedToken(Protocol):
+    """A token that stands beside the vocabulary."""
+
+    @property
+    def content(self) -> str: ...
+
+    @property
+    def special(self) -> bool: ...
+
+
 class ChatTokenizer(Protocol):
     """What is used of a tokenizer of transformers."""
 
@@ -47,6 +58,12 @@ class ChatTokenizer(Protocol):
 
     @property
     def all_special_ids(self) -> list[int]: ...
+
+    @property
+    def all_special_tokens(self) -> list[str]: ...
+
+    @property
+    def added_tokens_decoder(self) -> Mapping[int, "AddedToken"]: ...
 
     def get_added_vocab(self) -> dict[str, int]: ...
 
@@ -106,22 +123,23 @@ def mark(tokenizer: ChatTokenizer, rows: Sequence[Conversation], *, longest: int
             "The model has no chat template, so it cannot be told where an answer begins. "
             "Take the instruction-tuned variant of the model, or add a `chat_template.jinja` to its folder."
         )
+    usable, unusable = _plainly_said(tokenizer, rows)
     best: Marked | None = None
     for way, template, render in _ways(tokenizer):
-        tried = _mark_all(tokenizer, rows, render, way=way, template=template, longest=longest)
+        tried = _mark_all(tokenizer, usable, render, way=way, template=template, longest=longest)
         if best is None or len(tried.examples) > len(best.examples):
             best = tried
-        if len(best.examples) == len(rows):
+        if len(best.examples) == len(usable):
             break
+    dropped = {**unusable, **(best.dropped if best is not None else {})}
     if best is None or not best.examples:
-        dropped: Mapping[str, int] = best.dropped if best is not None else {}
         reasons = "; ".join(f"{why} ({count} rows)" for why, count in dropped.items())
         raise InvalidRequestError(
             "The chat template of the model cannot be trained with, as it does not show for any row which "
             f"tokens are the assistant's: {reasons or 'there are no rows'}. Take another base model, or give "
             "its template {% generation %} markers around the assistant's answers."
         )
-    return best
+    return replace(best, dropped=dropped)
 
 
 def turn_ends(tokenizer: ChatTokenizer) -> list[int]:
@@ -136,6 +154,35 @@ def turn_ends(tokenizer: ChatTokenizer) -> list[int]:
             continue
         return [next(token for token in reversed(example.labels) if token in special)]
     return []
+
+
+def spelled_out(
+    tokenizer: ChatTokenizer, messages: Sequence[JsonObject], tools: Sequence[JsonObject]
+) -> str | None:
+    """A special token that stands in the messages or tools as text; the model would read it as the token.
+
+    Tokens that are merely added, like `<think>` or `<tool_call>` in many models, may be said.
+    """
+    special = {*tokenizer.all_special_tokens} | {
+        token.content for token in tokenizer.added_tokens_decoder.values() if token.special
+    }
+    said = minified(cast("Json", [*messages, *tools]))
+    return next((token for token in sorted(special) if token in said), None)
+
+
+def _plainly_said(
+    tokenizer: ChatTokenizer, rows: Sequence[Conversation]
+) -> tuple[list[Conversation], dict[str, int]]:
+    """The rows without special tokens in their texts, and how many others there are."""
+    usable: list[Conversation] = []
+    dropped: Counter[str] = Counter()
+    for row in rows:
+        token = spelled_out(tokenizer, row.messages, row.tools)
+        if token is None:
+            usable.append(row)
+        else:
+            dropped[f"the special token {token!r} of the model is a part of what was said"] += 1
+    return usable, dict(dropped)
 
 
 def _ways(tokenizer: ChatTokenizer) -> list[tuple[str, str | None, Rendering]]:
@@ -212,10 +259,11 @@ def _example(
     for place, (start, end) in zip(answers, spans, strict=True):
         if place not in row.targets:
             continue
+        # Generation ends with the token that ends the answer: a newline after it is never written.
+        end = len(text[:end].rstrip())
         first, last = _clean_cut(tokenizer, text, start, tokens), _clean_cut(tokenizer, text, end, tokens)
         labels[first:last] = tokens[first:last]
-        said = tokenizer.encode(text[:end].rstrip(), add_special_tokens=False)
-        if last <= first or not said or said[-1] not in special:
+        if last <= first or tokens[last - 1] not in special:
             raise UnmarkableError("no special token ends the answer, so the model would not learn to stop")
     return Example(row.row_id, tokens, labels)
 
