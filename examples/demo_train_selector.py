@@ -35,10 +35,6 @@ SYSTEMS = {
     "curlew": ("meeting room", "quiet room", "conference room", "workshop room"),
     "dunlin": ("train ticket", "hotel bill", "taxi receipt", "flight costs"),
     "egret": ("refund for a customer", "complaint about a torn jacket", "returned lamp", "double charge"),
-    "fulmar": ("new laptop", "headset", "second screen", "company phone"),
-    "godwit": ("language course", "first-aid training", "seminar", "safety lesson"),
-    "jackdaw": ("company car", "van", "parking space", "fuel card"),
-    "lapwing": ("visitor badge", "guest pass", "entry for the cleaners", "key card of a supplier"),
 }
 # And what can be done in them.
 VERBS = {
@@ -49,8 +45,8 @@ VERBS = {
     "shift": ("the {} must be a week later", "postpone the {} to Monday", "find another date for the {}"),
     "tally": ("what did we spend on each {}", "sum up every {} of this year", "a table of every {} in May"),
 }
-REQUESTS = 340
-EPOCHS = 3
+REQUESTS = 330
+EPOCHS = 2
 LEARNING_RATE = 3e-4
 """More than the recipe's, because a firm's whole vocabulary is to be learned in a minute."""
 
@@ -110,17 +106,22 @@ async def main() -> int:
         async with open_app(settings, os.environ) as app:
             with console.status("Recording how the tools are used"):
                 await record_use(app)
-            console.print(f"{REQUESTS} requests recorded, each served by one of {len(SYSTEMS) * len(VERBS)} tools")
-            job = await learn(app)
-        if job.status is JobStatus.SUCCEEDED:
+            tools = len(SYSTEMS) * len(VERBS)
+            console.print(f"{REQUESTS} requests recorded, each served by one of {tools} tools")
+            try:
+                learned = await learn(app)
+            except ToolhoneError as error:
+                console.print(f"{error.code}: {error.message}")
+                return 1
+        if learned:
             async with open_app(settings, os.environ) as app:
                 await find_again(app)
     console.print(f"{time.monotonic() - started:.0f} s in all")
-    return 0 if job.status is JobStatus.SUCCEEDED else 1
+    return 0 if learned else 1
 
 
-async def learn(app: App) -> Job:
-    """Train by a job, and let the alias that says who finds tools stand for what passed the gate."""
+async def learn(app: App) -> bool:
+    """Train by a job, and let what passed the gate find tools from the next start on; whether it passed."""
     system, caller = await app.finetuning(), LOCAL_CALLER
     config = FinetuningConfig(
         category=Category.GENERAL,
@@ -142,10 +143,11 @@ async def learn(app: App) -> Job:
             job = seen
             status.update(progress(job))
     show(job)
-    if job.status is JobStatus.SUCCEEDED and job.model_id is not None:
-        await system.set_alias(Category.GENERAL, "selector", job.model_id, caller=caller)
-        console.print(f"{job.model_id} is now what general/selector stands for.")
-    return job
+    if job.status is not JobStatus.SUCCEEDED or job.model_id is None:
+        return False
+    await system.set_alias(Category.GENERAL, "selector", job.model_id, caller=caller)
+    console.print(f"{job.model_id} is now what general/selector stands for.")
+    return True
 
 
 async def find_again(app: App) -> None:
@@ -166,14 +168,14 @@ def progress(job: Job) -> str:
 
 def show(job: Job) -> None:
     """What came of it."""
-    table = Table(title=f"Job {job.job_id}: {job.status.value}")
-    table.add_column("held-out requests")
-    for heading in ("number", "recall@5 before", "after", "95 % of the difference"):
-        table.add_column(heading, justify="right")
+    console.print(f"Job {job.job_id}: {job.status.value}")
+    table = Table(title="recall@5 on held-out requests")
+    for heading in ("", "requests", "before", "after", "difference (95 %)"):
+        table.add_column(heading, justify="right" if heading else "left")
     verdict = job.verdict or {}
     if "unseen_tools" in verdict:
-        table.add_row("later, worded like none of the training", *figures(verdict))
-        table.add_row("for tools that it never saw used", *figures(verdict["unseen_tools"]))
+        table.add_row("later, in new words", *figures(verdict))
+        table.add_row("for tools it never saw used", *figures(verdict["unseen_tools"]))
         console.print(table)
     console.print(job.error or verdict.get("why", ""))
 
@@ -185,15 +187,12 @@ def figures(of: JsonObject) -> tuple[str, str, str, str]:
         str(of["n"]),
         f"{of['base_score']:.1%}",
         f"{of['tuned_score']:.1%}",
-        f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f} points",
+        f"{100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}",
     )
 
 
 if __name__ == "__main__":
     try:
         sys.exit(anyio.run(main))
-    except ToolhoneError as error:
-        console.print(f"{error.code}: {error.message}")
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,6 +1,8 @@
 """What follows for jobs and models when a dataset is revoked, in the system as it is put together."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 import pytest
@@ -8,10 +10,10 @@ import pytest
 from toolhone.assembly import audit_log
 from toolhone.audit import new_event
 from toolhone.datasets.preparation import Preparation
-from toolhone.finetuning_parts import build_finetuning
+from toolhone.finetuning_parts import FinetuningParts, build_finetuning
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import LOCAL_CALLER, Category
-from toolhone.records.datasets import DatasetRequest
+from toolhone.records.datasets import DatasetRequest, Manifest
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Job, JobStatus, ModelRecord
 from toolhone.revoking import Revoking
 from toolhone.settings import Settings
@@ -37,15 +39,20 @@ def job(job_id: str, dataset_id: str) -> Job:
     )
 
 
-@pytest.mark.parametrize("erased", [True, False])
-async def test_an_erasure_reaches_the_copies_of_rows_and_models_that_are_finished_after_it(
-    tmp_path: Path, erased: bool
-) -> None:
+@pytest.fixture
+async def data(tmp_path: Path) -> AsyncIterator[tuple[Path, FinetuningParts]]:
+    """A data folder and the system over it."""
     settings = Settings(data=tmp_path / "data")
     audit = audit_log(settings)
     parts = build_finetuning(settings, {}, audit)
-    system, caller = parts.system, LOCAL_CALLER
-    await system.collect(
+    yield settings.data, parts
+    await parts.aclose()
+    await audit.aclose()
+
+
+async def prepared(parts: FinetuningParts) -> Manifest:
+    """A dataset of which a little is of Anna."""
+    await parts.system.collect(
         [
             {
                 "agent_id": "a",
@@ -62,10 +69,21 @@ async def test_an_erasure_reaches_the_copies_of_rows_and_models_that_are_finishe
             }
             for number, word in enumerate(WORDS)
         ],
-        caller=caller,
+        caller=LOCAL_CALLER,
     )
     request = DatasetRequest(category=Category.GENERAL, min_samples=10)
-    dataset = await system.prepare_dataset(request, caller=caller)
+    return await parts.system.prepare_dataset(request, caller=LOCAL_CALLER)
+
+
+@pytest.mark.parametrize("erased", [True, False])
+async def test_an_erasure_reaches_the_copies_of_rows_and_models_that_are_finished_after_it(
+    tmp_path: Path, erased: bool
+) -> None:
+    settings = Settings(data=tmp_path / "data")
+    audit = audit_log(settings)
+    parts = build_finetuning(settings, {}, audit)
+    system, caller = parts.system, LOCAL_CALLER
+    dataset = await prepared(parts)
     for name in JOBS:
         parts.stores.jobs().create(job(name, dataset.dataset_id if name == "its" else "another"))
     copies = [settings.data / "comparisons" / dataset.dataset_id / "answers-1" / "config.json"]
@@ -113,3 +131,46 @@ async def test_an_erasure_reaches_the_copies_of_rows_and_models_that_are_finishe
     await parts.aclose()
     assert (tainted is not None) == erased
     assert tainted is None or dataset.dataset_id in tainted
+
+
+@pytest.mark.parametrize("what", ["attempt", "start"])
+async def test_answers_that_were_still_written_while_somebody_was_erased_go_when_the_attempt_is_over(
+    data: tuple[Path, FinetuningParts], what: str
+) -> None:
+    folder, parts = data
+    dataset = await prepared(parts)
+    parts.stores.jobs().create(job("its", dataset.dataset_id))
+    await parts.system.erase(user_id="anna-7", caller=LOCAL_CALLER)
+    late = written(folder / "runs" / "its" / "answers-base" / "answers.jsonl")
+    kept = written(folder / "runs" / "its" / "run-1" / "adapter" / "adapter.bin")
+
+    # A start looks at all jobs: an attempt may have ended with its process.
+    await parts.steps.forget("its" if what == "attempt" else None)
+
+    assert not late.exists() and kept.exists()
+
+
+async def test_answers_that_come_in_while_a_dataset_is_made_anew_go_with_it(
+    data: tuple[Path, FinetuningParts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, parts = data
+    dataset = await prepared(parts)
+    parts.stores.jobs().create(job("its", dataset.dataset_id))
+    revise = Preparation.revise
+    late: list[Path] = []
+
+    async def slowly(self: Preparation, *arguments: Any, **more: Any) -> Manifest | None:
+        late.append(written(folder / "runs" / "its" / "answers-base" / "answers.jsonl"))
+        return await revise(self, *arguments, **more)
+
+    monkeypatch.setattr(Preparation, "revise", slowly)
+
+    await parts.system.erase(user_id="anna-7", caller=LOCAL_CALLER)
+
+    assert late and not any(path.exists() for path in late)
+
+
+def written(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("Anna")
+    return path

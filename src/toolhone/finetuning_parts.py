@@ -20,12 +20,14 @@ from toolhone.evaluation.scorers import Scorers
 from toolhone.exceptions import NotRunningError
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.jobs.board import Board
-from toolhone.jobs.planning import JudgingUsd, Planner
+from toolhone.jobs.comparisons import Comparisons
+from toolhone.jobs.judging import Judge
+from toolhone.jobs.planning import Planner
 from toolhone.jobs.runner import Runner
 from toolhone.jobs.steps import FinetuningSteps
 from toolhone.models import Category, JsonObject, ToolDefinition
 from toolhone.operations import Finetuning
-from toolhone.records.datasets import Manifest, Row, Split
+from toolhone.records.datasets import Manifest, Row
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, ModelRecord
 from toolhone.records.stores import DatasetStore, JobStore, ModelStore, SnapshotStore
 from toolhone.redaction import redact_record
@@ -45,15 +47,17 @@ from toolhone.stores import ResultStore
 from toolhone.tokens import count_tokens
 from toolhone.training.adoption import adopt, release
 from toolhone.training.answer_scoring import AnswerScoring, messages_of
+from toolhone.training.comparing import ModelComparing
 from toolhone.training.contestants import Contestants
-from toolhone.training.costs import Price, load_prices
+from toolhone.training.copies import ESTIMATES
+from toolhone.training.costs import load_prices
 from toolhone.training.judge_model import JudgeModel
-from toolhone.training.judging_costs import judging_usd
-from toolhone.training.model_comparison import ModelComparing
+from toolhone.training.judging_costs import judging_usd, price_of_judge
+from toolhone.training.lineage import HeldOutRows
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.anthropic import AnthropicProvider
 from toolhone.training.providers.local import LocalProvider
-from toolhone.training.providers.openai import OpenAIProvider, Profile, service_of
+from toolhone.training.providers.openai import OpenAIProvider, Profile
 from toolhone.training.providers.provider import Answer, Provider
 from toolhone.training.providers.selector import SelectorProvider
 from toolhone.training.selector_dataset import freeze
@@ -181,16 +185,19 @@ def build_finetuning(
         now=utc_timestamp,
         new_id=new_id,
     )
-    scoring = scoring_of(settings, environ)
-    judging = _judging_usd(settings)
+    judge = judge_of(settings, environ)
+    scoring = AnswerScoring(Scorers(settings.scorers), judge)
+    judging = None if judge is None else partial(judging_usd, judge)
+    held_out = HeldOutRows(stores.datasets, stores.models)
     steps = FinetuningSteps(
         open_jobs=stores.jobs,
         providers=providers,
         manifest=lambda dataset_id: stores.datasets().manifest(dataset_id),
         folder=lambda dataset_id: stores.datasets().folder(dataset_id),
-        test_rows=lambda dataset_id: list(stores.datasets().rows(dataset_id, Split.TEST)),
+        test_rows=held_out,
         judge=_judging(scoring),
         keep_model=revoking.keep,
+        forget=revoking.forget,
         record=audit.record,
         runs=settings.data / "runs",
         usd_per_hour=settings.usd_per_hour,
@@ -201,10 +208,16 @@ def build_finetuning(
         stores.jobs,
         record=audit.record,
         manifest=lambda dataset_id: stores.datasets().manifest(dataset_id),
+        stop_leftover=steps.stop_leftover,
         wake=runner.wake,
     )
     comparing = ModelComparing(
         Contestants(registry, providers), scoring, _comparisons(settings.data), utc_timestamp
+    )
+    choice = DatasetChoice(
+        stores.datasets,
+        registry,
+        None if tools is None else _freezing(settings.data, audit, stores, tools),
     )
     retention = Retention(
         stores.snapshots,
@@ -236,17 +249,21 @@ def build_finetuning(
             usd_per_hour=settings.usd_per_hour,
             check_scorer=scoring.check,
             judging_usd=judging,
+            held_out=held_out,
         ),
         board=board,
         registry=registry,
         providers=providers,
-        comparing=comparing,
-        adopt=lambda model: _adopted(settings.data, model),
-        choice=DatasetChoice(
-            stores.datasets,
-            registry,
-            None if tools is None else _freezing(settings.data, audit, stores, tools),
+        comparisons=Comparisons(
+            comparing,
+            open_jobs=stores.jobs,
+            open_datasets=stores.datasets,
+            choose=choice.for_comparison,
+            forget=revoking.forget,
+            record=audit.record,
         ),
+        adopt=lambda model: _adopted(settings.data, model),
+        choice=choice,
     )
     return FinetuningParts(
         system=system,
@@ -263,7 +280,7 @@ def build_finetuning(
 def providers_of(settings: Settings, environ: Mapping[str, str]) -> dict[FinetuningProvider, Provider]:
     """Who can train, as the settings say."""
     return {
-        FinetuningProvider.LOCAL: LocalProvider(environ=environ),
+        FinetuningProvider.LOCAL: LocalProvider(settings.data / ESTIMATES, environ=environ),
         FinetuningProvider.OPENAI: OpenAIProvider(
             settings.openai_url,
             environ.get(settings.openai_key),
@@ -278,30 +295,16 @@ def providers_of(settings: Settings, environ: Mapping[str, str]) -> dict[Finetun
     }
 
 
-def scoring_of(settings: Settings, environ: Mapping[str, str]) -> AnswerScoring:
-    """The scorers that the settings name, and the judge model if there is one."""
+def judge_of(settings: Settings, environ: Mapping[str, str]) -> JudgeModel | None:
+    """The judge model that the settings name, if they do."""
     if settings.judge_model is None:
-        return AnswerScoring(Scorers(settings.scorers))
-    price = _judge_price(settings)
-    judge = JudgeModel(
+        return None
+    return JudgeModel(
         url=settings.judge_url,
         key=environ.get(settings.judge_key),
         model=settings.judge_model,
-        cost_usd=None if price is None else partial(price.answer_usd, tuned=False),
+        cost_usd=price_of_judge(settings.judge_url, settings.judge_model, load_prices(settings.prices)),
     )
-    return AnswerScoring(Scorers(settings.scorers), judge)
-
-
-def _judge_price(settings: Settings) -> Price | None:
-    if settings.judge_model is None:
-        return None
-    return load_prices(settings.prices).price(service_of(settings.judge_url), settings.judge_model)
-
-
-def _judging_usd(settings: Settings) -> JudgingUsd | None:
-    price = _judge_price(settings)
-    # Endpoints on this machine have no price.
-    return None if price is None else partial(judging_usd, price, count_tokens)
 
 
 def _adopted(data: Path, model: ModelRecord | None) -> None:
@@ -311,16 +314,19 @@ def _adopted(data: Path, model: ModelRecord | None) -> None:
         adopt(data, model)
 
 
-def _judging(
-    scoring: AnswerScoring,
-) -> Callable[[Sequence[Row], Sequence[Answer], Sequence[Answer], FinetuningConfig], Awaitable[JsonObject]]:
+def _judging(scoring: AnswerScoring) -> Judge:
     async def judge(
-        rows: Sequence[Row], base: Sequence[Answer], tuned: Sequence[Answer], config: FinetuningConfig
+        rows: Sequence[Row],
+        base: Sequence[Answer],
+        tuned: Sequence[Answer],
+        config: FinetuningConfig,
+        workspace: Path,
     ) -> JsonObject:
-        scored = await scoring.score(rows, [messages_of(base), messages_of(tuned)], config.scorer)
+        answers = [messages_of(base), messages_of(tuned)]
+        scored = await scoring.score(rows, answers, config.scorer, workspace=workspace)
         before, after = scored.models
         verdict = judge_scores(rows, before, after, min_score=config.min_validation_accuracy)
-        judging = sum(one.cost_usd or 0.0 for one in scored.judged)
+        judging = sum(one.cost_usd for one in scored.judged)
         return {**verdict.as_json(), "scored_so": scored.why, "cost_usd": judging}
 
     return judge

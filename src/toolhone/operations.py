@@ -15,9 +15,10 @@ from toolhone.datasets.checks import Problem
 from toolhone.datasets.preparation import Preparation
 from toolhone.exceptions import InvalidRequestError
 from toolhone.jobs.board import Board
+from toolhone.jobs.comparisons import Comparisons
 from toolhone.jobs.planning import Planner
 from toolhone.models import Caller, Category, JsonObject
-from toolhone.records.datasets import DatasetRequest, Manifest, Split
+from toolhone.records.datasets import DatasetRequest, Manifest
 from toolhone.records.jobs import (
     AliasChange,
     FinetuningConfig,
@@ -34,7 +35,7 @@ from toolhone.roles import Permission, require
 from toolhone.snapshots.collector import Collector, new_snapshot
 from toolhone.snapshots.erasure import Erasing, Erasure
 from toolhone.snapshots.retention import Retention
-from toolhone.training.model_comparison import ModelComparing, ModelComparison
+from toolhone.training.model_comparison import ModelComparison
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.provider import Capabilities, Provider
 from toolhone.training.selector_alias import SelectorAlias, is_selector
@@ -61,7 +62,7 @@ class Finetuning:
         board: Board,
         registry: ModelRegistry,
         providers: Mapping[FinetuningProvider, Provider],
-        comparing: ModelComparing,
+        comparisons: Comparisons,
         adopt: Callable[[ModelRecord | None], None],
         choice: DatasetChoice,
     ) -> None:
@@ -82,7 +83,7 @@ class Finetuning:
         self._board = board
         self._registry = registry
         self._providers = providers
-        self._comparing = comparing
+        self._comparisons = comparisons
         self._selector = SelectorAlias(registry, adopt)
         self._choice = choice
 
@@ -301,22 +302,38 @@ class Finetuning:
         dataset_id: str | None = None,
         category: Category | None = None,
         scorer: str | None = None,
+        at_most_usd: float | None = None,
         caller: Caller,
     ) -> ModelComparison:
         """Let two models answer the test rows of a dataset; either may be a base model.
 
         Args:
             dataset_id: By default the one that `a` or `b` was judged by, else the category's newest.
+            at_most_usd: What the caller agrees to pay; the budget of the category holds in any case.
 
         Raises:
             InvalidRequestError: It cannot be told by which rows to compare, or the models answer nothing.
+            PermissionDeniedError: It costs money, and the caller may not let such work begin.
+            BudgetExceededError: It may cost more than was agreed to, or than is left of the budget.
         """
         require(caller.role, Permission.PREPARE)
-        if dataset_id is None:
-            dataset_id = await self._choice.for_comparison(a, b, category)
-        chosen = dataset_id
-        rows = await anyio.to_thread.run_sync(lambda: list(self._datasets().rows(chosen, Split.TEST)))
-        return await self._comparing.compare(a, b, rows, scorer, dataset_id=chosen, category=category)
+        return await self._comparisons.compare(
+            a, b, scorer, dataset_id=dataset_id, category=category, at_most_usd=at_most_usd, caller=caller
+        )
+
+    async def comparison_usd(
+        self,
+        a: str,
+        b: str,
+        *,
+        dataset_id: str | None = None,
+        category: Category | None = None,
+        scorer: str | None = None,
+        caller: Caller,
+    ) -> float:
+        """What `compare` would cost at most now. Nothing is asked or paid for."""
+        require(caller.role, Permission.PREPARE)
+        return await self._comparisons.most_usd(a, b, scorer, dataset_id=dataset_id, category=category)
 
     async def set_alias(
         self,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import anyio.from_thread
 import anyio.to_thread
 
@@ -36,9 +37,27 @@ class Revoking:
     async def revise(
         self, dataset_id: str, without: set[str], *, why: str, caller: Caller
     ) -> Manifest | None:
-        """As `Preparation.revise`, after what jobs and comparisons kept of the rows is gone."""
+        """As `Preparation.revise`; what jobs and comparisons kept of the rows goes, too."""
         await anyio.to_thread.run_sync(self._forget_copies, dataset_id)
-        return await self._preparation.revise(dataset_id, without, why=why, caller=caller)
+        try:
+            return await self._preparation.revise(dataset_id, without, why=why, caller=caller)
+        finally:
+            # Answers may have come in meanwhile. Whoever writes some from now on sees that it is revoked.
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._forget_copies, dataset_id)
+
+    def forget(self, dataset_id: str | None = None) -> None:
+        """Delete the copies of rows of this dataset, or of all, where it is revoked; blocks.
+
+        For whoever may have written some after the erasure looked: at the end of a job or comparison, and
+        for those that were cut off, when the next process begins to run jobs.
+
+        Raises:
+            StorageError: Something cannot be deleted.
+        """
+        for manifest in self._open_datasets().manifests():
+            if manifest.revoked_at is not None and dataset_id in {None, manifest.dataset_id}:
+                self._forget_copies(manifest.dataset_id)
 
     def keep(self, model: ModelRecord) -> None:
         """Keep a model, marked if its dataset was revoked while it was trained and judged.

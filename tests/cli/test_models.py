@@ -8,14 +8,14 @@ from typing import TypeAlias
 import pytest
 
 from toolhone.models import Category, EventKind, Json, JsonObject
-from toolhone.records.datasets import Row, Split
+from toolhone.records.datasets import Manifest, Row, Split
 from toolhone.records.jobs import FinetuningProvider, ModelRecord
 from toolhone.settings import Settings
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.datasets import SqliteDatasetStore
 from toolhone.storage.models import SqliteModelStore
 from toolhone.stores import AuditQuery
-from toolhone.training.providers.provider import Answer, Question
+from toolhone.training.providers.provider import Answer, AnswersCost, Question
 
 Run: TypeAlias = Callable[..., Json]
 
@@ -47,6 +47,9 @@ def model(model_id: str, *, passed: bool, why: str) -> ModelRecord:
 class Models:
     """The tuned ones are right, the base model is wrong."""
 
+    usd = 0.0
+    """What a question costs at most."""
+
     async def answer(
         self, model: str, path: Path | None, questions: Sequence[Question], workspace: Path
     ) -> list[Answer]:
@@ -61,6 +64,9 @@ class Models:
             )
             for one in questions
         ]
+
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        return AnswersCost(most_usd=dict.fromkeys((one.row_id for one in questions), self.usd))
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -90,7 +96,21 @@ def folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def providers(settings: Settings, environ: Mapping[str, str]) -> dict[FinetuningProvider, Models]:
         return {FinetuningProvider.LOCAL: Models()}
 
+    def manifest(store: SqliteDatasetStore, dataset_id: str) -> Manifest:
+        return Manifest(
+            dataset_id=dataset_id,
+            category=Category.CORE_SECURITY,
+            version=1,
+            created_at=AT,
+            content_hash="sha256:0",
+            request={},
+            counts={"test": len(ROWS)},
+            files={},
+            dropped={},
+        )
+
     monkeypatch.setattr(SqliteDatasetStore, "rows", rows)
+    monkeypatch.setattr(SqliteDatasetStore, "manifest", manifest)
     monkeypatch.setattr("toolhone.finetuning_parts.providers_of", providers)
     data = home / "data" / "toolhone"
     store = SqliteModelStore(data)
@@ -175,6 +195,33 @@ def test_two_models_are_compared_and_a_report_is_written(run: Run, tmp_path: Pat
     assert page.read_text().startswith("<!doctype html>")
     told = run("models", "compare", "local:tiny", "security-good", "--json").json
     assert told["difference"]["wins"] == 40
+
+
+def test_a_comparison_that_costs_money_is_confirmed_and_kept_to_its_budget(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Models, "usd", 0.01)
+    command = ("models", "compare", "local:tiny", "security-good", "--json")
+
+    asked = run(*command)  # nobody is there to say yes
+    assert (asked.exit_code, asked.stdout) == (1, "")
+    assert "This may cost up to $0.8000. Go on?" in asked.stderr
+
+    done = run(*command, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert done.json["paid_usd"] == 0, "nothing was charged in the end"
+    run("jobs", "budget", "core_security", "0.5")
+    refused = run(*command, "--yes")
+    assert (refused.exit_code, "The comparison may cost up to $0.80" in refused.stderr) == (1, True)
+
+    audit = SqliteAuditStore(folder)
+    (compared,) = audit.query(AuditQuery(kinds=[EventKind.MODEL]))
+    audit.close()
+    assert compared["details"]["action"] == "compared"
+    assert (compared["details"]["upper_bound_usd"], compared["details"]["cost_usd"]) == (
+        pytest.approx(0.8),
+        0,
+    )
 
 
 @pytest.mark.usefixtures("folder")

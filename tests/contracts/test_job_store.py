@@ -66,6 +66,7 @@ def test_looking_leaves_nothing_behind(tmp_path: Path) -> None:
 
     assert (store.jobs(), store.events("j"), store.submission("j", 1)) == ([], [], None)
     assert store.budget(SECURITY) == (None, 0.0, 0.0)
+    assert store.spent() == 0.0
     with pytest.raises(InvalidRequestError, match="no plan 'p'"):
         store.plan("p")
     with pytest.raises(InvalidRequestError, match="no job 'j'"):
@@ -159,6 +160,10 @@ def test_a_budget_is_reserved_spent_and_kept_over_attempts(job_store: JobStore) 
     assert job_store.reserve("job_1", SECURITY, 5.0, at=AT)
     job_store.settle("job_1", 1.0, at=AT)
     assert job_store.budget(SECURITY) == (10.0, 0.0, 6.0)
+    assert job_store.reserve("compare_1", Category.GENERAL, 2.0, at=AT)
+    job_store.settle("compare_1", 1.5, at=AT)
+    assert job_store.spent() == 7.5, "of all attempts, and of what is no job"
+    assert (job_store.spent(SECURITY), job_store.spent(Category.ECOMMERCE)) == (6.0, 0.0)
     job_store.set_budget(SECURITY, None, at=AT)
     assert job_store.budget(SECURITY)[0] is None
 

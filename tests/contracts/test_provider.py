@@ -77,7 +77,9 @@ async def opened(
         subject = Subject(provider, MODEL, conversations)
     elif name == "local":
         environ = {**os.environ, "PYTHONPATH": str(CHILDREN / "stand_in")}
-        provider = LocalProvider(environ=environ, module="stand_in_trainer", poll_seconds=0.02)
+        provider = LocalProvider(
+            tmp_path / "estimates", environ=environ, module="stand_in_trainer", poll_seconds=0.02
+        )
         model = stand_in_model(tmp_path / "model", train="wait" if endless else "succeed")
         subject = Subject(provider, str(model), conversations, pause=0.02)
     elif name == "selector":
@@ -340,6 +342,36 @@ async def test_answers_are_in_the_order_asked(answerer: Subject, tmp_path: Path)
     assert all(answer.message["role"] == "assistant" and answer.latency_ms >= 0 for answer in answers)
     again = await answerer.provider.answer(answerer.base_model, None, questions, tmp_path / "answers")
     assert again == answers, "they are kept"
+
+
+async def test_answers_cost_no_more_than_was_said_and_are_free_again(
+    answerer: Subject, tmp_path: Path
+) -> None:
+    questions = [
+        Question(row_id=f"row-{n}", messages=({"role": "user", "content": f"scan {n}"},)) for n in range(4)
+    ]
+
+    async def cost() -> float:
+        return (
+            await answerer.provider.answers_cost(answerer.base_model, questions, tmp_path / "answers")
+        ).upper_bound_usd
+
+    bound = await cost()
+    assert (bound > 0) == answerer.provider.capabilities.costs_money
+    assert not (tmp_path / "answers").exists(), "nothing is asked"
+    answers = await answerer.provider.answer(answerer.base_model, None, questions, tmp_path / "answers")
+    assert sum(answer.cost_usd for answer in answers) <= bound
+    assert await cost() == 0
+
+
+async def test_who_answers_nothing_takes_nothing_for_it(openai_api: "OpenAIServer", tmp_path: Path) -> None:
+    question = Question(row_id="row", messages=({"role": "user", "content": "scan"},))
+    async with opened("selector", openai_api, tmp_path) as selector:
+        cost = await selector.provider.answers_cost("model", [question], tmp_path)
+    assert cost.upper_bound_usd == 0
+    async with opened("anthropic", openai_api, tmp_path) as refuser:
+        with pytest.raises(ProviderRefusedError):
+            await refuser.provider.answers_cost("model", [question], tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted({*TRAINERS} - {*ANSWERERS}))

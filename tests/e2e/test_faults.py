@@ -161,7 +161,7 @@ def test_ten_thousand_tools_stay_behind_a_small_listing(site: Site) -> None:
             separators=(",", ":"),
         )
         assert "huge (10000)" in listed[0]["description"]
-        assert tokens.count_tokens(as_passed_on) <= 900
+        assert tokens.count_tokens(as_passed_on) <= 1_900
         found = host.call("find_tools", task="please run huge__tool_7777", max_tools=1)
         assert [tool["name"] for tool in found["tools"]] == ["huge__tool_7777"]
         assert found["considered"] == 10_003

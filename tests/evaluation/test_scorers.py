@@ -181,14 +181,16 @@ def test_numbers_may_differ_by_one_percent(right: str, answer: str, score: float
 
 
 def test_another_tolerance_can_be_named() -> None:
-    assert Scorers().named("numeric_tolerance:0.1").score(said("100"), said("109")) == 1
+    assert Scorers().named("numeric_tolerance:0.05").score(said("100"), said("104")) == 1
     for name in (
         "numeric_tolerance:",
         "numeric_tolerance:much",
-        "numeric_tolerance:1",
+        "numeric_tolerance:0.051",
+        "numeric_tolerance:0.999",
+        "numeric_tolerance:-0.01",
         "numeric_tolerance:nan",
     ):
-        with pytest.raises(InvalidRequestError, match=r"numeric_tolerance:0\.05"):
+        with pytest.raises(InvalidRequestError, match=r"from 0 to 0\.05, such as numeric_tolerance:0\.02"):
             Scorers().named(name)
 
 

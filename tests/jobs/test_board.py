@@ -11,10 +11,17 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError
+from toolhone.exceptions import (
+    BudgetExceededError,
+    InsufficientDataError,
+    InvalidRequestError,
+    ProviderUnavailableError,
+)
+from toolhone.jobs.leftovers import stop_leftover
 from toolhone.jobs.planning import Planner
 from toolhone.models import Category
-from toolhone.records.jobs import FinetuningProvider, Job, JobStatus
+from toolhone.records.jobs import FinetuningProvider, Job, JobStatus, Submission
+from toolhone.training.providers.provider import TrainingRequest
 
 if TYPE_CHECKING:
     from jobs.scripts.paper import Shop
@@ -194,6 +201,109 @@ async def test_in_every_state_a_job_can_be_cancelled(
     assert job.cancel_requested
     assert (await shop.board.job(job_id)).status is JobStatus.CANCELLED
     assert shop.provider.submits == 0
+
+
+async def test_of_two_approvals_at_once_one_is_recorded(
+    open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shops = [open_shop(), open_shop()]
+    plan = await shops[0].planner.estimate(shops[0].config(), shops[0].manifest, shops[0].folder)
+    job = await shops[0].board.create(plan.plan_id, caller=paper.CALLER)
+    together = threading.Barrier(2)
+
+    def after_both_have_looked(shop: "Shop") -> None:
+        inner = shop.store.update
+
+        def update(*args: object, **more: object) -> Job | None:
+            together.wait(timeout=20)
+            return inner(*args, **more)  # pyright: ignore[reportArgumentType]
+
+        monkeypatch.setattr(shop.store, "update", update)
+
+    async def approve(shop: "Shop") -> None:
+        approved = await shop.board.approve(job.job_id, caller=paper.CALLER)
+        assert approved.status is JobStatus.QUEUED
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            for shop in shops:
+                after_both_have_looked(shop)
+                tasks.start_soon(approve, shop)
+
+    recorded = [event.payload["what"] for shop in shops for event in shop.audited]
+    assert recorded.count("approved") == 1
+
+
+async def needing_attention(shop: "Shop", paper: ModuleType, *, provider_job_id: str | None) -> str:
+    """A job whose training was asked for, and perhaps heard of."""
+    job_id = await shop.approved()
+    key = f"{job_id}.1"
+    shop.store.begin_submission(Submission(job_id=job_id, attempt=1, key=key, at=paper.AT))
+    if provider_job_id is not None:
+        shop.store.finish_submission(job_id, 1, provider_job_id)
+    shop.store.update(job_id, {"status": JobStatus.NEEDS_ATTENTION}, at=paper.AT)
+    return job_id
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_job_that_needs_attention_is_cancelled_and_its_provider_told(
+    open_shop: Open, paper: ModuleType, known: bool
+) -> None:
+    shop = open_shop()
+    job_id = await needing_attention(shop, paper, provider_job_id="ft-1" if known else None)
+    if not known:
+        (shop.provider.folder / "submits").write_text(f"{job_id}.1\n")
+
+    job = await shop.board.cancel(job_id, caller=paper.CALLER)
+
+    assert (job.status, shop.provider.cancelled) == (JobStatus.CANCELLED, True)
+    assert job.error is not None and "was told to stop 'ft-" in job.error
+    assert shop.audited[-1].payload["what"] == "cancelled"
+    with pytest.raises(InvalidRequestError, match="is over already: cancelled"):
+        await shop.board.cancel(job_id, caller=paper.CALLER)
+
+
+async def test_a_job_that_needs_attention_ends_even_if_its_provider_cannot_be_told(
+    open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop()
+    job_id = await needing_attention(shop, paper, provider_job_id="ft-1")
+
+    async def down(*_: object) -> None:
+        raise ProviderUnavailableError("It is down.")
+
+    monkeypatch.setattr(shop.provider, "cancel", down)
+    job = await shop.board.cancel(job_id, caller=paper.CALLER)
+
+    assert (job.status, shop.provider.cancelled) == (JobStatus.CANCELLED, False)
+    assert job.error is not None
+    assert job.error.endswith("may go on and cost: It is down. Look for 'ft-1' there.")
+
+
+async def test_a_provider_that_does_not_answer_is_not_waited_for_for_ever(
+    open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop()
+    submission = Submission(job_id="j", attempt=1, key="j.1", at=paper.AT, provider_job_id="ft-1")
+    request = TrainingRequest(
+        job_id="j",
+        key="j.1",
+        category=Category.CORE_SECURITY,
+        config=shop.config(),
+        manifest=shop.manifest,
+        dataset=shop.folder,
+        workspace=shop.folder,
+    )
+
+    async def silent(*_: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(shop.provider, "cancel", silent)
+    with anyio.fail_after(30):
+        said = await stop_leftover(
+            {FinetuningProvider.OPENAI: shop.provider}, request, submission, seconds=0.01
+        )
+    assert "did not answer in 0.01 seconds. Look for 'ft-1' there." in said
 
 
 async def test_a_success_is_not_run_again(open_shop: Open, paper: ModuleType) -> None:

@@ -1,7 +1,7 @@
 """A job from its plan to its model, and what goes wrong on the way."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from toolhone.exceptions import (
 from toolhone.jobs.lock import JobsLock
 from toolhone.models import Category, JsonObject
 from toolhone.records.jobs import Job, JobStatus, ModelRecord
+from toolhone.training.lineage import HeldOut
 from toolhone.training.providers.provider import Phase, Polled, TrainingRequest
 
 if TYPE_CHECKING:
@@ -52,6 +53,33 @@ async def test_a_job_runs_from_its_plan_to_its_model(open_shop: Open) -> None:
     assert [event.data["step"] for event in events if event.kind == "metrics"] == [1, 2]
     assert [str(event.payload["what"]) for event in shop.audited] == ["created", "approved", "ended"]
     assert shop.audited[-1].payload["outcome"] == "succeeded"
+
+
+async def test_what_the_base_model_has_learned_already_is_said_in_the_plan_and_the_verdict(
+    open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop()
+    asked: list[tuple[str, str]] = []
+
+    def held_out(dataset_id: str, base_model: str) -> HeldOut:
+        asked.append((dataset_id, base_model))
+        return HeldOut(rows=[paper.ROW], warning="It learned one of them.")
+
+    monkeypatch.setattr(shop.planner, "_held_out", held_out)
+    monkeypatch.setattr(shop.steps, "_test_rows", held_out)
+    job_id = await shop.approved(base_model="ft:base")
+    job = await ended(shop, job_id)
+
+    assert "It learned one of them." in shop.store.plan(job.plan_id).estimate.warnings
+    assert job.verdict is not None and job.verdict["warnings"] == ["It learned one of them."]
+    assert asked == [(job.dataset_id, "ft:base")] * 2
+
+    def nothing(dataset_id: str, base_model: str) -> HeldOut:
+        return HeldOut(rows=[], warning="All of them.")
+
+    monkeypatch.setattr(shop.planner, "_held_out", nothing)
+    with pytest.raises(InvalidRequestError, match=r"All of them\. Nothing is left to judge by"):
+        await shop.approved(base_model="ft:base")
 
 
 async def test_a_model_that_does_not_pass_is_kept_but_does_not_succeed(
@@ -113,6 +141,22 @@ async def test_a_refusal_fails_the_job_and_frees_the_budget(open_shop: Open, pap
     assert (job.status, job.error_code) == (JobStatus.FAILED, "provider_refused")
     assert (job.error, shop.provider.submits) == ("Not with this key.", 0)
     assert shop.store.budget(Category.CORE_SECURITY) == (None, 0.0, 0.0)
+
+
+async def test_what_an_earlier_attempt_cost_is_not_forgotten(open_shop: Open, paper: ModuleType) -> None:
+    lost = Polled(phase=Phase.FAILED, raw="failed", cost_usd=1.5, error="Out of memory.")
+    shop = open_shop(paper.Script(polls=(lost,)))
+    failed = await ended(shop, await shop.approved())
+    assert (failed.status, shop.board.spent_now()) == (JobStatus.FAILED, 1.5)
+
+    shop.provider.script = paper.Script()
+    (shop.provider.folder / "polls").unlink()
+    await shop.board.retry(failed.job_id, caller=paper.CALLER)
+    await shop.board.approve(failed.job_id, caller=paper.CALLER)
+    job = await ended(shop, failed.job_id)
+
+    assert (job.status, job.attempt, job.cost_usd) == (JobStatus.SUCCEEDED, 2, pytest.approx(2.02))
+    assert shop.board.spent_now() == pytest.approx(1.5 + 2.02)
 
 
 async def test_a_training_that_may_have_begun_is_never_begun_twice(
@@ -296,6 +340,8 @@ async def test_of_a_dataset_that_is_revoked_meanwhile_no_model_comes_to_be_used(
         assert model.tainted is not None and "was revoked" in model.tainted
         # What was revoked before it was judged cannot be judged any more.
         assert model.verdict["decision"] == {"artifact": "unjudged", "answer": "passed"}[held]
+    # What was left of its rows: when jobs begin to be run of any, then of this one.
+    assert (shop.forgotten[0], shop.forgotten[-1]) == (None, shop.manifest.dataset_id)
     with pytest.raises(InvalidRequestError, match="was revoked"):
         await shop.board.retry(job_id, caller=paper.CALLER)
 
@@ -363,6 +409,43 @@ async def test_what_is_not_as_planned_any_more_is_not_asked_for_again(
 
     assert (job.status, job.error_code, shop.provider.submits) == (JobStatus.FAILED, code, 0)
     assert shop.store.budget(Category.CORE_SECURITY) == (None, 0.0, 0.0)
+
+
+async def test_steps_that_end_without_a_word_leave_the_job_and_what_it_may_have_cost(
+    open_shop: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop()
+    job_id = await shop.approved()
+    inner = shop.steps.run
+
+    async def silent(name: str, key: str, done: Mapping[str, JsonObject]) -> JsonObject:
+        return {"over": True} if name == "follow" else await inner(name, key, done)
+
+    monkeypatch.setattr(shop.steps, "run", silent)
+    job = await ended(shop, job_id)
+
+    assert (job.status, job.error_code) == (JobStatus.NEEDS_ATTENTION, "internal_error")
+    assert job.error is not None and "ended without a word" in job.error
+    # It was started, and nobody saw how it went: all that was planned counts, nothing stays reserved.
+    assert (shop.provider.submits, shop.store.budget(job.category)) == (1, (None, 0.0, 5.0))
+    assert shop.audited[-1].payload["outcome"] == "needs_attention"
+
+
+async def test_steps_that_end_without_a_word_before_anything_was_sent_cost_nothing(
+    open_shop: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop()
+    job_id = await shop.approved()
+    inner = shop.steps.run
+
+    async def silent(name: str, key: str, done: Mapping[str, JsonObject]) -> JsonObject:
+        return {"over": True} if name == "submit" else await inner(name, key, done)
+
+    monkeypatch.setattr(shop.steps, "run", silent)
+    job = await ended(shop, job_id)
+
+    assert job.status is JobStatus.NEEDS_ATTENTION
+    assert (shop.provider.submits, shop.store.budget(job.category)) == (0, (None, 0.0, 0.0))
 
 
 async def test_a_bug_in_a_step_ends_the_job_with_a_word(

@@ -114,6 +114,8 @@ class OpenAIServer:
         """Files need a BOM and are read for a while, suffixes are short, the CSV has Azure's names."""
         self.base64_results = True
         self.keeps_metadata = True
+        self.counts = True
+        """It says how many tokens an answer took."""
         self.lists_jobs_after = 0
         """How many looks at the list a new job is missing in."""
         self.honours_idempotency = False
@@ -408,6 +410,11 @@ class OpenAIServer:
             await self.meet()
         said = self.say(model, body["messages"], body.get("tools", []))
         prompt, completion = len(json.dumps(body["messages"])) // 4, len(json.dumps(said)) // 4
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
         return JSONResponse(
             {
                 "id": f"chatcmpl-{next(self._ids):04}",
@@ -421,11 +428,7 @@ class OpenAIServer:
                         "message": {"role": "assistant", "content": None} | said,
                     }
                 ],
-                "usage": {
-                    "prompt_tokens": prompt,
-                    "completion_tokens": completion,
-                    "total_tokens": prompt + completion,
-                },
+                **({"usage": usage} if self.counts else {}),
             }
         )
 

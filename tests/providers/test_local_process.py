@@ -62,9 +62,11 @@ def model(tmp_path: Path) -> BuildModel:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[LocalProvider]:
+async def provider(tmp_path: Path) -> AsyncIterator[LocalProvider]:
     environ = {**os.environ, "PYTHONPATH": str(STAND_IN), "OPENAI_API_KEY": "hidden"}
-    provider = LocalProvider(environ=environ, module="stand_in_trainer", grace=5.0, poll_seconds=0.02)
+    provider = LocalProvider(
+        tmp_path / "estimates", environ=environ, module="stand_in_trainer", grace=5.0, poll_seconds=0.02
+    )
     try:
         yield provider
     finally:
@@ -204,6 +206,24 @@ async def test_the_estimate_says_what_it_takes(
     assert estimate.honoured["lora"] == {"r": 16, "alpha": 32, "targets": "all-linear"}
 
 
+async def test_estimates_leave_nothing_even_if_one_was_killed(
+    provider: LocalProvider, model: BuildModel, tmp_path: Path
+) -> None:
+    request = asked(model(check=FOUND), tmp_path)
+    killed = (
+        "import os, pathlib, signal, sys; from toolhone.storage.workspaces import Workspaces;"
+        "(Workspaces(pathlib.Path(sys.argv[1])).make() / 'rows').write_text('Anna');"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    await anyio.run_process([sys.executable, "-c", killed, str(tmp_path / "estimates")], check=False)
+    (left,) = (tmp_path / "estimates").iterdir()
+
+    await provider.estimate(request.config, request.manifest, request.dataset, 0.0)
+
+    assert not left.exists()
+    assert list((tmp_path / "estimates").iterdir()) == []
+
+
 async def test_free_work_costs_nothing(provider: LocalProvider, model: BuildModel, tmp_path: Path) -> None:
     request = asked(model(check={**FOUND, "seconds": None}), tmp_path)
 
@@ -290,10 +310,10 @@ async def test_a_child_ends_with_the_one_who_waits_for_its_answers(
         assert len(await provider.answer(str(base), None, questions, tmp_path)) == 1
 
 
-def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local, "NEEDED", ("torch_that_is_nowhere",))
 
-    capabilities = LocalProvider(environ={}).capabilities
+    capabilities = LocalProvider(tmp_path / "estimates", environ={}).capabilities
 
     assert not capabilities.available
     assert "torch_that_is_nowhere" in (capabilities.unavailable_why or "")
@@ -307,7 +327,7 @@ async def test_without_the_extra_nothing_starts(
     request = asked(model(), tmp_path)
 
     with pytest.raises(ProviderUnavailableError):
-        await LocalProvider(environ={}).submit(request)
+        await LocalProvider(tmp_path / "estimates", environ={}).submit(request)
 
     assert not request.workspace.exists()
 

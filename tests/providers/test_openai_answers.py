@@ -11,7 +11,7 @@ from toolhone.exceptions import ProviderRefusedError, ProviderUnavailableError, 
 from toolhone.models import JsonObject
 from toolhone.training.costs import load_prices
 from toolhone.training.providers.openai import OpenAIProvider
-from toolhone.training.providers.openai_answers import usage_of
+from toolhone.training.providers.openai_answers import billed
 from toolhone.training.providers.provider import Question
 
 if TYPE_CHECKING:
@@ -189,4 +189,36 @@ async def test_no_questions_need_no_service(provider: OpenAIProvider, tmp_path: 
 
 
 def test_a_service_that_counts_less_than_nothing_lowers_no_bill() -> None:
-    assert usage_of({"usage": {"prompt_tokens": -5_000_000, "completion_tokens": 7}}) == (0, 7)
+    (question,) = questions(1)
+    told: JsonObject = {"usage": {"prompt_tokens": -5_000_000, "completion_tokens": 7}}
+    assert billed(told, question, {"role": "assistant"}, lambda text: 10) == (17, 7)
+
+
+async def test_a_service_that_counts_no_tokens_is_counted_for(
+    provider: OpenAIProvider, openai_api: "OpenAIServer", tmp_path: Path
+) -> None:
+    (told,) = await provider.answer(MODEL, None, questions(1), tmp_path / "told")
+    openai_api.counts = False
+    (counted,) = await provider.answer(MODEL, None, questions(1), tmp_path / "counted")
+
+    assert counted.cost_usd > 0
+    assert counted.prompt_tokens >= 5 and counted.completion_tokens >= 5
+    assert told.message == counted.message
+
+
+async def test_what_answers_cost_is_known_before_and_is_never_exceeded(
+    make: "Make", openai_api: "OpenAIServer", tmp_path: Path
+) -> None:
+    provider = make(concurrency=2)
+    before = await provider.answers_cost(MODEL, questions(3), tmp_path)
+    assert (dict(before.kept), openai_api.asked) == ({}, [])
+    assert before.under_way_usd == pytest.approx(before.upper_bound_usd * 2 / 3, rel=0.01)
+
+    answers = await provider.answer(MODEL, None, questions(2), tmp_path)
+    after = await provider.answers_cost(MODEL, questions(3), tmp_path)
+
+    assert list(after.kept.values()) == answers
+    assert set(after.most_usd) == {"row-2"}
+    assert sum(answer.cost_usd for answer in answers) <= before.upper_bound_usd - after.upper_bound_usd
+    with pytest.raises(ProviderRefusedError, match="No price is known"):
+        await provider.answers_cost("unheard-of", questions(1), tmp_path)

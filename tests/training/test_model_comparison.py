@@ -17,11 +17,12 @@ from toolhone.records.datasets import Row
 from toolhone.records.jobs import FinetuningProvider, ModelRecord
 from toolhone.storage.memory_models import MemoryModelStore
 from toolhone.training.answer_scoring import AnswerScoring, questions_of
+from toolhone.training.comparing import ModelComparing
 from toolhone.training.comparison_report import html_report
 from toolhone.training.contestants import Contestants
-from toolhone.training.model_comparison import ModelComparing, ModelComparison
+from toolhone.training.model_comparison import ModelComparison
 from toolhone.training.model_registry import ModelRegistry
-from toolhone.training.providers.provider import Answer, Question
+from toolhone.training.providers.provider import Answer, AnswersCost, Question
 
 LOCAL, OPENAI = FinetuningProvider.LOCAL, FinetuningProvider.OPENAI
 AT = "2026-01-31T12:00:00.000000+00:00"
@@ -74,6 +75,9 @@ class Service:
                 )
             )
         return answers
+
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        return AnswersCost()
 
 
 def tuned(model_id: str, *, dataset: str = "data-1", path: str | None = "/models/one") -> ModelRecord:

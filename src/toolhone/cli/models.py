@@ -109,6 +109,7 @@ def show(model: str, data: Path | None, json_output: bool) -> None:
     metavar="FILE.html",
     help="Write a page with plots and examples.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
 @data_option
 @as_json
 def compare(
@@ -118,13 +119,15 @@ def compare(
     category: str | None,
     scorer: str | None,
     report: Path | None,
+    yes: bool,
     data: Path | None,
     json_output: bool,
 ) -> None:
     """Compare model A, what is there, with model B, what might take its place.
 
     Each is the id of a model, CATEGORY/ALIAS, or a base model as PROVIDER:NAME, such as
-    local:/path/of/a/model. Both answer the same held-out rows; asking a paid provider costs money.
+    local:/path/of/a/model. Both answer the same held-out rows. Asking a paid provider costs money: you are
+    told how much at most before it begins, and it has to fit into the budget of the category.
     """
     if report is not None and not report.absolute().parent.is_dir():
         # Before anybody is asked and paid.
@@ -132,12 +135,19 @@ def compare(
 
     async def main() -> None:
         async with finetuning(settings_of(data=data)) as system:
+            chosen = Category(category) if category else None
+            most = await system.comparison_usd(
+                a, b, dataset_id=dataset, category=chosen, scorer=scorer, caller=LOCAL_CALLER
+            )
+            if most > 0 and not yes:
+                click.confirm(f"This may cost up to ${most:,.4f}. Go on?", abort=True, err=True)
             comparison = await system.compare(
                 a,
                 b,
                 dataset_id=dataset,
-                category=Category(category) if category else None,
+                category=chosen,
                 scorer=scorer,
+                at_most_usd=most,
                 caller=LOCAL_CALLER,
             )
         if json_output:

@@ -1,11 +1,11 @@
-"""What a provider refuses of a training file, found before anything is sent. Pure but for reading the file.
+"""What a provider refuses of a training file, found before anything is sent. Pure but for reading files.
 
 The rules are those of OpenAI's fine-tuning API, which Azure and others speak, and those of Amazon Bedrock
 for Anthropic's models, as documented in August and November 2026. A service may know more of them.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +53,23 @@ def check_chat(
         bom: The service wants the file to begin with a byte order mark (Azure).
         least: Rows; a validation file may have fewer than a training file.
     """
-    return _checked(path, _chat_problems, count_tokens, bom=bom, least=least)
+    with path.open("rb") as file:
+        return check_chat_lines(file, count_tokens=count_tokens, bom=bom, least=least)
+
+
+def check_chat_lines(
+    lines: Iterable[bytes], *, count_tokens: Count, bom: bool = False, least: int = LEAST_ROWS
+) -> list[Problem]:
+    """The same of lines that are in no file."""
+    return _checked(lines, _chat_problems, count_tokens, bom=bom, least=least)
 
 
 def check_dpo(
     path: Path, *, count_tokens: Count, bom: bool = False, least: int = LEAST_ROWS
 ) -> list[Problem]:
     """What it would refuse of a file of preference pairs."""
-    return _checked(path, _dpo_problems, count_tokens, bom=bom, least=least)
+    with path.open("rb") as file:
+        return _checked(file, _dpo_problems, count_tokens, bom=bom, least=least)
 
 
 def check_bedrock(path: Path, *, count_tokens: Count, least: int = 32) -> list[Problem]:
@@ -69,11 +78,12 @@ def check_bedrock(path: Path, *, count_tokens: Count, least: int = 32) -> list[P
     Args:
         least: Rows. Bedrock has wanted 32; its quotas are per account and region.
     """
-    return _checked(path, _bedrock_problems, count_tokens, bom=False, least=least, most_tokens=32_000)
+    with path.open("rb") as file:
+        return _checked(file, _bedrock_problems, count_tokens, bom=False, least=least, most_tokens=32_000)
 
 
 def _checked(
-    path: Path,
+    lines: Iterable[bytes],
     problems_of: Callable[[JsonObject], Iterator[str]],
     count_tokens: Count,
     *,
@@ -82,32 +92,31 @@ def _checked(
     most_tokens: int = MOST_TOKENS,
 ) -> list[Problem]:
     found: list[Problem] = []
-    rows = 0
-    size = path.stat().st_size
+    rows = size = 0
+    for number, text in enumerate(lines, 1):
+        size += len(text)
+        if number == 1:
+            begins = text.startswith(BOM)
+            if bom and not begins:
+                found.append(Problem("the file must begin with a byte order mark", 1))
+            elif begins and not bom:
+                found.append(Problem("the file begins with a byte order mark", 1))
+            text = text.removeprefix(BOM)
+        rows += 1
+        try:
+            row: Json = parse_json(text.decode())
+        except ValueError as exc:
+            found.append(Problem(f"it is not JSON ({exc})", number))
+            continue
+        if not is_object(row):
+            found.append(Problem("it is not an object", number))
+            continue
+        found += [Problem(message, number) for message in problems_of(row)]
+        # A token is at least a byte.
+        if len(text) > most_tokens and (tokens := count_tokens(text.decode())) > most_tokens:
+            found.append(Problem(f"it has {tokens:,} tokens; {most_tokens:,} are the most", number))
     if size >= MOST_BYTES:
         found.append(Problem(f"the file has {size:,} bytes; it must have fewer than {MOST_BYTES:,}"))
-    with path.open("rb") as file:
-        for number, text in enumerate(file, 1):
-            if number == 1:
-                begins = text.startswith(BOM)
-                if bom and not begins:
-                    found.append(Problem("the file must begin with a byte order mark", 1))
-                elif begins and not bom:
-                    found.append(Problem("the file begins with a byte order mark", 1))
-                text = text.removeprefix(BOM)
-            rows += 1
-            try:
-                row: Json = parse_json(text.decode())
-            except ValueError as exc:
-                found.append(Problem(f"it is not JSON ({exc})", number))
-                continue
-            if not is_object(row):
-                found.append(Problem("it is not an object", number))
-                continue
-            found += [Problem(message, number) for message in problems_of(row)]
-            # A token is at least a byte.
-            if len(text) > most_tokens and (tokens := count_tokens(text.decode())) > most_tokens:
-                found.append(Problem(f"it has {tokens:,} tokens; {most_tokens:,} are the most", number))
     if rows < least:
         found.append(Problem(f"the file has {rows} rows; {least} are the least"))
     elif rows < FEW_ROWS and least > 1:

@@ -135,6 +135,14 @@ def write_chat(rows: Iterable[Row], path: Path, *, bom: bool = False) -> int:
     return _write(rows, chat_line, path, BOM if bom else b"").rows
 
 
+def chat_lines(rows: Iterable[Row], *, bom: bool = False) -> Iterator[bytes]:
+    """The lines that `write_chat` writes."""
+    begin = BOM if bom else b""
+    for row in rows:
+        yield begin + line(chat_line(row))
+        begin = b""
+
+
 def export(store: DatasetStore, manifest: Manifest, name: str, destination: Path) -> list[Path]:
     """Write a dataset in a format into a folder; all of its files or none."""
     _known(name)

@@ -25,6 +25,9 @@ ScoreFunction: TypeAlias = Callable[[JsonObject, JsonObject], float]
 TOLERANCE = 0.01
 """The share by which `numeric_tolerance` lets numbers differ, unless another is named."""
 
+MOST_SHARE = 0.05
+"""The largest that a request may name: nobody is to choose a ruler by which everything is right."""
+
 LONG_ANSWER = 12
 """Words from which on nobody can expect an answer word for word."""
 
@@ -149,7 +152,7 @@ class Scorers:
         return list(self._functions)
 
     def named(self, name: str) -> Scorer:
-        """The scorer of this name; `numeric_tolerance:0.05` sets how near is near enough.
+        """The scorer of this name; `numeric_tolerance:0.02` sets how near is near enough.
 
         Raises:
             InvalidRequestError: There is none.
@@ -223,8 +226,8 @@ def _share(text: str, name: str) -> float:
         share = math.nan
     if not 0 <= share <= MOST_SHARE:
         raise InvalidRequestError(
-            f"The scorer is {name!r}; write a share from 0 to {MOST_SHARE:g}, such as numeric_tolerance:0.02. "
-            "A larger tolerance takes a function of your own, named in the configuration."
+            f"The scorer is {name!r}; write a share from 0 to {MOST_SHARE:g}, such as "
+            "numeric_tolerance:0.02. A larger one takes a function of your own, named in the configuration."
         )
     return share
 

@@ -11,12 +11,16 @@ import anyio.to_thread
 from toolhone.audit import new_event
 from toolhone.exceptions import BudgetExceededError, InvalidRequestError
 from toolhone.jobs.planning import Clock, check_dataset, now_utc, over_budget, timestamp
+from toolhone.jobs.run_again import AFRESH, GOING_ON_AGAIN
 from toolhone.models import AuditEvent, Caller, Category, EventKind, Json, JsonObject
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import FINAL, Job, JobEvent, JobStatus, Plan
 from toolhone.records.stores import JobStore
 
 Record = Callable[[AuditEvent], Awaitable[None]]
+
+StopLeftover = Callable[[Job], Awaitable[str]]
+"""Returns what came of it, in a sentence."""
 
 T = TypeVar("T")
 
@@ -36,6 +40,7 @@ class Board:
         *,
         record: Record,
         manifest: Callable[[str], Manifest],
+        stop_leftover: StopLeftover,
         wake: Callable[[], None] = lambda: None,
         now: Clock = now_utc,
         look_seconds: float = LOOK_SECONDS,
@@ -46,11 +51,13 @@ class Board:
             open_jobs: Returns the store; called in worker threads.
             record: Writes into the audit log.
             manifest: The manifest of a dataset, by its id; blocks.
+            stop_leftover: Asks the provider to stop what it may still have of a job that needs attention.
             wake: Tells the runner of this process that there may be something to run.
         """
         self._open_jobs = open_jobs
         self._record = record
         self._manifest = manifest
+        self._stop_leftover = stop_leftover
         self._wake = wake
         self._now = now
         self._look_seconds = look_seconds
@@ -102,7 +109,7 @@ class Board:
             limit, reserved, spent = store.budget(job.category)
             bound = plan.estimate.upper_bound_usd
             if limit is not None and reserved + spent + bound > limit:
-                raise over_budget(job.config, bound, limit, reserved, spent)
+                raise over_budget(job.category, bound, limit, reserved, spent)
             changed = store.update(
                 job_id,
                 {"status": JobStatus.QUEUED, "approved_by": caller.principal},
@@ -121,9 +128,15 @@ class Board:
     async def cancel(self, job_id: str, *, caller: Caller) -> Job:
         """Stop a job. One that has not begun is cancelled at once; else its runner stops the provider first.
 
+        One that needs attention has no runner any more: the provider is asked here, and it ends whatever
+        the provider says.
+
         Raises:
             InvalidRequestError: There is none of this id, or it is over.
         """
+        job = await self.job(job_id)
+        if job.status is JobStatus.NEEDS_ATTENTION and (given_up := await self._abandon(job, caller)):
+            return given_up
         at = timestamp(self._now())
 
         def cancel() -> Job:
@@ -278,6 +291,27 @@ class Board:
         payload: JsonObject = {"what": "budget set", "category": category.value, "limit_usd": limit_usd}
         await self._record(new_event(EventKind.JOB, caller, success=True, payload=payload))
 
+    async def _abandon(self, job: Job, caller: Caller) -> Job | None:
+        """End a job that needs attention; `None` if somebody let it go on meanwhile."""
+        message = f"Cancelled by {caller.principal}. {await self._stop_leftover(job)}"
+        at = timestamp(self._now())
+        changes: JsonObject = {
+            "status": JobStatus.CANCELLED,
+            "cancel_requested": True,
+            "finished_at": at,
+            "error_code": None,
+            "error": message,
+        }
+        event = ("status", message, {"status": JobStatus.CANCELLED.value})
+        changed = await self._read(
+            lambda store: store.update(
+                job.job_id, changes, at=at, event=event, only_from=[JobStatus.NEEDS_ATTENTION]
+            )
+        )
+        if changed is not None:
+            await self._audit(caller, "cancelled", changed, why=message)
+        return changed
+
     def _existing(self, store: JobStore, plan: Plan) -> Job | None:
         of_category = store.jobs(category=plan.config.category, limit=None)
         return next((job for job in of_category if job.plan_id == plan.plan_id), None)
@@ -300,36 +334,6 @@ class Board:
 
     async def _audit(self, caller: Caller, what: str, job: Job, **more: Json) -> None:
         await self._record(job_event(caller, what, job, **more))
-
-
-GOING_ON_AGAIN: JsonObject = {
-    "cancel_requested": False,
-    "started_at": None,
-    "finished_at": None,
-    "error_code": None,
-    "error": None,
-}
-"""What is taken back of an attempt that goes on after it needed attention."""
-
-AFRESH: JsonObject = {
-    **GOING_ON_AGAIN,
-    "approved_by": None,
-    "provider_job_id": None,
-    "provider_status": None,
-    "progress": 0.0,
-    "epoch": None,
-    "step": None,
-    "steps": None,
-    "training_loss": None,
-    "validation_loss": None,
-    "validation_score": None,
-    "base_score": None,
-    "cost_usd": 0.0,
-    "model_id": None,
-    "artifact_hash": None,
-    "verdict": None,
-}
-"""What a new attempt does not take over from the last one."""
 
 
 def job_event(caller: Caller, what: str, job: Job, **more: Json) -> AuditEvent:

@@ -4,7 +4,12 @@ from typing import NoReturn
 
 import anyio
 
-from toolhone.exceptions import BudgetExceededError, InvalidRequestError, ProviderError, ProviderUnavailableError
+from toolhone.exceptions import (
+    BudgetExceededError,
+    InvalidRequestError,
+    ProviderError,
+    ProviderUnavailableError,
+)
 from toolhone.jobs.attempt import Attempt
 from toolhone.models import Json, JsonObject
 from toolhone.records.jobs import JobStatus

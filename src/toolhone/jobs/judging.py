@@ -14,13 +14,17 @@ from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Row
 from toolhone.records.jobs import FinetuningConfig, JobStatus, ModelRecord
 from toolhone.training.answer_scoring import questions_of
+from toolhone.training.lineage import HeldOut
 from toolhone.training.providers.provider import Answer, Artifact
 
-TestRows = Callable[[str], list[Row]]
-"""The held-out rows of a dataset; blocks."""
+TestRows = Callable[[str, str], HeldOut]
+"""The held-out rows of a dataset, as far as the base model of this name has not learned them; blocks."""
 
-Judge = Callable[[Sequence[Row], Sequence[Answer], Sequence[Answer], FinetuningConfig], Awaitable[JsonObject]]
-"""Decides by the answers of base and tuned model; see `evaluation.answer_gate`."""
+Judge = Callable[
+    [Sequence[Row], Sequence[Answer], Sequence[Answer], FinetuningConfig, Path], Awaitable[JsonObject]
+]
+"""Decides by the answers of base and tuned model; see `evaluation.answer_gate`. Keeps what it pays for in
+the folder."""
 
 KeepModel = Callable[[ModelRecord], None]
 """Keeps what is known of a model; blocks."""
@@ -98,27 +102,31 @@ async def evaluate(attempt: Attempt, artifact: Artifact, test_rows: TestRows, ju
 
 
 async def _judged(attempt: Attempt, artifact: Artifact, test_rows: TestRows, judge: Judge) -> JsonObject:
-    rows = await anyio.to_thread.run_sync(test_rows, attempt.job.dataset_id)
+    base = base_model_of(attempt)
+    held_out = await anyio.to_thread.run_sync(test_rows, attempt.job.dataset_id, base)
+    rows = held_out.rows
     if not rows:
         raise InvalidRequestError(
             f"The dataset {attempt.job.dataset_id!r} has no held-out rows, so the model cannot be judged."
+            f"{' ' + held_out.warning if held_out.warning else ''}"
         )
     questions = questions_of(rows)
     provider = attempt.provider
-    base = base_model_of(attempt)
+    workspace = attempt.workspace(f"answers-{attempt.number}")
     before = await attempt.patiently(
         lambda: provider.answer(base, None, questions, attempt.workspace("answers-base")),
         "Asking the base model",
     )
     after = await attempt.patiently(
-        lambda: provider.answer(
-            artifact.model_id, artifact.path, questions, attempt.workspace(f"answers-{attempt.number}")
-        ),
+        lambda: provider.answer(artifact.model_id, artifact.path, questions, workspace),
         "Asking the tuned model",
     )
-    verdict = await judge(rows, before, after, attempt.job.config)
+    verdict = await judge(rows, before, after, attempt.job.config, workspace)
     asked = sum(answer.cost_usd for answer in (*before, *after))
-    return {**verdict, "cost_usd": asked + float(verdict.get("cost_usd") or 0.0)}
+    judged: JsonObject = {**verdict, "cost_usd": asked + float(verdict.get("cost_usd") or 0.0)}
+    if held_out.warning is not None:
+        judged["warnings"] = [*verdict.get("warnings", ()), held_out.warning]
+    return judged
 
 
 def base_model_of(attempt: Attempt) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 import anyio.to_thread
 
 from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError, ProviderError
+from toolhone.models import Category
 from toolhone.records.datasets import Manifest, Purpose, Split
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider, Plan
 from toolhone.records.stores import JobStore
+from toolhone.training.lineage import HeldOut
 from toolhone.training.providers.provider import Provider
 
 GOOD_FOR = timedelta(days=7)
@@ -69,6 +71,7 @@ class Planner:
         usd_per_hour: float = 0.0,
         check_scorer: Callable[[str | None], None] | None = None,
         judging_usd: JudgingUsd | None = None,
+        held_out: Callable[[str, str], HeldOut] | None = None,
         now: Clock = now_utc,
     ) -> None:
         """Take the providers.
@@ -78,7 +81,9 @@ class Planner:
             usd_per_hour: What an hour of this machine is reckoned at.
             check_scorer: Raises if there is no scorer of this name, before anything is paid for. Blocks.
             judging_usd: What scoring costs; nothing, if not given.
+            held_out: The held-out rows of a dataset that a base model has not learned. Blocks.
         """
+        self._held_out = held_out
         self._providers = providers
         self._open_jobs = open_jobs
         self._usd_per_hour = usd_per_hour
@@ -108,6 +113,7 @@ class Planner:
             judging_usd=self._judging_usd,
         )
         check_cap(estimate.upper_bound_usd, config)
+        estimate = await self._warned(estimate, config, manifest)
         now = self._now()
         plan = Plan(
             plan_id=f"plan_{now:%Y%m%d_%H%M%S}_{secrets.token_hex(4)}",
@@ -124,11 +130,25 @@ class Planner:
             store = self._open_jobs()
             limit, reserved, spent = store.budget(config.category)
             if limit is not None and reserved + spent + estimate.upper_bound_usd > limit:
-                raise over_budget(config, estimate.upper_bound_usd, limit, reserved, spent)
+                raise over_budget(config.category, estimate.upper_bound_usd, limit, reserved, spent)
             store.add_plan(plan)
 
         await anyio.to_thread.run_sync(keep)
         return plan
+
+    async def _warned(self, estimate: Estimate, config: FinetuningConfig, manifest: Manifest) -> Estimate:
+        """The estimate, with a word on held-out rows that the base model has learned already."""
+        if self._held_out is None or not config.base_model or manifest.purpose is not Purpose.AGENT:
+            return estimate
+        held_out = await anyio.to_thread.run_sync(self._held_out, manifest.dataset_id, config.base_model)
+        if held_out.warning is None:
+            return estimate
+        if not held_out.rows:
+            raise InvalidRequestError(
+                f"{held_out.warning} Nothing is left to judge by: prepare a dataset of newer work, or start "
+                "from a base model that was not tuned here."
+            )
+        return replace(estimate, warnings=(*estimate.warnings, held_out.warning))
 
 
 def provider_of(providers: Mapping[FinetuningProvider, Provider], wanted: FinetuningProvider) -> Provider:
@@ -190,12 +210,17 @@ def check_cap(upper_bound: float, config: FinetuningConfig) -> None:
 
 
 def over_budget(
-    config: FinetuningConfig, upper_bound: float, limit: float, reserved: float, spent: float
+    category: Category,
+    upper_bound: float,
+    limit: float,
+    reserved: float,
+    spent: float,
+    *,
+    what: str = "training",
 ) -> BudgetExceededError:
     left = max(0.0, limit - reserved - spent)
-    category = config.category.value
     return BudgetExceededError(
-        f"The training may cost up to ${upper_bound:,.2f}, and of the budget of {category!r} "
+        f"The {what} may cost up to ${upper_bound:,.2f}, and of the budget of {category.value!r} "
         f"(${limit:,.2f}; ${spent:,.2f} spent, ${reserved:,.2f} reserved) ${left:,.2f} is left. "
-        f"Raise it with: toolhone jobs budget {category} USD"
+        f"Raise it with: toolhone jobs budget {category.value} USD"
     )

@@ -10,7 +10,6 @@ import anyio.abc
 import anyio.to_thread
 
 from toolhone.exceptions import StorageError
-from toolhone.identifiers import utc_timestamp
 from toolhone.jobs.engine import Engine, OpenEngine, open_engine
 from toolhone.jobs.lock import JobsLock
 from toolhone.jobs.steps import STEPS, FinetuningSteps, key_of
@@ -36,6 +35,11 @@ IDLE_SECONDS = 10.0
 
 LOST_MOST = 3
 """So often an attempt is begun anew that ended without saying how."""
+
+LOST = (
+    f"The job was begun {LOST_MOST} times and its steps ended without a word; the log of the process "
+    "that ran it may say why. Run it again with: toolhone jobs retry"
+)
 
 
 class Runner:
@@ -104,6 +108,7 @@ class Runner:
         """Run what is there and what comes, until there was nothing for a while."""
         self.working = True
         try:
+            await self._steps.forget()  # of attempts that were cut off
             async with (
                 self._open_engine(self._folder, STEPS, self._steps.run) as engine,
                 anyio.create_task_group() as tasks,
@@ -148,7 +153,7 @@ class Runner:
                     return
                 lost += began_here
                 if lost >= LOST_MOST:
-                    await anyio.to_thread.run_sync(self._give_up, job.job_id)
+                    await self._steps.give_up(job.job_id, LOST)
                     return
         except Exception:  # one job's trouble with the engine must not end the others
             logger.exception("The job %s could not be run now; it is tried again", job.job_id)
@@ -156,20 +161,6 @@ class Runner:
         finally:
             self._active.pop(job.job_id, None)
             self._woken.set()
-
-    def _give_up(self, job_id: str) -> None:
-        message = (
-            f"The job was begun {LOST_MOST} times and its steps ended without a word; the log of the process "
-            "that ran it may say why. Run it again with: toolhone jobs retry"
-        )
-        changes = {"status": JobStatus.NEEDS_ATTENTION, "error_code": "internal_error", "error": message}
-        self._open_jobs().update(
-            job_id,
-            changes,
-            at=utc_timestamp(),
-            event=("status", message, {"status": JobStatus.NEEDS_ATTENTION.value}),
-            only_from=RUNNABLE,
-        )
 
     async def _runnable(self) -> Sequence[Job]:
         """The newest first."""

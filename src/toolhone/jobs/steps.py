@@ -18,6 +18,7 @@ from toolhone.jobs.attempt import Attempt, AttemptOver, Pauses, through_a_full_d
 from toolhone.jobs.board import GOING_ON, Record, job_event
 from toolhone.jobs.following import follow
 from toolhone.jobs.judging import Judge, KeepModel, TestRows, artifact_of, collect, evaluate, finish
+from toolhone.jobs.leftovers import stop_leftover
 from toolhone.jobs.planning import (
     Clock,
     JudgingUsd,
@@ -32,7 +33,7 @@ from toolhone.jobs.planning import (
 from toolhone.jobs.submitting import submit
 from toolhone.models import Caller, JsonObject
 from toolhone.records.datasets import Manifest
-from toolhone.records.jobs import FinetuningProvider, Job, JobStatus, Plan
+from toolhone.records.jobs import FinetuningProvider, Job, JobStatus, Plan, Submission
 from toolhone.records.stores import JobStore
 from toolhone.training.providers.provider import Provider, TrainingRequest
 
@@ -66,6 +67,7 @@ class FinetuningSteps:
         runs: Path,
         usd_per_hour: float = 0.0,
         judging_usd: JudgingUsd | None = None,
+        forget: Callable[[str | None], None] = lambda dataset_id: None,
         now: Clock = now_utc,
         pauses: Pauses | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class FinetuningSteps:
             keep_model: Keeps what is known of a model; the same one again is harmless.
             runs: Where each job has its folder.
             judging_usd: What scoring costs, as `Planner` takes it.
+            forget: Deletes the copies of rows of this dataset, or of all, that are revoked.
         """
         self._open_jobs = open_jobs
         self._providers = providers
@@ -91,6 +94,7 @@ class FinetuningSteps:
         self._runs = runs
         self._usd_per_hour = usd_per_hour
         self._judging_usd = judging_usd
+        self._forget = forget
         self._now = now
         self.pauses = pauses or Pauses()
         self._locks: dict[str, anyio.Lock] = {}
@@ -108,11 +112,24 @@ class FinetuningSteps:
                 attempt = await self._attempt(job_id, int(number), done)
                 return await self._step(name)(attempt, done)
             except AttemptOver:
-                return OVER
+                pass
             except NotRunningError:
                 raise  # we are being stopped; the next process goes on
             except Exception as exc:  # a job ends here: whatever it was, its row must say so
-                return await self._broken(job_id, name, exc)
+                await self._broken(job_id, name, exc)
+            await self.forget(job_id)
+            return OVER
+
+    async def forget(self, job_id: str | None = None) -> None:
+        """Delete what a job, or any, kept of rows that were revoked while it still wrote answers to them."""
+
+        def work() -> None:
+            self._forget(None if job_id is None else self._open_jobs().job(job_id).dataset_id)
+
+        try:
+            await anyio.to_thread.run_sync(work)
+        except ToolhoneError as exc:
+            logger.warning("%s It is tried again when a process begins to run jobs.", exc.message)
 
     def _step(self, name: str) -> Step:
         steps: dict[str, Step] = {
@@ -180,7 +197,7 @@ class FinetuningSteps:
         at = timestamp(attempt.now())
         if not await attempt.keep(lambda store: store.reserve(job.job_id, job.category, bound, at=at)):
             limit, reserved, spent = await attempt.keep(lambda store: store.budget(job.category))
-            raise over_budget(job.config, bound, limit or 0.0, reserved, spent)
+            raise over_budget(job.category, bound, limit or 0.0, reserved, spent)
         return {}
 
     async def _submit(self, attempt: Attempt, done: Done) -> JsonObject:
@@ -211,18 +228,10 @@ class FinetuningSteps:
         )
         if job.status.final or job.status is JobStatus.AWAITING_APPROVAL or job.attempt != number:
             raise AttemptOver
-        workspace = self._runs / job_id
-        request = TrainingRequest(
-            job_id=job_id,
-            key=f"{job_id}.{number}",
-            category=job.category,
-            config=job.config,
-            manifest=manifest,
-            dataset=Path(done["check"]["folder"]) if "check" in done else workspace / "no-dataset-yet",
-            workspace=workspace,
-            usd_per_hour=self._usd_per_hour,
+        request = self._request(job, manifest, done["check"]["folder"] if "check" in done else None)
+        await through_a_full_disk(
+            lambda: anyio.to_thread.run_sync(_make_private, request.workspace), self.pauses
         )
-        await through_a_full_disk(lambda: anyio.to_thread.run_sync(_make_private, workspace), self.pauses)
         return Attempt(
             job,
             plan,
@@ -236,6 +245,19 @@ class FinetuningSteps:
             pauses=self.pauses,
         )
 
+    def _request(self, job: Job, manifest: Manifest, folder: str | None = None) -> TrainingRequest:
+        workspace = self._runs / job.job_id
+        return TrainingRequest(
+            job_id=job.job_id,
+            key=f"{job.job_id}.{job.attempt}",
+            category=job.category,
+            config=job.config,
+            manifest=manifest,
+            dataset=workspace / "no-dataset-yet" if folder is None else Path(folder),
+            workspace=workspace,
+            usd_per_hour=self._usd_per_hour,
+        )
+
     async def _folder_if_there(self, dataset_id: str) -> str:
         try:
             return str(await anyio.to_thread.run_sync(self._folder, dataset_id))
@@ -243,7 +265,24 @@ class FinetuningSteps:
             logger.warning("%s The training goes on with what it was given.", exc.message)
             return str(self._runs / "no-dataset")
 
-    async def _broken(self, job_id: str, step: str, exc: Exception) -> JsonObject:
+    async def stop_leftover(self, job: Job) -> str:
+        """Ask the provider to stop what it may still have of a job that needs attention.
+
+        Returns:
+            What came of it, in a sentence.
+        """
+
+        def read() -> tuple[Submission | None, Manifest]:
+            return self._open_jobs().submission(job.job_id, job.attempt), self._manifest(job.dataset_id)
+
+        submission, manifest = await anyio.to_thread.run_sync(read)
+        return await stop_leftover(self._providers, self._request(job, manifest), submission)
+
+    async def give_up(self, job_id: str, message: str) -> None:
+        """A job needs attention whose steps end without a word, wherever they were."""
+        await self._stopped(job_id, "", ToolhoneError.code, message, unseen=True)
+
+    async def _broken(self, job_id: str, step: str, exc: Exception) -> None:
         """The row says why the job cannot go on, and what was reserved is settled.
 
         After the provider was asked it needs attention, so that a retry goes on from here instead of paying
@@ -254,17 +293,22 @@ class FinetuningSteps:
         else:
             logger.exception("The step %r of the job %s failed", step, job_id)
             code, message = ToolhoneError.code, f"The step {step!r} failed: {type(exc).__name__}: {exc}."
+        # A training that goes on unseen may still cost all that was planned.
+        unseen = step in {"check", "reserve", "submit", "follow"}
+        await self._stopped(job_id, step, code, message, unseen=unseen)
+
+    async def _stopped(self, job_id: str, step: str, code: str, message: str, *, unseen: bool) -> None:
         at = timestamp(self._now())
 
         def write() -> Job | None:
             store = self._open_jobs()
             job = store.job(job_id)
+            if job.status not in GOING_ON:
+                return None
             begun = store.submission(job_id, job.attempt) is not None
-            status = JobStatus.NEEDS_ATTENTION if begun else JobStatus.FAILED
-            # A training that goes on unseen may still cost all that was planned.
-            unseen = step in {"check", "reserve", "submit", "follow"} and begun
+            status = JobStatus.NEEDS_ATTENTION if begun or not step else JobStatus.FAILED
             spent = job.cost_usd
-            if unseen:
+            if unseen and begun:
                 spent = max(spent, store.plan(job.plan_id).estimate.upper_bound_usd)
             store.settle(job_id, spent, at=at)
             changes: JsonObject = {"status": status, "finished_at": at, "error_code": code, "error": message}
@@ -275,7 +319,6 @@ class FinetuningSteps:
         if job is not None:
             audited = job_event(Caller(principal=job.created_by), "ended", job, outcome=job.status.value)
             await through_a_full_disk(lambda: self._record(audited), self.pauses)
-        return OVER
 
 
 def key_of(job: Job, run: int) -> str:

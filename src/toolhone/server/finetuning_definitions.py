@@ -130,7 +130,10 @@ DESCRIPTIONS: dict[str, str] = {
     "get_finetuning_job": "State, progress, scores and costs of a job.",
     "list_finetuning_jobs": "Jobs, the newest first.",
     "cancel_finetuning_job": "Stop a job and its spending.",
-    "compare_models": "Let two models answer the same held-out requests: quality, latency, cost.",
+    "compare_models": (
+        "Let two models answer the same held-out requests: quality, latency, cost. Asking a paid provider "
+        "takes the right to approve, and fits the budget."
+    ),
     "set_model_alias": "Choose the model that an alias stands for; it must have passed its gate.",
 }
 
@@ -147,7 +150,7 @@ PERMISSIONS: dict[str, Permission] = {
 }
 """What a caller needs for each."""
 
-READ_ONLY = frozenset({"estimate_finetuning", "get_finetuning_job", "list_finetuning_jobs", "compare_models"})
+READ_ONLY = frozenset({"estimate_finetuning", "get_finetuning_job", "list_finetuning_jobs"})
 DESTRUCTIVE = frozenset({"cancel_finetuning_job", "set_model_alias"})
 REMOTE = frozenset({"create_finetuning_job", "cancel_finetuning_job", "compare_models"})
 """They may speak to a provider."""

@@ -5,6 +5,8 @@ The gate of a job and a comparison of models go this one way, so both score alik
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from pathlib import Path
 from typing import Protocol
 
 from anyio import to_thread
@@ -42,8 +44,29 @@ class Judged:
     """Why, for the first of them."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    cost_usd: float | None = None
-    """`None`: the price is not known."""
+    cost_usd: float = 0.0
+    """Of these verdicts, also of those that were paid for earlier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgingCost:
+    """What it takes to have answers judged, before it is done."""
+
+    most_usd: tuple[float, ...] = ()
+    """What each verdict that is missing costs at most."""
+    paid_usd: float = 0.0
+    """What was paid until now by way of this workspace."""
+    at_once: int = 1
+    """So many may be under way, and so be charged unseen, when the judging is cut off."""
+
+    @property
+    def upper_bound_usd(self) -> float:
+        return sum(self.most_usd)
+
+    @property
+    def under_way_usd(self) -> float:
+        """What can be charged at most for verdicts that were never seen."""
+        return sum(nlargest(self.at_once, self.most_usd))
 
 
 class Judge(Protocol):
@@ -52,7 +75,33 @@ class Judge(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def judge(self, cases: Sequence[Case]) -> Judged: ...
+    def check(self) -> None:
+        """Raises ProviderRefusedError if what it costs is not known."""
+        ...
+
+    def most_usd(self, question: Question) -> float:
+        """What a verdict on any answer to this question costs at most."""
+        ...
+
+    def verdicts(self, workspace: Path) -> "Verdicts":
+        """What was judged until now."""
+        ...
+
+    async def judge(self, cases: Sequence[Case], workspace: Path) -> Judged:
+        """Judge all cases. What was judged in this workspace before is not asked again."""
+        ...
+
+
+class Verdicts(Protocol):
+    """The verdicts that a workspace has of one judge."""
+
+    @property
+    def paid_usd(self) -> float: ...
+
+    @property
+    def at_once(self) -> int: ...
+
+    def has(self, case: Case) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +137,52 @@ class AnswerScoring:
                 "No judge model is configured, so nothing can be scored by 'judge'. Configure one, or choose "
                 f"among {', '.join(self._scorers.names)}."
             )
+        else:
+            self._judge.check()
+
+    def judging_cost(
+        self,
+        rows: Sequence[Row],
+        answers: Sequence[Mapping[str, JsonObject | None]],
+        name: str | None,
+        workspace: Path,
+    ) -> JudgingCost:
+        """What `score` would take now; blocks.
+
+        Args:
+            answers: As far as they are known: others may turn out to be anything.
+
+        Raises:
+            InvalidRequestError: There is no such scorer, or a row has no answer.
+            ProviderRefusedError: The price of the judge is not known.
+        """
+        self.check(name)
+        if name != JUDGE or self._judge is None:
+            return JudgingCost()
+        verdicts = self._judge.verdicts(workspace)
+        questions = questions_of(rows)
+        most: list[float] = []
+        for given in answers:
+            known = {case.key: verdicts.has(case) for case in _cases(rows, given)}
+            for question in questions:
+                unanswered = question.row_id in given and given[question.row_id] is None
+                if not unanswered and not known.get(question.row_id, False):
+                    most.append(self._judge.most_usd(question))
+        return JudgingCost(most_usd=tuple(most), paid_usd=verdicts.paid_usd, at_once=verdicts.at_once)
 
     async def score(
         self,
         rows: Sequence[Row],
         answers: Sequence[Mapping[str, JsonObject | None]],
         name: str | None = None,
+        *,
+        workspace: Path,
     ) -> ScoredAnswers:
         """Score the answers of each model; by default as suits the rows.
 
         Args:
             answers: A model each: its messages by the key of their exchange (`messages_of`).
+            workspace: Where verdicts that were paid for are kept.
 
         Raises:
             InvalidRequestError: There is no such scorer, it failed, or a row has no answer.
@@ -106,7 +190,7 @@ class AnswerScoring:
         """
         self.check(name)
         if name == JUDGE and self._judge is not None:
-            judged = [await self._judge.judge(_cases(rows, given)) for given in answers]
+            judged = [await self._judge.judge(_cases(rows, given), workspace) for given in answers]
             scores = [
                 _judged_scores(rows, given, one, self._judge.name)
                 for given, one in zip(answers, judged, strict=True)

@@ -56,9 +56,8 @@ def _about(comparison: ModelComparison) -> str:
         "Compared": comparison.at[:19].replace("T", " ") + " UTC",
     }
     if comparison.judging:
-        known = [one.cost_usd for one in comparison.judging if one.cost_usd is not None]
         failed = sum(bool(one.failures) for one in comparison.judging)
-        price = f"USD {_usd(sum(known))}" if len(known) == len(comparison.judging) else "of unknown price"
+        price = f"USD {_usd(sum(one.cost_usd for one in comparison.judging))}"
         tokens = sum(one.prompt_tokens + one.completion_tokens for one in comparison.judging)
         facts["Judging took"] = f"{tokens:,} tokens, {price}" + (", with failures" if failed else "")
     lines = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in facts.items())

@@ -9,7 +9,7 @@ from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Category
 from toolhone.records.jobs import FinetuningProvider, ModelRecord
 from toolhone.training.model_registry import ModelRegistry
-from toolhone.training.providers.provider import Answer, Question
+from toolhone.training.providers.provider import Answer, AnswersCost, Question
 
 HOW = (
     "Name a model's id (`toolhone models list`), category/alias, or a base model as provider:name, "
@@ -23,6 +23,10 @@ class Answering(Protocol):
     async def answer(
         self, model: str, path: Path | None, questions: Sequence[Question], workspace: Path
     ) -> list[Answer]: ...
+
+    async def answers_cost(
+        self, model: str, questions: Sequence[Question], workspace: Path
+    ) -> AnswersCost: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from toolhone.exceptions import StorageError
 
+ESTIMATES = Path("runs", ".estimates")
+"""Where in the data folder estimates are made. What a killed process left there goes with the next one."""
+
 
 def forget_copies(data: Path, dataset_id: str, job_ids: Iterable[str]) -> None:
     """Delete what the jobs and comparisons of a dataset kept of its rows. To do it again is harmless.

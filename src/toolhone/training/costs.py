@@ -12,6 +12,7 @@ from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -147,18 +148,22 @@ class PriceBook:
     def __init__(self, services: Mapping[str, ServiceTerms]) -> None:
         self._services = dict(services)
 
-    def price(self, service: str, model: str) -> Price | None:
-        """What it costs, or `None` if that is not known in full."""
+    def price(self, service: str, model: str, *, trained: bool = True) -> Price | None:
+        """What it costs, or `None` if that is not known in full.
+
+        Args:
+            trained: The price of training must be known too, not only that of answers.
+        """
         terms = self._terms(service, model)
         if (
             terms is None
-            or terms.training_usd_per_million is None
+            or (trained and terms.training_usd_per_million is None)
             or terms.input_usd_per_million is None
             or terms.output_usd_per_million is None
             or terms.as_of is None
         ):
             return None
-        training = terms.training_usd_per_million
+        training = terms.training_usd_per_million or 0.0
         base_input, base_output = terms.base_input_usd_per_million, terms.base_output_usd_per_million
         return Price(
             model=base_of(model),
@@ -254,6 +259,12 @@ def unknown_price(service: str, model: str) -> ProviderRefusedError:
         "input_usd_per_million, output_usd_per_million, as_of = YYYY-MM-DD, source.",
         data={"service": service, "base_model": model, "reason": "price_unknown"},
     )
+
+
+def service_of(base_url: str) -> str:
+    """The section of the price table for a base URL."""
+    host = urlsplit(base_url).hostname or base_url
+    return "openai" if host == "api.openai.com" or host.endswith(".api.openai.com") else host
 
 
 def service_key(service: str) -> str:

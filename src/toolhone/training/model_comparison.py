@@ -4,7 +4,7 @@
 the other, so that two on one machine do not slow each other down.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from toolhone.models import Category, JsonObject
 from toolhone.records.datasets import Row
 from toolhone.records.jobs import FinetuningProvider
 from toolhone.training.answer_scoring import AnswerScoring, Judged, messages_of, questions_of
-from toolhone.training.contestants import Contestant, Contestants
+from toolhone.training.contestants import Contestant
 from toolhone.training.providers.provider import Answer
 
 EXAMPLES = 12
@@ -123,6 +123,8 @@ class ModelComparison:
     notes: tuple[str, ...] = ()
     """What should be known before believing it."""
     judging: tuple[Judged, ...] = ()
+    paid_usd: float = 0.0
+    """What was paid for it now. What was answered or judged before, and kept, is not paid for again."""
 
     def text(self) -> str:
         """What came of it in a few lines."""
@@ -139,6 +141,7 @@ class ModelComparison:
                     f"{side.name}: {side.latency_p50_ms:,.0f} ms in the middle, {side.latency_p95_ms:,.0f} "
                     f"ms at the 95th percentile, USD {side.cost_usd:.4f} for {side.turns} turns"
                 )
+        lines.append(f"paid now: USD {self.paid_usd:.4f}")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -155,6 +158,7 @@ class ModelComparison:
             "differences": list(self.differences),
             "examples": [one.as_json() for one in self.examples],
             "notes": list(self.notes),
+            "paid_usd": self.paid_usd,
             "judging": [
                 {
                     "prompt_tokens": one.prompt_tokens,
@@ -165,69 +169,6 @@ class ModelComparison:
                 for one in self.judging
             ],
         }
-
-
-class ModelComparing:
-    """Compares models by name. Belongs to one event loop.
-
-    Args:
-        contestants: Finds a model by what it is called.
-        scoring: The scorers there are.
-        workspace: The folder for the answers of a comparison, by its name; kept, so that a comparison that
-            was cut off does not pay twice.
-        now: The present moment, in the form of the records.
-    """
-
-    def __init__(
-        self,
-        contestants: Contestants,
-        scoring: AnswerScoring,
-        workspace: Callable[[str], Path],
-        now: Callable[[], str],
-    ) -> None:
-        self._contestants = contestants
-        self._scoring = scoring
-        self._workspace = workspace
-        self._now = now
-
-    async def compare(
-        self,
-        a: str,
-        b: str,
-        rows: Sequence[Row],
-        scorer: str | None = None,
-        *,
-        dataset_id: str | None = None,
-        category: Category | None = None,
-    ) -> ModelComparison:
-        """Let two models answer the rows, and compare.
-
-        Args:
-            a: What is there: the id of a model, `category/alias`, or a base model as `provider:name`; beside
-                a model that was trained here, the bare name of a base model of its provider.
-            b: What might take its place; likewise.
-            dataset_id: Whose rows they are, for the report and to warn of rows that were trained on.
-
-        Raises:
-            InvalidRequestError: A model or the scorer is not known, there are no rows, or both are one model.
-            ProviderError: A provider or the judge cannot be used now.
-        """
-        self._scoring.check(scorer)
-        if not rows:
-            raise InvalidRequestError(
-                "There are no held-out rows to compare models by; prepare a larger dataset."
-            )
-        sides = await self._contestants.pair(a, b)
-        return await compare(
-            *sides,
-            rows,
-            scoring=self._scoring,
-            scorer=scorer,
-            workspace=self._workspace(dataset_id or "rows"),
-            at=self._now(),
-            dataset_id=dataset_id,
-            category=category or next((side.category for side in sides if side.category), None),
-        )
 
 
 async def compare(
@@ -257,7 +198,7 @@ async def compare(
         for one in (a, b)
     ]
     messages = [messages_of(list(one.values())) for one in answers]
-    scored = await scoring.score(rows, messages, scorer)
+    scored = await scoring.score(rows, messages, scorer, workspace=workspace)
     by_row = [row_scores(rows, scores) for scores in scored.models]
     found = [unit for unit in units(rows, *by_row) if unit.a is not None and unit.b is not None]
     if not found:

@@ -31,8 +31,10 @@ from toolhone.records.datasets import Manifest, Row
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider, ModelRecord
 from toolhone.storage.jobs import SqliteJobStore
 from toolhone.storage.models import SqliteModelStore
+from toolhone.training.lineage import HeldOut
 from toolhone.training.providers.provider import (
     Answer,
+    AnswersCost,
     Artifact,
     Capabilities,
     Phase,
@@ -199,6 +201,9 @@ class PaperProvider:
             for question in questions
         ]
 
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        return AnswersCost(most_usd={question.row_id: 0.01 for question in questions})
+
     async def aclose(self) -> None: ...
 
     def reached(self, method: str) -> anyio.Event:
@@ -237,7 +242,11 @@ def manifest_of(dataset_id: str, **changes: object) -> Manifest:
 
 
 async def judge(
-    rows: Sequence[Row], base: Sequence[Answer], tuned: Sequence[Answer], config: FinetuningConfig
+    rows: Sequence[Row],
+    base: Sequence[Answer],
+    tuned: Sequence[Answer],
+    config: FinetuningConfig,
+    workspace: Path,
 ) -> JsonObject:
     """Passes a model that answers "tuned"."""
     right = [answer.message["content"] == "tuned" for answer in tuned]
@@ -284,6 +293,7 @@ class Shop:
         self.store = SqliteJobStore(folder)
         self.models = SqliteModelStore(folder)
         self.audited: list[AuditEvent] = []
+        self.forgotten: list[str | None] = []
         self.manifest = manifest_of("core_security_20261123_101112_00000000")
         self.now = datetime.now(UTC)
         providers: Mapping[FinetuningProvider, Provider] = {FinetuningProvider.OPENAI: self.provider}
@@ -293,11 +303,12 @@ class Shop:
             providers=providers,
             manifest=lambda _id: self.manifest,
             folder=lambda _id: folder,
-            test_rows=lambda _id: [ROW],
+            test_rows=lambda _id, _base: HeldOut(rows=[ROW]),
             judge=judge,
             keep_model=self.keep,
             record=self.record,
             runs=folder / "runs",
+            forget=self.forgotten.append,
             now=self.clock,
             pauses=QUICK,
         )
@@ -319,6 +330,7 @@ class Shop:
             lambda: self.store,
             record=self.record,
             manifest=lambda _id: self.manifest,
+            stop_leftover=self.steps.stop_leftover,
             wake=self.runner.wake,
             now=self.clock,
             look_seconds=0.01,

@@ -3,7 +3,6 @@
 import statistics
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from toolhone.models import Json, JsonObject
@@ -28,7 +27,7 @@ TRIED_BYTES = 2_000_000_000
 _TRIALS = 2
 
 
-def check(_folder: Path, reporter: Reporter) -> None:
+def check(folder: Path, reporter: Reporter) -> None:
     """Read the rows as the training would, time a few passes, and leave the findings as the last word.
 
     Raises:
@@ -43,10 +42,8 @@ def check(_folder: Path, reporter: Reporter) -> None:
         model = load_model(order.base_model, at)
         config = model.config
     else:
-        folder, gguf = split_gguf(Path(order.base_model))
-        config = required("transformers").AutoConfig.from_pretrained(
-            str(folder), **gguf, local_files_only=True
-        )
+        base, gguf = split_gguf(Path(order.base_model))
+        config = required("transformers").AutoConfig.from_pretrained(str(base), **gguf, local_files_only=True)
     rows = prepare(order, tokenizer, positions=positions(config), vocabulary=int(config.vocab_size))
     steps = steps_of(len(rows.train.examples), order.batch_size, order.n_epochs)
     loading = time.monotonic() - began
@@ -60,30 +57,31 @@ def check(_folder: Path, reporter: Reporter) -> None:
         "rows_at_once": rows.at_once,
         "answers_found_by": rows.train.way,
         "device": at.name,
-        "seconds": None if model is None else loading + _seconds(order, rows, model, tokenizer, at),
+        "seconds": None
+        if model is None
+        else loading + _seconds(order, rows, model, tokenizer, at, folder / "tried"),
     }
     reporter.finish(Phase.SUCCEEDED, result=found)
 
 
-def _seconds(order: TrainingOrder, rows: Rows, model: Any, tokenizer: Any, at: Device) -> float:
+def _seconds(order: TrainingOrder, rows: Rows, model: Any, tokenizer: Any, at: Device, output: Path) -> float:
     """All passes, reckoned from a few over rows of middling length."""
-    with TemporaryDirectory() as output:
-        trainer = build_trainer(order, rows, model, tokenizer, at, Path(output))
-        length = statistics.median_low([len(example.input_ids) for example in rows.train.examples])
-        near = sorted(rows.train.examples, key=lambda example: abs(len(example.input_ids) - length))
-        chosen = near[: rows.at_once]
-        batch = trainer.data_collator(
-            [{"input_ids": example.input_ids, "labels": example.labels} for example in chosen]
-        )
-        batch = {name: values.to(at.name) for name, values in batch.items()}
-        times: list[float] = []
-        for _ in range(_TRIALS + 1):
-            started = time.perf_counter()
-            loss = trainer.model(**batch).loss
-            loss.backward()
-            float(loss)  # waits for a GPU
-            trainer.model.zero_grad()
-            times.append(time.perf_counter() - started)
+    trainer = build_trainer(order, rows, model, tokenizer, at, output)
+    length = statistics.median_low([len(example.input_ids) for example in rows.train.examples])
+    near = sorted(rows.train.examples, key=lambda example: abs(len(example.input_ids) - length))
+    chosen = near[: rows.at_once]
+    batch = trainer.data_collator(
+        [{"input_ids": example.input_ids, "labels": example.labels} for example in chosen]
+    )
+    batch = {name: values.to(at.name) for name, values in batch.items()}
+    times: list[float] = []
+    for _ in range(_TRIALS + 1):
+        started = time.perf_counter()
+        loss = trainer.model(**batch).loss
+        loss.backward()
+        float(loss)  # waits for a GPU
+        trainer.model.zero_grad()
+        times.append(time.perf_counter() - started)
     # The first pass warms up.
     per_token = statistics.mean(times[1:]) / sum(len(example.input_ids) for example in chosen)
     watched = sum(len(example.input_ids) for example in rows.validation.examples) if rows.validation else 0

@@ -9,13 +9,13 @@ A template is asked where the answers stand, in the first of three ways that wor
 
 A row is left out, with the reason, rather than learned wrongly: if the template drops a message, a tool or a
 call, if no token ends the answer, if a token reaches over the border of an answer, where generation could
-never go on, or if what was said has a special token of the model in it, spelled out, which would be read as one.
+never go on, or if what was said spells out a special token of the model, which would be read as the token.
 If no row is left the template is refused: nothing is ever trained on prompts.
 """
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
@@ -124,6 +124,8 @@ def mark(tokenizer: ChatTokenizer, rows: Sequence[Conversation], *, longest: int
             "Take the instruction-tuned variant of the model, or add a `chat_template.jinja` to its folder."
         )
     usable, unusable = _plainly_said(tokenizer, rows)
+    if unusable and not usable:
+        raise InvalidRequestError(f"No row can be learned: {_counted(unusable)}. Take another dataset.")
     best: Marked | None = None
     for way, template, render in _ways(tokenizer):
         tried = _mark_all(tokenizer, usable, render, way=way, template=template, longest=longest)
@@ -133,13 +135,16 @@ def mark(tokenizer: ChatTokenizer, rows: Sequence[Conversation], *, longest: int
             break
     dropped = {**unusable, **(best.dropped if best is not None else {})}
     if best is None or not best.examples:
-        reasons = "; ".join(f"{why} ({count} rows)" for why, count in dropped.items())
         raise InvalidRequestError(
             "The chat template of the model cannot be trained with, as it does not show for any row which "
-            f"tokens are the assistant's: {reasons or 'there are no rows'}. Take another base model, or give "
-            "its template {% generation %} markers around the assistant's answers."
+            f"tokens are the assistant's: {_counted(dropped) or 'there are no rows'}. Take another base "
+            "model, or give its template {% generation %} markers around the assistant's answers."
         )
     return replace(best, dropped=dropped)
+
+
+def _counted(dropped: Mapping[str, int]) -> str:
+    return "; ".join(f"{why} ({count} rows)" for why, count in dropped.items())
 
 
 def turn_ends(tokenizer: ChatTokenizer) -> list[int]:
@@ -185,25 +190,24 @@ def _plainly_said(
     return usable, dict(dropped)
 
 
-def _ways(tokenizer: ChatTokenizer) -> list[tuple[str, str | None, Rendering]]:
+def _ways(tokenizer: ChatTokenizer) -> Iterator[tuple[str, str | None, Rendering]]:
     def own(row: Conversation) -> str:
         return tokenizer.get_chat_template(tools=list(row.tools) or None)
 
     templates = tokenizer.chat_template
     texts = list(templates.values()) if isinstance(templates, dict) else [templates or ""]
-    ways: list[tuple[str, str | None, Rendering]] = []
     if all(_MARKER.search(text) for text in texts) and _marks_answers_only(tokenizer, own(_PROBE)):
-        ways.append(("markers", None, lambda row: _by_markers(tokenizer, row, own(row))))
-    ways.append(("difference", None, lambda row: _by_difference(tokenizer, row, own(row))))
+        yield "markers", None, lambda row: _by_markers(tokenizer, row, own(row))
+    yield "difference", None, lambda row: _by_difference(tokenizer, row, own(row))
     try:
+        # Importing it takes seconds, so only now.
         patched = required("trl.chat_template_utils").get_training_chat_template(tokenizer)
     except (ValueError, TypeError, KeyError):
         # TRL has none for this template.
         patched = None
     if patched is not None:
         template = str(patched)
-        ways.append(("trl", template, lambda row: _by_markers(tokenizer, row, template)))
-    return ways
+        yield "trl", template, lambda row: _by_markers(tokenizer, row, template)
 
 
 def _marks_answers_only(tokenizer: ChatTokenizer, template: str) -> bool:

@@ -8,6 +8,7 @@ from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
 from toolhone.training.providers.provider import (
     Answer,
+    AnswersCost,
     Artifact,
     Capabilities,
     Polled,
@@ -59,6 +60,9 @@ class AnthropicProvider:
     async def answer(
         self, model: str, path: Path | None, questions: Sequence[Question], workspace: Path
     ) -> list[Answer]:
+        raise ProviderRefusedError(f"{WHY} So {model!r} is not asked here either.")
+
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
         raise ProviderRefusedError(f"{WHY} So {model!r} is not asked here either.")
 
     async def aclose(self) -> None:

@@ -3,10 +3,10 @@
 import hashlib
 import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
 import anyio
@@ -21,6 +21,7 @@ from toolhone.json_values import minified
 from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
+from toolhone.storage.workspaces import Workspaces
 from toolhone.training.local.adapter import folder_hash
 from toolhone.training.local.answering import read_answers
 from toolhone.training.local.orders import (
@@ -37,6 +38,7 @@ from toolhone.training.providers.local_estimates import estimated
 from toolhone.training.providers.local_models import checked_base_model
 from toolhone.training.providers.provider import (
     Answer,
+    AnswersCost,
     Artifact,
     Capabilities,
     Phase,
@@ -61,6 +63,7 @@ class LocalProvider:
     """Trains in a child process: `python -m toolhone.training.local`.
 
     Args:
+        scratch: Estimates are made in this folder, and leave nothing in it.
         environ: The environment that the children get a part of: nothing that may be a secret.
         python: The interpreter that has `toolhone[train]`.
         module: What is run in its place, in tests.
@@ -73,6 +76,7 @@ class LocalProvider:
 
     def __init__(
         self,
+        scratch: Path,
         *,
         environ: Mapping[str, str],
         python: str = sys.executable,
@@ -83,6 +87,7 @@ class LocalProvider:
         grace: float = GRACE_SECONDS,
         poll_seconds: float = 0.1,
     ) -> None:
+        self._scratch = Workspaces(scratch)
         self._python = python
         self._module = module
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)
@@ -119,9 +124,13 @@ class LocalProvider:
     ) -> Estimate:
         base = self._checked(config.base_model)
         order = self._order(config, manifest, dataset, base, job_id="", usd_per_hour=usd_per_hour)
-        with TemporaryDirectory(prefix="toolhone-estimate-") as folder:
-            run = self._child(Path(folder) / "check", "check", key="check")
+        folder = await to_thread.run_sync(self._estimating)
+        try:
+            run = self._child(folder / "check", "check", key="check")
             found = await self._outcome(run, order.model_dump(mode="json"), refusal=InvalidRequestError)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._estimated, folder)
         return estimated(found, config, usd_per_hour)
 
     async def submit(self, request: TrainingRequest) -> str:
@@ -198,9 +207,23 @@ class LocalProvider:
         given = read_answers(run.folder)
         return [_answer(given[question.row_id]) for question in questions]
 
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        """See `Provider.answers_cost`: what answers here is not paid for."""
+        return AnswersCost()
+
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self._runs.stop)
+            await to_thread.run_sync(self._scratch.close)
+
+    def _estimating(self) -> Path:
+        # What estimates of processes leave that were killed goes with the next one.
+        self._scratch.sweep()
+        return self._scratch.make()
+
+    def _estimated(self, folder: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        self._scratch.sweep()
 
     def _order(
         self,

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -24,10 +24,10 @@ from toolhone.models import JsonObject, content_hash
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider
 from toolhone.tokens import count_tokens
-from toolhone.training.costs import Price, PriceBook, is_tuned, unknown_price
+from toolhone.training.costs import Price, PriceBook, is_tuned, service_of, unknown_price
 from toolhone.training.providers.openai_answers import AnswerLog, ask_all
-from toolhone.training.providers.openai_estimate import estimated, shutdown_date
-from toolhone.training.providers.openai_files import measure
+from toolhone.training.providers.openai_estimate import estimated, margin_of, shutdown_date
+from toolhone.training.providers.openai_files import count_row, measure
 from toolhone.training.providers.openai_results import (
     event_of,
     failure,
@@ -39,6 +39,7 @@ from toolhone.training.providers.openai_results import (
 from toolhone.training.providers.openai_starting import Starting
 from toolhone.training.providers.provider import (
     Answer,
+    AnswersCost,
     Artifact,
     Capabilities,
     Phase,
@@ -257,30 +258,57 @@ class OpenAIProvider:
             ProviderRefusedError: No question can be asked: no deployment, no right, no such model.
             ProviderUnavailableError: The service is down. What was answered is kept.
         """
-        price = self._prices.price(self._service, model)
-        if price is None:
-            raise unknown_price(self._service, model)
-        if self._azure and model not in self._deployments:
-            raise ProviderRefusedError(_deploy(model), data={"reason": "not_deployed", "model": model})
+        cost = self._cost_of_answers(model)
         wire = await self._connect()
-        # A name that is in no table is taken for a tuned model's: those cost more.
-        tuned = is_tuned(model) or not self._prices.names(self._service, model)
         with AnswerLog(workspace, self._base_url, model) as log:
             return await ask_all(
                 questions,
                 lambda asked: wire.chat(
                     self._deployments.get(model, model), asked.messages, asked.tools, asked.max_tokens
                 ),
-                lambda prompt, completion: price.answer_usd(prompt, completion, tuned=tuned),
+                cost,
                 log=log,
                 concurrency=self._concurrency,
+                count=self._count,
             )
+
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        """See `Provider.answers_cost`."""
+        cost, margin = self._cost_of_answers(model), margin_of(model)
+
+        def bound() -> AnswersCost:
+            log = AnswerLog(workspace, self._base_url, model)
+            kept = {asked.row_id: answer for asked in questions if (answer := log.get(asked)) is not None}
+            missing = [asked for asked in questions if asked.row_id not in kept]
+            most = {
+                asked.row_id: margin
+                * cost(count_row(asked.messages, asked.tools, self._count), asked.max_tokens)
+                for asked in missing
+            }
+            return AnswersCost(kept=kept, most_usd=most, at_once=self._concurrency)
+
+        return await anyio.to_thread.run_sync(bound)
 
     async def aclose(self) -> None:
         if self._wire is not None:
             wire, self._wire = self._wire, None
             with anyio.move_on_after(_CLOSING_SECONDS, shield=True):
                 await wire.close()
+
+    def _cost_of_answers(self, model: str) -> Callable[[int, int], float]:
+        """What so many tokens read and written by this model cost.
+
+        Raises:
+            ProviderRefusedError: Its price is not known, or it is not deployed.
+        """
+        price = self._prices.price(self._service, model)
+        if price is None:
+            raise unknown_price(self._service, model)
+        if self._azure and model not in self._deployments:
+            raise ProviderRefusedError(_deploy(model), data={"reason": "not_deployed", "model": model})
+        # A name that is in no table is taken for a tuned model's: those cost more.
+        tuned = is_tuned(model) or not self._prices.names(self._service, model)
+        return partial(price.answer_usd, tuned=tuned)
 
     async def _bill(self, request: TrainingRequest, job: JsonObject) -> tuple[float | None, str]:
         """What the training cost, and how that is known; `None` while the service does not say."""
@@ -345,12 +373,6 @@ class OpenAIProvider:
     def _examples(self) -> str:
         names = self._prices.models(self._service)
         return f", for example {names[0]!r}" if names else ""
-
-
-def service_of(base_url: str) -> str:
-    """The section of the price table for a base URL."""
-    host = urlsplit(base_url).hostname or base_url
-    return "openai" if host == "api.openai.com" or host.endswith(".api.openai.com") else host
 
 
 def _deploy(model: str) -> str:

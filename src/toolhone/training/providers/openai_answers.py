@@ -1,19 +1,18 @@
 """Answers that were paid for, kept line by line, so that a restart does not ask again."""
 
-import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
 
 import anyio
 
-from toolhone.exceptions import ProviderRefusedError, StorageError, ToolhoneError
+from toolhone.exceptions import ProviderRefusedError, ToolhoneError
 from toolhone.json_values import is_array, is_object
-from toolhone.models import Json, JsonObject, canonical_json, content_hash
-from toolhone.training.providers.openai_files import open_private
+from toolhone.models import JsonObject, content_hash
+from toolhone.training.paid_log import PaidLog
+from toolhone.training.providers.openai_files import CountTokens, count_message, count_row
 from toolhone.training.providers.provider import Answer, Question
 
 logger = logging.getLogger(__name__)
@@ -27,39 +26,21 @@ class AnswerLog:
 
     def __init__(self, workspace: Path, service: str, model: str) -> None:
         name = content_hash([service, model]).removeprefix("sha256:")[:16]
-        self._path = workspace / f"answers-{name}.jsonl"
+        self._log = PaidLog(workspace / f"answers-{name}.jsonl")
         self._known: dict[str, Answer] = {}
-        self._file: BinaryIO | None = None
+        for line in self._log.lines():
+            try:
+                question = str(line.pop("question"))
+                self._known[question] = Answer(**line)
+            except (TypeError, KeyError):
+                logger.warning("a line of a log of answers is left out: its question is asked again")
 
     def __enter__(self) -> "AnswerLog":
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = open_private(self._path, "ab+")
-            self._file.seek(0)
-            written = self._file.read()
-            if written and not written.endswith(b"\n"):
-                # The process died within a line: what comes next begins a new one.
-                self._file.write(b"\n")
-        except OSError as error:
-            self.__exit__()
-            raise StorageError(f"Cannot use {str(self._path)!r}: {error}.") from error
-        for line in written.splitlines():
-            self._read(line)
+        self._log.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _read(self, line: bytes) -> None:
-        try:
-            kept: Json = json.loads(line)
-            if is_object(kept):
-                question = str(kept.pop("question"))
-                self._known[question] = Answer(**kept)
-        except (ValueError, TypeError, KeyError):
-            logger.warning("a torn line in %s is left out: its question is asked again", self._path.name)
+        self._log.__exit__()
 
     def get(self, question: Question) -> Answer | None:
         return self._known.get(_identity(question))
@@ -70,15 +51,8 @@ class AnswerLog:
         Raises:
             StorageError: No room on the disk, say.
         """
-        if self._file is None:
-            raise StorageError(f"{str(self._path)!r} is not open.")
         identity = _identity(question)
-        line = canonical_json({"question": identity, **asdict(answer)})
-        try:
-            self._file.write(line.encode("utf-8", "surrogatepass") + b"\n")
-            self._file.flush()
-        except OSError as error:
-            raise StorageError(f"Cannot write {str(self._path)!r}: {error}.") from error
+        self._log.add({"question": identity, **asdict(answer)})
         self._known[identity] = answer
 
 
@@ -89,10 +63,14 @@ async def ask_all(
     *,
     log: AnswerLog,
     concurrency: int,
+    count: CountTokens,
 ) -> list[Answer]:
     """Ask what was not answered yet, a few at once; the answers in the order asked.
 
     A question that is rejected as it is becomes an answer with an error, which is not kept.
+
+    Args:
+        count: Counts tokens where the service does not.
 
     Raises:
         ProviderError: The service refuses to be asked at all, or is down. Answers under way are still kept.
@@ -104,7 +82,7 @@ async def ask_all(
     async def work() -> None:
         for index, question in waiting:
             try:
-                answers[index] = log.get(question) or await _ask(question, ask, cost, log)
+                answers[index] = log.get(question) or await _ask(question, ask, cost, log, count)
             except ToolhoneError as error:
                 stopped.append(error)
             if stopped:
@@ -127,6 +105,7 @@ async def _ask(
     ask: Callable[[Question], Awaitable[JsonObject]],
     cost: Callable[[int, int], float],
     log: AnswerLog,
+    count: CountTokens,
 ) -> Answer:
     started = time.perf_counter()
     try:
@@ -142,8 +121,8 @@ async def _ask(
             completion_tokens=0,
             error=error.message,
         )
-    prompt, completed = usage_of(completion)
     message, error = message_of(completion)
+    prompt, completed = billed(completion, question, message, count)
     answer = Answer(
         row_id=question.row_id,
         message=message,
@@ -170,13 +149,22 @@ def message_of(completion: JsonObject) -> tuple[JsonObject, str | None]:
     return message, None
 
 
-def usage_of(completion: JsonObject) -> tuple[int, int]:
-    """Tokens of the prompt and of the answer, as billed; 0 where the service does not say."""
+def billed(
+    completion: JsonObject, question: Question, message: JsonObject, count: CountTokens
+) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer: as the service says, or as we count them where it does not."""
     usage = completion.get("usage")
-    counts = [usage.get(name) if is_object(usage) else 0 for name in ("prompt_tokens", "completion_tokens")]
-    # Less than nothing would be taken off what the others cost.
-    prompt, answer = (max(count, 0) if isinstance(count, int) else 0 for count in counts)
-    return prompt, answer
+
+    def told(name: str) -> int | None:
+        tokens = usage.get(name) if is_object(usage) else None
+        # Nothing is not what a request takes, and less than that would be taken off what the others cost.
+        return tokens if isinstance(tokens, int) and tokens > 0 else None
+
+    prompt, answer = told("prompt_tokens"), told("completion_tokens")
+    return (
+        count_row(question.messages, question.tools, count) if prompt is None else prompt,
+        count_message(message, count) if answer is None else answer,
+    )
 
 
 def _identity(question: Question) -> str:

@@ -29,7 +29,6 @@ def estimated(
         warnings: What is to be said of the model and its price, before what is said of the training.
     """
     model, work, rows = config.base_model, measured.work, measured.rows
-    ours = model.removeprefix("ft:").startswith(("gpt-4o", "gpt-4.1"))
     batch = batch_size(config.batch_size, rows)
     told = [
         *warnings,
@@ -39,7 +38,7 @@ def estimated(
     ]
     if batch != config.batch_size:
         told.append(f"batch_size is {batch}, not {config.batch_size}: there are only {rows} rows.")
-    if not ours:
+    if margin_of(model) > _MARGIN:
         told.append("Tokens are counted as GPT-4o's; this model may count others (bound: +50 %).")
     if azure:
         told.append(
@@ -49,7 +48,7 @@ def estimated(
     return Estimate(
         trained_tokens=work.trained,
         cost_usd=expected_usd(work, price),
-        upper_bound_usd=upper_bound_usd(work, price, margin=_MARGIN if ours else _MARGIN_OTHER_TOKENIZER),
+        upper_bound_usd=upper_bound_usd(work, price, margin=margin_of(model)),
         price_source=str(price),
         honoured={
             "model": model,
@@ -61,6 +60,12 @@ def estimated(
         warnings=tuple(told),
         steps=math.ceil(rows / batch) * config.n_epochs,
     )
+
+
+def margin_of(model: str) -> float:
+    """By how much the service may count more tokens of this model than we do."""
+    ours = model.removeprefix("ft:").startswith(("gpt-4o", "gpt-4.1"))
+    return _MARGIN if ours else _MARGIN_OTHER_TOKENIZER
 
 
 def shutdown_date(described: Mapping[str, Json] | None) -> date | None:

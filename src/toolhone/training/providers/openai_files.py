@@ -1,15 +1,12 @@
 """A dataset's files as the service takes them: checked, counted, and written in its format."""
 
-import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
 
-from toolhone.datasets.checks import LEAST_ROWS, check_chat
-from toolhone.datasets.formats import write_chat
+from toolhone.datasets.checks import LEAST_ROWS, check_chat_lines
+from toolhone.datasets.formats import chat_lines, write_chat
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError, StorageError
 from toolhone.json_values import minified
 from toolhone.models import Json, JsonObject
@@ -48,12 +45,11 @@ def measure(dataset: Path, *, azure: bool, epochs: int, count: CountTokens) -> M
     Raises:
         InvalidRequestError: The service would refuse a file.
         DamagedStorageError: A file is not one of a dataset.
-        StorageError: No room for a copy on the disk, say.
     """
     warnings: list[str] = []
     counted: dict[Split, list[int]] = {}
     for split in (Split.TRAIN, Split.VALIDATION):
-        counted[split] = [_count(row.messages, row.tools, count) for row in rows_of(dataset, split)]
+        counted[split] = [count_row(row.messages, row.tools, count) for row in rows_of(dataset, split)]
         if split is Split.TRAIN or counted[split]:
             warnings += _check(dataset, split, azure, count)
     training, validation = counted[Split.TRAIN], counted[Split.VALIDATION]
@@ -64,7 +60,7 @@ def measure(dataset: Path, *, azure: bool, epochs: int, count: CountTokens) -> M
         training=sum(training),
         validation=sum(validation),
         epochs=epochs,
-        test_prompts=sum(_count(question.messages, question.tools, count) for question in questions),
+        test_prompts=sum(count_row(question.messages, question.tools, count) for question in questions),
         test_answers=sum(question.max_tokens for question in questions),
     )
     return Measured(work=work, rows=len(training), warnings=tuple(warnings))
@@ -102,11 +98,9 @@ def write_training_file(dataset: Path, split: Split, target: Path, azure: bool) 
 
 def _check(dataset: Path, split: Split, azure: bool, count: CountTokens) -> list[str]:
     """What a person should know of a file; raises if the service would refuse it."""
-    with tempfile.TemporaryDirectory(prefix="toolhone-") as folder:
-        path = Path(folder) / f"{split}.jsonl"
-        write_training_file(dataset, split, path, azure)
-        least = LEAST_ROWS if split is Split.TRAIN else 1
-        problems = check_chat(path, count_tokens=count, bom=azure, least=least)
+    lines = chat_lines(rows_of(dataset, split), bom=azure)
+    least = LEAST_ROWS if split is Split.TRAIN else 1
+    problems = check_chat_lines(lines, count_tokens=count, bom=azure, least=least)
     if fatal := [str(problem) for problem in problems if problem.fatal]:
         more = f"; and {len(fatal) - _SHOWN} more" if len(fatal) > _SHOWN else ""
         raise InvalidRequestError(
@@ -117,13 +111,14 @@ def _check(dataset: Path, split: Split, azure: bool, count: CountTokens) -> list
     return [f"The {split} file: {problem}." for problem in problems]
 
 
-def _count(messages: Sequence[JsonObject], tools: Sequence[JsonObject], count: CountTokens) -> int:
+def count_row(messages: Sequence[JsonObject], tools: Sequence[JsonObject], count: CountTokens) -> int:
     """The tokens of messages, with the tools offered."""
     offered = count(minified(list(tools))) if tools else 0
-    return _ROW_TOKENS + offered + sum(_count_message(message, count) for message in messages)
+    return _ROW_TOKENS + offered + sum(count_message(message, count) for message in messages)
 
 
-def _count_message(message: Mapping[str, Json], count: CountTokens) -> int:
+def count_message(message: Mapping[str, Json], count: CountTokens) -> int:
+    """The tokens of one message."""
     tokens = _MESSAGE_TOKENS
     for name in ("content", "name", "tool_call_id", "tool_calls"):
         if value := message.get(name):
@@ -137,9 +132,3 @@ def suffix_of(config: FinetuningConfig, *, azure: bool) -> str:
     if azure:
         return re.sub(r"[^A-Za-z0-9_-]+", "-", suffix)[:_AZURE_SUFFIX].strip("-_")
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", suffix)[:_SUFFIX].strip("-_.")
-
-
-def open_private(path: Path, mode: Literal["wb", "ab+"]) -> BinaryIO:
-    """Open a file that only this user may read, and make it if it is not there."""
-    way = os.O_WRONLY | os.O_TRUNC if mode == "wb" else os.O_RDWR | os.O_APPEND
-    return os.fdopen(os.open(path, way | os.O_CREAT, 0o600), mode)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toolhone.exceptions import DamagedStorageError, StorageError
 from toolhone.models import JsonObject
-from toolhone.training.providers.openai_files import open_private
+from toolhone.training.private_files import open_private
 
 
 class Submission(BaseModel):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from heapq import nlargest
 from pathlib import Path
 from typing import Protocol
 
@@ -134,10 +135,31 @@ class Answer:
     """Set if it could not answer: counts as wrong."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersCost:
+    """What it takes to have a model answer, before it is asked."""
+
+    kept: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
+    """Answers that the workspace has, by the ids of their questions: they are not paid for again."""
+    most_usd: Mapping[str, float] = field(default_factory=dict[str, float])
+    """What each of the other questions costs at most, by its id; none where asking is free."""
+    at_once: int = 1
+    """So many may be under way, and so be charged unseen, when the asking is cut off."""
+
+    @property
+    def upper_bound_usd(self) -> float:
+        return sum(self.most_usd.values())
+
+    @property
+    def under_way_usd(self) -> float:
+        """What can be charged at most for questions whose answers were never seen."""
+        return sum(nlargest(self.at_once, self.most_usd.values()))
+
+
 class Provider(Protocol):
     """Trains models. Raises `ProviderError` for what it or its service refuses or cannot do.
 
-    Every method may be called again after a crash with the same arguments; only `submit` may cost.
+    Every method may be called again after a crash with the same arguments; only `submit` and `answer` cost.
     """
 
     @property
@@ -187,6 +209,14 @@ class Provider(Protocol):
             model: The id of a tuned model or the name (or folder) of a base model.
             path: The folder of a local tuned model.
             workspace: Answers given so far are kept here, so that a restart does not ask again.
+        """
+        ...
+
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        """What `answer` would take now. Nothing is sent, and the workspace stays as it is.
+
+        Raises:
+            ProviderError: The model cannot be asked, or its price is not known.
         """
         ...
 

@@ -32,6 +32,7 @@ from toolhone.training.contrastive import TRAINABLE, count_steps
 from toolhone.training.providers.child_process import ChildRun, ChildRuns, run_folder
 from toolhone.training.providers.provider import (
     Answer,
+    AnswersCost,
     Artifact,
     Capabilities,
     Polled,
@@ -217,6 +218,10 @@ class SelectorProvider:
             f"{model!r} is an encoder: it finds tools and answers no requests, so it cannot be compared by "
             "answers. Its job compared it by recall@5 and nDCG@5 on held-out requests; see the job's verdict."
         )
+
+    async def answers_cost(self, model: str, questions: Sequence[Question], workspace: Path) -> AnswersCost:
+        """See `Provider.answers_cost`: an encoder answers nothing, so nothing is paid for."""
+        return AnswersCost()
 
     async def aclose(self) -> None:
         # Bounded by the grace and what comes after it.
