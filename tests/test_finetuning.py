@@ -137,7 +137,7 @@ async def test_the_whole_way_with_a_process_of_its_own_that_runs_the_job(
         "categories_with_data": ["core_security"],
         "total_cost_usd": pytest.approx(done.cost_usd),
     }
-    paid = await system.compare_models(f"openai:{MODEL}", str(done.finetuned_model_id))
+    paid = await system.compare_models(f"openai:{MODEL}", str(done.finetuned_model_id), max_cost_usd=1.0)
     assert paid.paid_usd > 0
     total = system.get_system_statistics()["total_cost_usd"]
     assert total == pytest.approx(done.cost_usd + paid.paid_usd), "comparisons count too"

@@ -262,11 +262,22 @@ class FinetuningSystem:
         return self._any().system.statistics_now()
 
     async def compare_models(
-        self, a: str, b: str, dataset: FinetuningDataset | str | None = None
+        self,
+        a: str,
+        b: str,
+        dataset: FinetuningDataset | str | None = None,
+        *,
+        max_cost_usd: float = 0.0,
     ) -> ModelComparison:
-        """Let two models answer the test rows of a dataset."""
+        """Let two models answer the test rows of a dataset.
+
+        Raises:
+            BudgetExceededError: The answers may cost more than `max_cost_usd`; the message says how much.
+        """
         dataset_id = dataset if isinstance(dataset, str) else _id_of(dataset)
-        return await self._here().system.compare(a, b, dataset_id=dataset_id, caller=self._caller)
+        return await self._here().system.compare(
+            a, b, dataset_id=dataset_id, at_most_usd=max_cost_usd, caller=self._caller
+        )
 
     async def set_model_alias(
         self, category: AgentCategory, alias: str, model: str, *, override: str | None = None

@@ -128,7 +128,11 @@ async def test_a_model_is_trained_judged_and_used(
         assert [event["seq"] for event in done["events"]] == sorted(e["seq"] for e in done["events"])
         assert len(openai_api.jobs) == 1
 
-        compared = await session.tell("compare_models", {"a": f"openai:{MODEL}", "b": done["model_id"]})
+        models = {"a": f"openai:{MODEL}", "b": done["model_id"]}
+        asked = len(openai_api.asked)
+        assert (await session.refusal("compare_models", models)).startswith("budget_exceeded")
+        assert len(openai_api.asked) == asked
+        compared = await session.tell("compare_models", {**models, "max_cost_usd": 1})
         assert compared["difference"]["wins"] == compared["n"]
         alias = {"category": "core_security", "alias": "production"}
         used = await session.tell("set_model_alias", {**alias, "model": done["model_id"]})

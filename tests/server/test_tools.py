@@ -23,7 +23,7 @@ OpenToolhone: TypeAlias = Json
 
 CHANGING = {
     *("collect_snapshot", "prepare_dataset"),
-    *("create_finetuning_job", "cancel_finetuning_job", "set_model_alias"),
+    *("create_finetuning_job", "cancel_finetuning_job", "compare_models", "set_model_alias"),
 }
 NAMES = [
     "find_tools",

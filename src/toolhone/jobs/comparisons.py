@@ -98,8 +98,8 @@ class Comparisons:
         bound = before.upper_bound_usd
         if at_most_usd is not None and bound > at_most_usd:
             raise BudgetExceededError(
-                f"The comparison may cost up to ${bound:,.4f} by now, more than the ${at_most_usd:,.4f} that "
-                "was agreed to. Nothing was asked. Look at what it costs once more."
+                f"The comparison may cost up to ${bound:,.4f}, more than the ${at_most_usd:,.4f} that was "
+                "agreed to. Nothing was asked. To go on, agree to as much (max_cost_usd)."
             )
         if bound > 0:
             require(caller.role, Permission.APPROVE)

@@ -104,6 +104,7 @@ INPUT_SCHEMAS: dict[str, JsonObject] = {
             "dataset_id": DATASET_ID,
             "category": STRING,
             "scorer": STRING,
+            "max_cost_usd": {**AMOUNT, "default": 0},
         },
         "required": ["a", "b"],
     },

@@ -114,6 +114,7 @@ async def compare_models(
         dataset_id=given.get("dataset_id"),
         category=_category(given.get("category")),
         scorer=given.get("scorer"),
+        at_most_usd=given.get("max_cost_usd", 0.0),  # who wants money spent says how much
         caller=caller,
     )
     return answer(comparison.as_json(), comparison.text())
