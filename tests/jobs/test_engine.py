@@ -18,6 +18,7 @@ from toolhone.jobs.engine import STATE, open_engine
 from toolhone.models import JsonObject
 from toolhone.records.datasets import Row
 from toolhone.records.jobs import JobStatus, ModelRecord
+from toolhone.training.lineage import HeldOut
 
 if TYPE_CHECKING:
     from jobs.scripts.paper import Shop
@@ -63,8 +64,8 @@ async def test_it_knows_how_far_a_job_is_and_nothing_that_it_learns_from(
     said = ({"role": "user", "content": "who is Hedwig"}, {"role": "assistant", "content": "an owl"})
     rows: list[Row] = [replace(paper.ROW, messages=said)]
 
-    def held_out(_id: str) -> list[Row]:
-        return rows
+    def held_out(_id: str, _base: str) -> HeldOut:
+        return HeldOut(rows=rows)
 
     monkeypatch.setattr(shop.steps, "_test_rows", held_out)
     found: list[object] = []
