@@ -30,6 +30,9 @@ LOOK_SECONDS = 1.0
 PATIENT_SECONDS = 5.0
 """Between two looks whether another process has created the first job."""
 
+SETTLING_SECONDS = 60.0
+"""After the start, until old snapshots are looked for: a client is waiting for other things then."""
+
 PRUNING_SECONDS = 6 * 3_600.0
 """Between two looks for snapshots that are too old."""
 
@@ -111,6 +114,7 @@ class FinetuningHost:
             await runner.run()
 
     async def _drop_old(self) -> None:
+        await anyio.sleep(SETTLING_SECONDS)
         while True:
             if (self._settings.data / SNAPSHOTS_FILE).exists() and self._settings.snapshot_days:
                 try:
