@@ -580,6 +580,7 @@ async def test_a_changed_list_is_read_again_in_mid_call_and_remembered() -> None
             calls.cancel_scope.cancel()
         with pytest.raises(UnknownToolError, match="'fail'"):
             await up.servers.call(fail, {})
+        await up.told.until("one", "changed")  # which is told once it is kept
         assert "grown" in [tool["name"] for tool in store.kept["one"].tools]
         assert [what for _, what in up.told.events] == ["listed", "started", "changed"]
 
