@@ -2,10 +2,9 @@
 
 from dataclasses import asdict
 
-from toolhone.models import Category, Json, JsonObject
+from toolhone.models import JsonObject
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import AliasChange, Job, JobEvent, JobStatus, ModelRecord, Plan
-from toolhone.records.snapshots import CategoryCount, Snapshot
 from toolhone.training.providers.provider import Capabilities
 
 
@@ -41,16 +40,6 @@ def model_json(model: ModelRecord) -> JsonObject:
 def alias_json(change: AliasChange) -> JsonObject:
     """What an alias stands for, since when and why."""
     return asdict(change)
-
-
-def snapshot_json(snapshot: Snapshot) -> JsonObject:
-    """A snapshot as it is kept."""
-    return _without_none(asdict(snapshot))
-
-
-def count_json(count: CategoryCount) -> JsonObject:
-    """How much there is of one category."""
-    return asdict(count)
 
 
 def capabilities_json(capabilities: Capabilities) -> JsonObject:
@@ -111,19 +100,6 @@ def job_text(job: Job) -> str:
     if job.error is not None and (job.verdict is None or job.error != job.verdict.get("why")):
         lines.append(f"{job.error_code or 'error'}: {job.error}")
     return "\n".join(lines)
-
-
-def category_of(name: Json) -> Category:
-    """The category of this name.
-
-    Raises:
-        ValueError: There is none; the message names them all.
-    """
-    try:
-        return Category(name)
-    except ValueError:
-        known = ", ".join(category.value for category in Category)
-        raise ValueError(f"There is no category {name!r}; there are: {known}.") from None
 
 
 def _epoch(job: Job) -> str:

@@ -11,6 +11,8 @@ import click
 from toolhone.cli.audit import data_option
 from toolhone.cli.options import (
     as_json,
+    category_argument,
+    category_option,
     coloured,
     console,
     finetuning,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from toolhone.records.datasets import Manifest
 
-CATEGORIES = [category.value for category in Category]
 FORMATS = ["openai-chat", "azure-chat", "openai-dpo", "bedrock-anthropic", "parquet"]
 SHOWN = 20
 """Problems of a check; the rest is counted."""
@@ -40,7 +41,7 @@ def datasets() -> None:
 
 
 @datasets.command(short_help="Make a dataset of a category's snapshots.")
-@click.argument("category", type=click.Choice(CATEGORIES), metavar="CATEGORY")
+@category_argument
 @click.option("--min-samples", default=100, show_default=True, type=click.IntRange(1), help="Rows at least.")
 @click.option(
     "--max-samples",
@@ -116,9 +117,7 @@ def prepare(
 
 
 @datasets.command("list", short_help="List datasets.")
-@click.option(
-    "--category", metavar="CATEGORY", type=click.Choice(CATEGORIES), help="Only those of this category."
-)
+@category_option
 @data_option
 @as_json
 def list_datasets(category: str | None, data: Path | None, json_output: bool) -> None:

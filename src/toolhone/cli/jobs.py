@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from toolhone.cli.audit import data_option
 from toolhone.cli.options import (
+    CATEGORIES,
     as_json,
+    category_argument,
+    category_option,
     coloured,
     console,
     finetuning,
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 
     from toolhone.finetuning_parts import FinetuningParts
 
-CATEGORIES = [category.value for category in Category]
 STATUSES = [status.value for status in JobStatus]
 COLOURS = {
     JobStatus.SUCCEEDED: "green",
@@ -47,15 +49,16 @@ COLOURS = {
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-category_option = click.option(
-    "--category", type=click.Choice(CATEGORIES), metavar="CATEGORY", help=f"One of: {', '.join(CATEGORIES)}."
-)
-
 
 def training_options(command: Command) -> Command:
     """The fields of FinetuningConfig; what is not given keeps its default there."""
     options = [
-        category_option,
+        click.option(
+            "--category",
+            type=click.Choice(CATEGORIES),
+            metavar="CATEGORY",
+            help=f"One of: {', '.join(CATEGORIES)}.",
+        ),
         click.option(
             "--provider",
             type=click.Choice([provider.value for provider in FinetuningProvider]),
@@ -295,7 +298,7 @@ def work(data: Path | None) -> None:
 
 
 @jobs.command(short_help="Show or set what a category may spend.")
-@click.argument("category", type=click.Choice(CATEGORIES), metavar="CATEGORY")
+@category_argument
 @click.argument("usd", type=float, required=False)
 @click.option("--unlimited", is_flag=True, help="Take the limit away.")
 @data_option

@@ -8,7 +8,10 @@ import click
 
 from toolhone.cli.audit import data_option
 from toolhone.cli.options import (
+    CATEGORIES,
     as_json,
+    category_argument,
+    category_option,
     coloured,
     console,
     finetuning,
@@ -30,14 +33,7 @@ if TYPE_CHECKING:
     from toolhone.records.jobs import AliasChange, ModelRecord
     from toolhone.training.model_comparison import Compared, ModelComparison
 
-CATEGORIES = [category.value for category in Category]
-
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
-
-category_argument = click.argument("category", type=click.Choice(CATEGORIES), metavar="CATEGORY")
-category_option = click.option(
-    "--category", type=click.Choice(CATEGORIES), metavar="CATEGORY", help=f"Only of: {', '.join(CATEGORIES)}."
-)
 
 
 @click.group(short_help="Tuned models: list, compare, choose what is used, roll back.")

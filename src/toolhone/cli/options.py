@@ -12,7 +12,7 @@ import anyio
 import click
 
 from toolhone.cli.plain import harmless
-from toolhone.models import Json
+from toolhone.models import Category, Json
 from toolhone.settings import Settings, config_folder, load_settings
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ def places(command: Command) -> Command:
 def as_json(command: Command) -> Command:
     """--json: the same answer for machines."""
     return click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")(command)
+
+
+CATEGORIES = [category.value for category in Category]
+
+category_argument = click.argument("category", type=click.Choice(CATEGORIES), metavar="CATEGORY")
+category_option = click.option(
+    "--category", type=click.Choice(CATEGORIES), metavar="CATEGORY", help=f"Only of: {', '.join(CATEGORIES)}."
+)
 
 
 def settings_of(**options: Json) -> Settings:

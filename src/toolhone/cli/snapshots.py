@@ -13,6 +13,7 @@ import click
 from toolhone.cli.audit import data_option, since_option, until_option
 from toolhone.cli.options import (
     as_json,
+    category_option,
     coloured,
     console,
     finetuning,
@@ -35,11 +36,6 @@ if TYPE_CHECKING:
     from toolhone.records.snapshots import CategoryCount, Snapshot
     from toolhone.snapshots.importing import Imported
 
-CATEGORIES = [category.value for category in Category]
-
-category_option = click.option(
-    "--category", metavar="CATEGORY", type=click.Choice(CATEGORIES), help=f"Only of: {', '.join(CATEGORIES)}."
-)
 agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only of this agent.")
 
 

@@ -21,7 +21,6 @@ MOST_TOOLS = 128
 BOM = b"\xef\xbb\xbf"
 
 _ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
-_ANSWERING = frozenset({"assistant", "tool"})
 _TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

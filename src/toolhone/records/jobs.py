@@ -1,6 +1,5 @@
 """What a fine-tuning is asked for with, what it will cost, and how it goes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated
@@ -221,6 +220,3 @@ class AliasChange:
     """The model had not passed, or is tainted, and somebody wanted it all the same."""
     rolled_back: bool = False
     """It stands for what it stood for earlier; the changes in between are undone."""
-
-
-Metrics = Mapping[str, float]

@@ -7,15 +7,15 @@ from mcp import types
 from pydantic import BaseModel, ValidationError
 
 from toolhone.exceptions import InvalidArgumentsError
-from toolhone.models import Caller, Category, Json, JsonObject, ProgressReporter
+from toolhone.models import Caller, Json, JsonObject, ProgressReporter
 from toolhone.operations import Finetuning
 from toolhone.records.datasets import DatasetRequest
 from toolhone.records.jobs import FinetuningConfig, JobStatus
 from toolhone.server.answering import answer
 from toolhone.server.latest import latest
+from toolhone.server.tools import category_named
 from toolhone.work_answers import (
     alias_json,
-    category_of,
     event_json,
     job_json,
     job_text,
@@ -88,7 +88,7 @@ async def list_finetuning_jobs(
     system: Finetuning, given: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     jobs = await system.jobs(
-        category=_category(given.get("category")),
+        category=category_named(given.get("category")),
         status=_status(given.get("status")),
         limit=given.get("limit", 20),
         caller=caller,
@@ -112,7 +112,7 @@ async def compare_models(
         given["a"],
         given["b"],
         dataset_id=given.get("dataset_id"),
-        category=_category(given.get("category")),
+        category=category_named(given.get("category")),
         scorer=given.get("scorer"),
         at_most_usd=given.get("max_cost_usd", 0.0),  # who wants money spent says how much
         caller=caller,
@@ -123,7 +123,7 @@ async def compare_models(
 async def set_model_alias(
     system: Finetuning, given: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
-    category = _category(given["category"])
+    category = category_named(given["category"])
     assert category is not None
     if given.get("model") is None:
         change = await system.rollback_alias(category, given["alias"], caller=caller)
@@ -167,13 +167,6 @@ def _checked(tool: str, model: type[M], given: Json) -> M:
 def _shortened(value: Json) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-
-
-def _category(name: Json) -> Category | None:
-    try:
-        return None if name is None else category_of(name)
-    except ValueError as exc:
-        raise InvalidArgumentsError(str(exc)) from exc
 
 
 def _status(name: Json) -> list[JobStatus] | None:

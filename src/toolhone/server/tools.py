@@ -65,7 +65,7 @@ async def find_tools(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     given = await understood(gateway, "find_tools", arguments, caller)
-    category = _category(given.get("category"))
+    category = category_named(given.get("category"))
     found = await gateway.find(
         given["task"],
         caller=caller,
@@ -79,7 +79,7 @@ async def find_tools(
     return answer(found.as_json(), found.text)
 
 
-def _category(name: str | None) -> Category | None:
+def category_named(name: str | None) -> Category | None:
     """The category of this name.
 
     Raises:
