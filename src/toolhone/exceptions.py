@@ -9,10 +9,12 @@
     │   ├── SignatureError                invalid_signature
     │   ├── InsufficientDataError         insufficient_data
     │   ├── BudgetExceededError           budget_exceeded
+    │   ├── NotFoundError                 not_found
     │   └── UnusableSchemaError           unusable_schema
     ├── UnknownToolError                  unknown_tool
     ├── InvalidArgumentsError             invalid_arguments
     ├── ReferenceFailedError              reference_failed
+    ├── NotAuthenticatedError             not_authenticated
     ├── PermissionDeniedError             permission_denied
     │   └── NotReadOnlyError              not_read_only
     ├── RateLimitedError                  rate_limited
@@ -110,6 +112,12 @@ class ReferenceFailedError(ToolhoneError):
     """A call could not run because an earlier call that it refers to gave no such value."""
 
     code = "reference_failed"
+
+
+class NotAuthenticatedError(ToolhoneError):
+    """A credential is needed, and none that is valid was given."""
+
+    code = "not_authenticated"
 
 
 class PermissionDeniedError(ToolhoneError):
@@ -218,6 +226,12 @@ class BudgetExceededError(InvalidRequestError):
     """It would cost more than is allowed."""
 
     code = "budget_exceeded"
+
+
+class NotFoundError(InvalidRequestError):
+    """There is nothing of this name or id."""
+
+    code = "not_found"
 
 
 class NotRunningError(ToolhoneError):

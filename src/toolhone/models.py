@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from toolhone.roles import Role
+from toolhone.roles import Permission, Role
 
 Json: TypeAlias = Any
 """Any JSON value. A recursive alias costs more casts at the edges than it finds errors."""
@@ -103,6 +103,10 @@ class Caller:
     session: str | None = None
     role: Role = Role.ADMIN
     """What it may do. The user of this machine may do everything."""
+    scopes: frozenset[Permission] | None = None
+    """What its credential is for; `None` is all that its role allows."""
+    tools: tuple[str, ...] | None = None
+    """Patterns of names of tools that its credential is for; `None` is all that its role allows."""
 
 
 LOCAL_CALLER = Caller(principal="local")
@@ -229,6 +233,8 @@ class EventKind(StrEnum):
     DATASET = "dataset"
     JOB = "job"
     MODEL = "model"
+    ACCESS = "access"
+    """Tokens issued and revoked, logins, credentials that were refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

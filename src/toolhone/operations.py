@@ -10,6 +10,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from toolhone.access import require
 from toolhone.dataset_choice import DatasetChoice
 from toolhone.datasets.checks import Problem
 from toolhone.datasets.preparation import Preparation
@@ -31,7 +32,7 @@ from toolhone.records.jobs import (
 )
 from toolhone.records.snapshots import CategoryCount, NewSnapshot, Snapshot, SnapshotQuery
 from toolhone.records.stores import DatasetStore, SnapshotStore
-from toolhone.roles import Permission, require
+from toolhone.roles import Permission
 from toolhone.snapshots.collector import Collector, new_snapshot
 from toolhone.snapshots.erasure import Erasing, Erasure
 from toolhone.snapshots.retention import Retention
@@ -95,18 +96,18 @@ class Finetuning:
         Raises:
             InvalidRequestError: One of them is not valid. None is kept then.
         """
-        require(caller.role, Permission.COLLECT)
+        require(caller, Permission.COLLECT)
         checked = [one if isinstance(one, NewSnapshot) else new_snapshot(one) for one in snapshots]
         return await self._collector.collect(checked, caller=caller)
 
     async def snapshots(self, query: SnapshotQuery, *, caller: Caller) -> list[Snapshot]:
         """The matching snapshots, as they are kept."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await anyio.to_thread.run_sync(lambda: list(self._snapshots().select(query)))
 
     async def counts(self, *, caller: Caller) -> list[CategoryCount]:
         """How many snapshots there are of each category."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await anyio.to_thread.run_sync(lambda: self._snapshots().counts())
 
     async def erase(
@@ -117,7 +118,7 @@ class Finetuning:
         Raises:
             InvalidRequestError: Neither or both were named.
         """
-        require(caller.role, Permission.ERASE)
+        require(caller, Permission.ERASE)
         if (agent_id is None) == (user_id is None):
             raise InvalidRequestError("Name either an agent or a user to erase.")
         erased = await self._erasing.erase(agent_id=agent_id, user_id=user_id, caller=caller)
@@ -127,7 +128,7 @@ class Finetuning:
 
     async def prune(self, *, caller: Caller) -> dict[Category, int]:
         """Delete the snapshots that are older than the settings allow; returns how many of each category."""
-        require(caller.role, Permission.ERASE)
+        require(caller, Permission.ERASE)
         return await self._retention.prune(caller=caller)
 
     # Datasets
@@ -140,7 +141,7 @@ class Finetuning:
         Raises:
             InsufficientDataError: There are too few that are fit.
         """
-        require(caller.role, Permission.PREPARE)
+        require(caller, Permission.PREPARE)
         manifest = await self._preparation.prepare(request, caller=caller, progress=progress)
         # What was erased while other datasets were made is taken out of them at the next occasion.
         await self._erasing.clean_datasets(caller=caller)
@@ -148,12 +149,12 @@ class Finetuning:
 
     async def datasets(self, category: Category | None = None, *, caller: Caller) -> list[Manifest]:
         """The newest first, revoked ones too."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await anyio.to_thread.run_sync(lambda: self._datasets().manifests(category))
 
     async def dataset(self, dataset_id: str, *, caller: Caller) -> Manifest:
         """Raises InvalidRequestError if there is none of this id."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await anyio.to_thread.run_sync(lambda: self._datasets().manifest(dataset_id))
 
     async def dataset_card(self, dataset_id: str, *, caller: Caller) -> str:
@@ -162,7 +163,7 @@ class Finetuning:
         Raises:
             InvalidRequestError: There is none of this id, or it is revoked.
         """
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
 
         def read() -> str:
             return (self._datasets().folder(dataset_id) / "README.md").read_text(encoding="utf-8")
@@ -173,12 +174,12 @@ class Finetuning:
         self, dataset_id: str, format_name: str, destination: Path, *, caller: Caller
     ) -> list[Path]:
         """Write a dataset in a provider's form, after checking it by the provider's rules."""
-        require(caller.role, Permission.PREPARE)
+        require(caller, Permission.PREPARE)
         return await self._preparation.export(dataset_id, format_name, destination)
 
     async def check_dataset(self, dataset_id: str, format_name: str, *, caller: Caller) -> list[Problem]:
         """What a provider that takes this format would refuse of a dataset, or warn of."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._preparation.check(dataset_id, format_name)
 
     # Jobs
@@ -199,7 +200,7 @@ class Finetuning:
             InvalidRequestError: It cannot be trained so; the message says what to change.
             ProviderError: The provider cannot be used here.
         """
-        require(caller.role, Permission.TRAIN)
+        require(caller, Permission.TRAIN)
         manifest = await self._choice.for_training(config, dataset_id)
         folder = await anyio.to_thread.run_sync(lambda: self._datasets().folder(manifest.dataset_id))
         return await self._planner.estimate(config, manifest, folder)
@@ -220,7 +221,7 @@ class Finetuning:
         Raises:
             InvalidRequestError: There is no such plan, it has expired, or its dataset is not what it was.
         """
-        require(caller.role, Permission.TRAIN)
+        require(caller, Permission.TRAIN)
         if (plan_id is None) == (config is None):
             raise InvalidRequestError("Give either the id of a plan or a configuration to make one from.")
         if plan_id is None:
@@ -232,22 +233,22 @@ class Finetuning:
 
     async def approve_job(self, job_id: str, *, caller: Caller) -> Job:
         """Let a job begin that costs money."""
-        require(caller.role, Permission.APPROVE)
+        require(caller, Permission.APPROVE)
         return await self._board.approve(job_id, caller=caller)
 
     async def cancel_job(self, job_id: str, *, caller: Caller) -> Job:
         """Stop a job and its spending."""
-        require(caller.role, Permission.TRAIN)
+        require(caller, Permission.TRAIN)
         return await self._board.cancel(job_id, caller=caller)
 
     async def retry_job(self, job_id: str, *, caller: Caller) -> Job:
         """Run a job again that did not succeed."""
-        require(caller.role, Permission.TRAIN)
+        require(caller, Permission.TRAIN)
         return await self._board.retry(job_id, caller=caller)
 
     async def job(self, job_id: str, *, caller: Caller) -> Job:
         """Raises InvalidRequestError if there is none of this id."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._board.job(job_id)
 
     async def jobs(
@@ -259,39 +260,39 @@ class Finetuning:
         caller: Caller,
     ) -> list[Job]:
         """The newest first."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._board.jobs(category=category, status=status, limit=limit)
 
     async def events(self, job_id: str, *, after: int = 0, caller: Caller) -> list[JobEvent]:
         """What happened to a job, oldest first."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._board.events(job_id, after=after)
 
     def watch(self, job_id: str, *, caller: Caller) -> AsyncIterator[Job]:
         """The job now, and again after each change, until it is over."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return self._board.watch(job_id)
 
     async def budget(self, category: Category, *, caller: Caller) -> tuple[float | None, float, float]:
         """The limit in USD, what is reserved, and what is spent."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._board.budget(category)
 
     async def set_budget(self, category: Category, limit_usd: float | None, *, caller: Caller) -> None:
         """Limit what all trainings of a category may cost; `None` takes the limit away."""
-        require(caller.role, Permission.APPROVE)
+        require(caller, Permission.APPROVE)
         await self._board.set_budget(category, limit_usd, caller=caller)
 
     # Models
 
     async def models(self, category: Category | None = None, *, caller: Caller) -> list[ModelRecord]:
         """The newest first."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._registry.models(category)
 
     async def model(self, model_id: str, *, caller: Caller) -> ModelRecord:
         """Raises InvalidRequestError if there is none of this id."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._registry.model(model_id)
 
     async def compare(
@@ -316,7 +317,7 @@ class Finetuning:
             PermissionDeniedError: It costs money, and the caller may not let such work begin.
             BudgetExceededError: It may cost more than was agreed to, or than is left of the budget.
         """
-        require(caller.role, Permission.PREPARE)
+        require(caller, Permission.PREPARE)
         return await self._comparisons.compare(
             a, b, scorer, dataset_id=dataset_id, category=category, at_most_usd=at_most_usd, caller=caller
         )
@@ -332,7 +333,7 @@ class Finetuning:
         caller: Caller,
     ) -> float:
         """What `compare` would cost at most now. Nothing is asked or paid for."""
-        require(caller.role, Permission.PREPARE)
+        require(caller, Permission.PREPARE)
         return await self._comparisons.most_usd(a, b, scorer, dataset_id=dataset_id, category=category)
 
     async def set_alias(
@@ -349,7 +350,7 @@ class Finetuning:
         Args:
             override: Why a model is to be used that did not pass; recorded.
         """
-        require(caller.role, Permission.PROMOTE)
+        require(caller, Permission.PROMOTE)
         if is_selector(category, alias):
             await self._selector.check(model_id)
         change = await self._registry.set_alias(category, alias, model_id, override=override, caller=caller)
@@ -359,7 +360,7 @@ class Finetuning:
 
     async def rollback_alias(self, category: Category, alias: str, *, caller: Caller) -> AliasChange:
         """Let an alias stand again for what it stood for before."""
-        require(caller.role, Permission.PROMOTE)
+        require(caller, Permission.PROMOTE)
         change = await self._registry.rollback_alias(category, alias, caller=caller)
         if is_selector(category, alias):
             await self._selector.use(change, caller)
@@ -367,12 +368,12 @@ class Finetuning:
 
     async def aliases(self, category: Category | None = None, *, caller: Caller) -> list[AliasChange]:
         """What each alias stands for now."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await self._registry.aliases(category)
 
     async def statistics(self, *, caller: Caller) -> JsonObject:
         """How much was collected, prepared and trained, and what it cost."""
-        require(caller.role, Permission.MONITOR)
+        require(caller, Permission.MONITOR)
         return await anyio.to_thread.run_sync(self.statistics_now)
 
     def statistics_now(self) -> JsonObject:

@@ -1,11 +1,6 @@
-"""Who may do what: roles as named sets of permissions. Whatever is in no set is denied.
-
-A caller's role comes from how toolhone was launched, never from anything the caller says.
-"""
+"""Roles: named sets of permissions. Whatever is in no set is denied; `access.py` decides by them."""
 
 from enum import StrEnum
-
-from toolhone.exceptions import PermissionDeniedError
 
 
 class Permission(StrEnum):
@@ -18,7 +13,11 @@ class Permission(StrEnum):
     COLLECT = "collect"
     """Hand in snapshots of work."""
     MONITOR = "monitor"
-    """See datasets, jobs and models."""
+    """See snapshots, datasets, jobs and models."""
+    READ_AUDIT = "read_audit"
+    """See what every caller did, and the figures made of it."""
+    OPERATE = "operate"
+    """See the settings and the servers' configuration, and start servers anew."""
     PREPARE = "prepare"
     """Prepare, export and compare by datasets."""
     TRAIN = "train"
@@ -26,9 +25,13 @@ class Permission(StrEnum):
     APPROVE = "approve"
     """Let work begin that costs money, and set budgets."""
     PROMOTE = "promote"
-    """Decide which model an alias stands for."""
+    """Decide which model an alias stands for, and what the selector ranks with."""
     ERASE = "erase"
-    """Erase what is kept of an agent or a user."""
+    """Erase what is kept of an agent or a user, and what is too old."""
+    TRUST = "trust"
+    """Let a tool be used whose definition has changed."""
+    ADMINISTER = "administer"
+    """Issue and revoke tokens, back up the data folder."""
 
 
 class Role(StrEnum):
@@ -42,7 +45,7 @@ class Role(StrEnum):
 
 _VIEWER = frozenset({Permission.FIND_TOOLS, Permission.MONITOR})
 _AGENT = _VIEWER | {Permission.CALL_TOOLS, Permission.COLLECT}
-_OPERATOR = _AGENT | {Permission.PREPARE}
+_OPERATOR = _AGENT | {Permission.READ_AUDIT, Permission.OPERATE}
 
 PERMISSIONS = {
     Role.VIEWER: _VIEWER,
@@ -50,22 +53,3 @@ PERMISSIONS = {
     Role.OPERATOR: _OPERATOR,
     Role.ADMIN: frozenset(Permission),
 }
-
-
-def allows(role: Role, permission: Permission) -> bool:
-    """Whether the role has the permission."""
-    return permission in PERMISSIONS[role]
-
-
-def require(role: Role, permission: Permission) -> None:
-    """Let the role pass, or not.
-
-    Raises:
-        PermissionDeniedError: It has not this permission; the message names the roles that have.
-    """
-    if not allows(role, permission):
-        having = " or ".join(other for other in Role if allows(other, permission))
-        raise PermissionDeniedError(
-            f"The role {role.value!r} has not the permission {permission.value!r}; it takes {having}. "
-            "A role is given where toolhone is started: toolhone serve --role ROLE."
-        )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import anyio
 import anyio.to_thread
 
+from toolhone.access import require
 from toolhone.audit import new_event
 from toolhone.exceptions import BudgetExceededError, ToolhoneError
 from toolhone.jobs.board import Record
@@ -14,7 +15,7 @@ from toolhone.jobs.planning import Clock, now_utc, over_budget, timestamp
 from toolhone.models import Caller, Category, EventKind, JsonObject
 from toolhone.records.datasets import Manifest, Row, Split
 from toolhone.records.stores import DatasetStore, JobStore
-from toolhone.roles import Permission, require
+from toolhone.roles import Permission
 from toolhone.training.comparing import ComparisonCost, ModelComparing
 from toolhone.training.model_comparison import ModelComparison
 
@@ -102,7 +103,7 @@ class Comparisons:
                 "agreed to. Nothing was asked. To go on, agree to as much (max_cost_usd)."
             )
         if bound > 0:
-            require(caller.role, Permission.APPROVE)
+            require(caller, Permission.APPROVE)
         comparison_id = f"compare_{self._now():%Y%m%d_%H%M%S}_{secrets.token_hex(4)}"
         await self._reserve(comparison_id, manifest.category, bound)
 

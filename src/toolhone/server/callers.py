@@ -1,6 +1,7 @@
 """Who is asking, read off an MCP request."""
 
 import hashlib
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from mcp.server.context import ServerRequestContext
@@ -14,24 +15,33 @@ Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
 PROCESS_SESSION = new_id()
 """The session of a stdio client: the life of this process."""
 
+CALLER = "toolhone.caller"
+"""Where in an ASGI scope the caller stands that a credential named."""
+
 
 def caller_of(ctx: Context, role: Role) -> Caller:
-    """The caller of a request, who has the role that toolhone was launched with.
+    """The caller of a request.
 
-    Over stdio it is the local user. Over HTTP, which has no authentication and listens on loopback only,
-    it is the session where the protocol has one, so that handles do not cross; clients since 2026-07-28
-    have none and are one caller together.
+    Over HTTP it is whoever the credential names; the session is for the record, and the SDK lets nobody speak
+    in a session that another credential began. Where loopback is open without a credential, a session is a
+    caller of its own, so that handles do not cross; clients since 2026-07-28 have none and are one caller
+    together. Over stdio it is the local user.
+
+    Args:
+        role: What toolhone was launched with, for who has no credential.
     """
     client = ctx.session.client_params
     name = client.client_info.name if client is not None else None
-    key = session_key(ctx)
     if ctx.request is None:
         return Caller(principal="local", client=name, session=PROCESS_SESSION, role=role)
-    if key is None:
-        return Caller(principal="loopback", client=name, role=role)
+    key = session_key(ctx)
     # Who knows a session's key can speak in it, so the record gets only its hash.
-    session = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return Caller(principal=f"loopback:{session}", client=name, session=session, role=role)
+    session = None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
+    known = ctx.request.scope.get(CALLER)
+    if isinstance(known, Caller):
+        return replace(known, client=name or known.client, session=session)
+    principal = "loopback" if session is None else f"loopback:{session}"
+    return Caller(principal=principal, client=name, session=session, role=role)
 
 
 def session_key(ctx: Context) -> str | None:

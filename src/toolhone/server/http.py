@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import uvicorn
+from fastapi import FastAPI
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -21,6 +21,9 @@ from starlette.types import Receive, Scope, Send
 from toolhone import __version__
 from toolhone.app import App
 from toolhone.exceptions import ConfigurationError
+from toolhone.server.api import problems
+from toolhone.server.api.routes import api_router
+from toolhone.server.dashboard.routes import dashboard_router
 from toolhone.server.mcp import MCPServer, build_server
 
 logger = logging.getLogger(__name__)
@@ -110,7 +113,7 @@ class LegacySSE:
             await self._server.run(read, write, self._server.create_initialization_options())
 
 
-def build_http(app: App) -> Starlette:
+def build_http(app: App) -> FastAPI:
     """The ASGI application of a running app."""
     server, handlers = build_server(app)
     manager = StreamableHTTPSessionManager(server, security_settings=SECURITY)
@@ -123,7 +126,7 @@ def build_http(app: App) -> Starlette:
         return JSONResponse({"status": "ok", "version": __version__})
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with manager.run(), anyio.create_task_group() as tasks:
             tasks.start_soon(handlers.announce_changes)
             tasks.start_soon(handlers.announce_jobs)
@@ -133,15 +136,26 @@ def build_http(app: App) -> Starlette:
                 handlers.listen.close()
                 tasks.cancel_scope.cancel()
 
-    return Starlette(
+    api = FastAPI(
+        title="toolhone",
+        version=__version__,
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
         routes=[
             Route("/mcp", StreamableHTTPASGIApp(manager)),
             Route("/sse", sse, methods=["GET"]),
             Mount("/messages/", app=sse.transport.handle_post_message),
             Route("/health", health, methods=["GET"]),
         ],
-        lifespan=lifespan,
     )
+    api.state.toolhone = app
+    problems.install(api)
+    api.include_router(api_router())
+    api.include_router(dashboard_router())
+    return api
 
 
 class WebServer(uvicorn.Server):

@@ -19,12 +19,13 @@ from mcp.server.subscriptions import (
 )
 
 from toolhone import __version__
+from toolhone.access import allows, require
 from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
 from toolhone.models import Caller, JsonObject, ProgressReporter
-from toolhone.roles import Permission, Role, allows, require
+from toolhone.roles import Permission
 from toolhone.server import finetuning_resources, resources
 from toolhone.server.callers import Context, caller_of, progress_of
 from toolhone.server.definitions import INPUT_SCHEMAS, listing
@@ -104,25 +105,29 @@ class Handlers:
         self._bus = InMemorySubscriptionBus()
         self.listen = ListenHandler(self._bus)
 
+    def _caller(self, ctx: Context) -> Caller:
+        return caller_of(ctx, self._role)
+
     async def list_tools(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         gateway = await self._app.gateway()
         await gateway.settle()  # the description of find_tools names what the servers have
         self._sessions.remember(ctx)
-        tools = await anyio.to_thread.run_sync(_listed, gateway, self._role)
+        caller = self._caller(ctx)
+        tools = await anyio.to_thread.run_sync(_listed, gateway, caller)
         text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
-        gateway.listed(caller_of(ctx, self._role), text)
+        gateway.listed(caller, text)
         return sendable(types.ListToolsResult(tools=tools))
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         gateway = await self._app.gateway()
-        handler = self._handler(gateway, params.name)
+        arguments, caller = params.arguments or {}, self._caller(ctx)
+        handler = self._handler(gateway, params.name, caller)
         self._sessions.remember(ctx)
-        arguments, caller = params.arguments or {}, caller_of(ctx, self._role)
         try:
             try:
-                require(caller.role, permission_for(params.name))
+                require(caller, permission_for(params.name))
                 result = await handler(gateway, arguments, caller, progress_of(ctx))
                 result = sendable(result)
                 await _account(gateway, caller, params.name, arguments, result)
@@ -136,7 +141,7 @@ class Handlers:
             logger.exception("%s failed", params.name)
             return error_result(ToolhoneError(f"{params.name} failed inside toolhone; its log says why."))
 
-    def _handler(self, gateway: Gateway, name: str) -> Tool:
+    def _handler(self, gateway: Gateway, name: str, caller: Caller) -> Tool:
         """What runs the tool of this name.
 
         Raises:
@@ -151,7 +156,7 @@ class Handlers:
         raise MCPError(
             code=types.INVALID_PARAMS,
             message=(
-                f"Unknown tool {name!r}. This server has {', '.join(_names(self._role))}; "
+                f"Unknown tool {name!r}. This server has {', '.join(_names(caller))}; "
                 "run any other tool through call_tools."
             ),
         )
@@ -174,14 +179,14 @@ class Handlers:
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         self._sessions.remember(ctx)
-        ours = finetuning_resources.listing() if allows(self._role, Permission.MONITOR) else []
+        ours = finetuning_resources.listing() if allows(self._caller(ctx), Permission.MONITOR) else []
         return types.ListResourcesResult(resources=[*resources.listing(), *ours])
 
     async def list_resource_templates(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         self._sessions.remember(ctx)
-        ours = finetuning_resources.templates() if allows(self._role, Permission.MONITOR) else []
+        ours = finetuning_resources.templates() if allows(self._caller(ctx), Permission.MONITOR) else []
         return types.ListResourceTemplatesResult(resource_templates=[*resources.templates(), *ours])
 
     async def read_resource(
@@ -190,7 +195,7 @@ class Handlers:
         self._sessions.remember(ctx)
         gateway = await self._app.gateway()
         uri = str(params.uri)
-        caller = caller_of(ctx, self._role)
+        caller = self._caller(ctx)
         try:
             if finetuning_resources.is_ours(uri):
                 return sendable(await finetuning_resources.read(await self._app.finetuning(), uri, caller))
@@ -203,7 +208,7 @@ class Handlers:
     ) -> types.EmptyResult:
         uri = str(params.uri)
         if uri.startswith(finetuning_resources.JOB):
-            require(self._role, Permission.MONITOR)
+            require(self._caller(ctx), Permission.MONITOR)
             await self._app.finetuning()  # from now on jobs are looked at for changes
         self._subscriptions.subscribe(ctx, uri)
         return types.EmptyResult()
@@ -221,7 +226,7 @@ class Handlers:
     async def list_prompts(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        ours = finetuning_resources.prompts() if allows(self._role, Permission.TRAIN) else []
+        ours = finetuning_resources.prompts() if allows(self._caller(ctx), Permission.TRAIN) else []
         return types.ListPromptsResult(prompts=[*resources.prompts(), *ours])
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
@@ -229,9 +234,7 @@ class Handlers:
         try:
             if params.name in {finetuning_resources.PREPARE, finetuning_resources.EXPLAIN}:
                 system = await self._app.finetuning()
-                return await finetuning_resources.prompt(
-                    system, params.name, arguments, caller_of(ctx, self._role)
-                )
+                return await finetuning_resources.prompt(system, params.name, arguments, self._caller(ctx))
             return resources.prompt(params.name, arguments)
         except ToolhoneError as error:
             raise protocol_error(error) from error
@@ -283,24 +286,24 @@ def permission_for(tool: str) -> Permission:
     return Permission.FIND_TOOLS if tool in FINDING else Permission.CALL_TOOLS
 
 
-def _names(role: Role) -> list[str]:
-    """The tools that a role is listed.
+def _names(caller: Caller) -> list[str]:
+    """The tools that a caller is listed.
 
     Handing in work and looking at jobs is not listed to who can do nothing else of fine-tuning: every
     listed tool costs its tokens in each conversation. Both are allowed all the same.
     """
-    trains = allows(role, Permission.PREPARE)
+    trains = allows(caller, Permission.PREPARE)
     return [
         name
         for name in (*INPUT_SCHEMAS, *(FINETUNING_PERMISSIONS if trains else ()))
-        if allows(role, permission_for(name))
+        if allows(caller, permission_for(name))
     ]
 
 
-def _listed(gateway: Gateway, role: Role) -> list[types.Tool]:
-    shown = set(_names(role))
+def _listed(gateway: Gateway, caller: Caller) -> list[types.Tool]:
+    shown = set(_names(caller))
     ours = [tool for tool in (*listing(gateway.catalog.tools()), *finetuning_listing()) if tool.name in shown]
-    native = gateway.native() if allows(role, Permission.CALL_TOOLS) else ()
+    native = gateway.native() if allows(caller, Permission.CALL_TOOLS) else ()
     return [*ours, *native_listing(native, taken=OURS)]
 
 

@@ -1,0 +1,55 @@
+"""API tokens as they are kept, and the store of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from toolhone.roles import Permission, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """What is known of a token. The token itself is shown once, when it is issued, and never kept."""
+
+    token_id: str
+    """Names it in lists and in the record, and stands in the token; it opens nothing."""
+    name: str
+    """What it is for, in words."""
+    role: Role
+    scopes: frozenset[Permission] | None = None
+    """Narrower than its role; `None` is all that the role allows."""
+    tools: tuple[str, ...] | None = None
+    """Patterns of names of tools; `None` is all that the role allows."""
+    requests_per_minute: int | None = None
+    """`None` is what the settings say."""
+    created_at: str
+    """Times are UTC, ISO 8601 with microseconds and `+00:00`."""
+    created_by: str
+    expires_at: str | None = None
+    revoked_at: str | None = None
+    used_on: str | None = None
+    """The day it was last used."""
+
+
+class TokenStore(Protocol):
+    """Tokens by their hash. All methods block, as in `toolhone.stores`."""
+
+    def add(self, token: ApiToken, secret_hash: bytes) -> None: ...
+
+    def find(self, token_id: str) -> tuple[ApiToken, bytes] | None:
+        """The token and the hash of its secret, revoked and expired ones too."""
+        ...
+
+    def tokens(self) -> Sequence[ApiToken]:
+        """All, the newest first."""
+        ...
+
+    def revoke(self, token_id: str, *, at: str) -> ApiToken | None:
+        """The token, which never opens anything again; `None` if there is none of this id."""
+        ...
+
+    def used(self, token_id: str, *, on: str) -> None:
+        """Note the day that it was used."""
+        ...
+
+    def close(self) -> None: ...

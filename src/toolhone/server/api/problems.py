@@ -1,0 +1,148 @@
+"""Errors over REST: problem details as of RFC 9457, one for each of ours and for what FastAPI refuses."""
+
+import logging
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from toolhone.exceptions import (
+    BudgetExceededError,
+    CallTimeoutError,
+    ConfigurationError,
+    InvalidArgumentsError,
+    InvalidRequestError,
+    ModelUnavailableError,
+    NotAuthenticatedError,
+    NotFoundError,
+    NotRunningError,
+    PermissionDeniedError,
+    ProviderError,
+    RateLimitedError,
+    ServerUnavailableError,
+    StorageError,
+    ToolhoneError,
+    UnknownHandleError,
+    UnknownToolError,
+)
+from toolhone.models import Json, JsonObject
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: tuple[tuple[type[ToolhoneError], int], ...] = (
+    (NotAuthenticatedError, 401),
+    (PermissionDeniedError, 403),
+    (NotFoundError, 404),
+    (UnknownToolError, 404),
+    (UnknownHandleError, 404),
+    (BudgetExceededError, 409),
+    (InvalidRequestError, 400),
+    (InvalidArgumentsError, 422),
+    (RateLimitedError, 429),
+    (ConfigurationError, 409),
+    (ProviderError, 502),
+    (ServerUnavailableError, 503),
+    (NotRunningError, 503),
+    (ModelUnavailableError, 503),
+    (StorageError, 503),
+    (CallTimeoutError, 504),
+)
+"""The first class that an error is of says its status; what is of none is a fault of ours."""
+
+
+class Problem(BaseModel):
+    """The body of every error, as `application/problem+json` (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:toolhone:error:not_found",
+                    "title": "There is nothing of this name or id.",
+                    "status": 404,
+                    "detail": "There is no job 'finetune_core_security_x'.",
+                    "code": "not_found",
+                }
+            ]
+        }
+    )
+
+    type: str
+    """`urn:toolhone:error:CODE`."""
+    title: str
+    status: int
+    detail: str
+    code: str
+    """Stable, and the same as over MCP."""
+    errors: list[JsonObject] = []
+    """Which part of the request is not valid, and why."""
+
+
+def status_of(error: ToolhoneError) -> int:
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: list[JsonObject] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body: JsonObject = {
+        "type": f"urn:toolhone:error:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **({"errors": errors} if errors else {}),
+    }
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def of_error(error: ToolhoneError) -> JSONResponse:
+    title = (type(error).__doc__ or error.code).strip().splitlines()[0]
+    return problem(status_of(error), error.code, title, error.message)
+
+
+def install(api: FastAPI) -> None:
+    """Let every error of the application be answered as a problem."""
+
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, ToolhoneError)
+        return of_error(error)
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        errors = [_told(one) for one in error.errors()]
+        detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
+        return problem(422, "invalid_request", "The request is not valid.", detail, errors=errors)
+
+    async def plain(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+        return problem(error.status_code, code, str(error.detail), str(error.detail), headers=error.headers)
+
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(
+            500, "internal_error", "Something went wrong in toolhone.", "toolhone's log says what went wrong."
+        )
+
+    api.add_exception_handler(ToolhoneError, ours)
+    api.add_exception_handler(RequestValidationError, refused)
+    api.add_exception_handler(HTTPException, plain)
+    api.add_exception_handler(Exception, fault)
+
+
+def _told(error: Mapping[str, Json]) -> JsonObject:
+    """What is wrong and where, without what was sent: it may be a secret, or very long."""
+    where = [str(part) for part in error["loc"]]
+    return {"field": ".".join(where[1:]) or where[0], "in": where[0], "message": str(error["msg"])}

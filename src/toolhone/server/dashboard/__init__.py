@@ -1,0 +1,1 @@
+"""The dashboard: pages that the server renders, over the same services."""
