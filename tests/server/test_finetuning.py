@@ -258,7 +258,7 @@ async def test_nothing_of_a_refused_snapshot_is_kept_by_the_audit(session: Sessi
     [
         (Role.VIEWER, 4, "call_tools"),
         (Role.AGENT, 7, "prepare_dataset"),
-        (Role.OPERATOR, 12, "create_finetuning_job"),
+        (Role.OPERATOR, 7, "prepare_dataset"),
         (Role.ADMIN, 16, None),
     ],
 )
