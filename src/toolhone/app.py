@@ -94,6 +94,11 @@ class App:
         assert self._gateway is not None
         return self._gateway
 
+    @property
+    def built_gateway(self) -> Gateway | None:
+        """The same if everything is built already, for who cannot wait."""
+        return self._gateway
+
     async def learning(self) -> Learning:
         """Learning from use, likewise."""
         await self._built.wait()

@@ -53,6 +53,7 @@ from toolhone.training.copies import ESTIMATES
 from toolhone.training.costs import load_prices
 from toolhone.training.judge_model import JudgeModel
 from toolhone.training.judging_costs import judging_usd, price_of_judge
+from toolhone.training.kept_comparisons import KeptComparisons
 from toolhone.training.lineage import HeldOutRows
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.anthropic import AnthropicProvider
@@ -260,6 +261,7 @@ def build_finetuning(
             open_datasets=stores.datasets,
             choose=choice.for_comparison,
             forget=revoking.forget,
+            kept=KeptComparisons(settings.data / "comparisons"),
             record=audit.record,
         ),
         adopt=lambda model: _adopted(settings.data, model),

@@ -231,6 +231,11 @@ class Finetuning:
             raise InvalidRequestError("A plan has its dataset already; leave dataset_id out.")
         return await self._board.create(plan_id, caller=caller)
 
+    async def plan(self, plan_id: str, *, caller: Caller) -> Plan:
+        """Raises InvalidRequestError if there is none of this id."""
+        require(caller, Permission.MONITOR)
+        return await self._board.plan(plan_id)
+
     async def approve_job(self, job_id: str, *, caller: Caller) -> Job:
         """Let a job begin that costs money."""
         require(caller, Permission.APPROVE)
@@ -322,6 +327,16 @@ class Finetuning:
             a, b, scorer, dataset_id=dataset_id, category=category, at_most_usd=at_most_usd, caller=caller
         )
 
+    async def comparisons(self, *, caller: Caller) -> list[ModelComparison]:
+        """Those that are kept, the newest first."""
+        require(caller, Permission.MONITOR)
+        return await self._comparisons.all()
+
+    async def comparison(self, comparison_id: str, *, caller: Caller) -> ModelComparison:
+        """Raises NotFoundError if none of this id is kept."""
+        require(caller, Permission.MONITOR)
+        return await self._comparisons.find(comparison_id)
+
     async def comparison_usd(
         self,
         a: str,
@@ -370,6 +385,11 @@ class Finetuning:
         """What each alias stands for now."""
         require(caller, Permission.MONITOR)
         return await self._registry.aliases(category)
+
+    async def alias_history(self, category: Category, alias: str, *, caller: Caller) -> list[AliasChange]:
+        """What an alias has stood for, one after the other, the newest first."""
+        require(caller, Permission.MONITOR)
+        return await self._registry.history(category, alias)
 
     async def statistics(self, *, caller: Caller) -> JsonObject:
         """How much was collected, prepared and trained, and what it cost."""

@@ -25,6 +25,7 @@ from toolhone.storage.memory_models import MemoryModelStore
 from toolhone.training.answer_scoring import AnswerScoring
 from toolhone.training.comparing import ModelComparing
 from toolhone.training.contestants import Contestants
+from toolhone.training.kept_comparisons import KeptComparisons
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.provider import Answer, AnswersCost, Question
 
@@ -127,6 +128,7 @@ class Shop:
             open_datasets=Datasets,  # pyright: ignore[reportArgumentType]
             choose=self.choose,
             forget=self.forgotten.append,
+            kept=KeptComparisons(folder / "kept"),
             record=self.record,
         )
 

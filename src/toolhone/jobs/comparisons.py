@@ -1,5 +1,6 @@
 """Comparisons of models, where asking them costs: bounded, permitted, reserved, settled and recorded."""
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ import anyio.to_thread
 
 from toolhone.access import require
 from toolhone.audit import new_event
-from toolhone.exceptions import BudgetExceededError, ToolhoneError
+from toolhone.exceptions import BudgetExceededError, StorageError, ToolhoneError
 from toolhone.jobs.board import Record
 from toolhone.jobs.planning import Clock, now_utc, over_budget, timestamp
 from toolhone.models import Caller, Category, EventKind, JsonObject
@@ -17,7 +18,10 @@ from toolhone.records.datasets import Manifest, Row, Split
 from toolhone.records.stores import DatasetStore, JobStore
 from toolhone.roles import Permission
 from toolhone.training.comparing import ComparisonCost, ModelComparing
+from toolhone.training.kept_comparisons import KeptComparisons
 from toolhone.training.model_comparison import ModelComparison
+
+logger = logging.getLogger(__name__)
 
 Choose = Callable[[str, str, Category | None], Awaitable[str]]
 """From two models and a category to the id of a dataset."""
@@ -37,6 +41,7 @@ class Comparisons:
         open_datasets: Callable[[], DatasetStore],
         choose: Choose,
         forget: Callable[[str], None],
+        kept: KeptComparisons,
         record: Record,
         now: Clock = now_utc,
     ) -> None:
@@ -46,6 +51,7 @@ class Comparisons:
             open_jobs: The store of budgets.
             choose: The id of the dataset that is meant where none is named.
             forget: Deletes what was kept of a dataset's rows, if it is revoked.
+            kept: Where comparisons are kept that were made.
             record: Writes into the audit log.
         """
         self._comparing = comparing
@@ -53,6 +59,7 @@ class Comparisons:
         self._open_datasets = open_datasets
         self._choose = choose
         self._forget = forget
+        self._kept = kept
         self._record = record
         self._now = now
 
@@ -140,11 +147,30 @@ class Comparisons:
                     await close(code)
                 raise
             with anyio.fail_after(SETTLING_SECONDS, shield=True):
-                return replace(compared, paid_usd=await close(None))
+                compared = replace(compared, paid_usd=await close(None), comparison_id=comparison_id)
+                return await anyio.to_thread.run_sync(self._keep, compared)
         finally:
             # An erasure may have come in between, and looked for answers before the last were written.
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._forget, named)
+
+    async def all(self) -> list[ModelComparison]:
+        """Those that are kept, the newest first."""
+        return await anyio.to_thread.run_sync(self._kept.all)
+
+    async def find(self, comparison_id: str) -> ModelComparison:
+        """Raises NotFoundError if none of this id is kept."""
+        return await anyio.to_thread.run_sync(self._kept.find, comparison_id)
+
+    def _keep(self, compared: ModelComparison) -> ModelComparison:
+        try:
+            self._kept.keep(compared)
+        except StorageError as exc:
+            # It was made and paid for: whoever asked gets it all the same.
+            logger.warning("%s", exc.message)
+            note = f"It could not be kept to be read again: {exc.message}"
+            return replace(compared, comparison_id=None, notes=(*compared.notes, note))
+        return compared
 
     async def _compared_by(
         self, a: str, b: str, dataset_id: str | None, category: Category | None

@@ -36,7 +36,7 @@ from toolhone.server.native import native_listing
 from toolhone.server.sendable import sendable
 from toolhone.server.sessions import LegacySessions
 from toolhone.server.subscriptions import ResourceSubscriptions
-from toolhone.server.tools import TOOLS, Tool, call_native, understood
+from toolhone.server.tools import ALL_SCHEMAS, TOOLS, Tool, call_native, understood
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +119,14 @@ class Handlers:
         text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
         gateway.listed(caller, text)
         return sendable(types.ListToolsResult(tools=tools))
+
+    def input_schema(self, name: str) -> JsonObject | None:
+        """What the SDK checks the headers of a call against. Without this it would list all our tools for it."""
+        if name in ALL_SCHEMAS:
+            return ALL_SCHEMAS[name]
+        gateway = self._app.built_gateway
+        native = gateway.native() if gateway is not None else ()
+        return next((tool.input_schema for tool in native if tool.name == name), None)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         gateway = await self._app.gateway()
@@ -325,6 +333,7 @@ def build_server(app: App) -> tuple[MCPServer, Handlers]:
         instructions=INSTRUCTIONS,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
+        get_tool_input_schema=handlers.input_schema,
         on_list_resources=handlers.list_resources,
         on_list_resource_templates=handlers.list_resource_templates,
         on_read_resource=handlers.read_resource,

@@ -125,6 +125,8 @@ class ModelComparison:
     judging: tuple[Judged, ...] = ()
     paid_usd: float = 0.0
     """What was paid for it now. What was answered or judged before, and kept, is not paid for again."""
+    comparison_id: str | None = None
+    """By which it can be read again; `None` if it is not kept."""
 
     def text(self) -> str:
         """What came of it in a few lines."""
@@ -147,6 +149,7 @@ class ModelComparison:
 
     def as_json(self) -> JsonObject:
         return {
+            "comparison_id": self.comparison_id,
             "at": self.at,
             "category": self.category.value if self.category else None,
             "dataset_id": self.dataset_id,
