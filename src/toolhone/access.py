@@ -26,6 +26,11 @@ def allows(caller: Caller, permission: Permission) -> bool:
     return permission in permissions(caller)
 
 
+def lower(one: Role, other: Role) -> Role:
+    """The role of the two that may do less. Each role may do all that the ones before it may."""
+    return one if PERMISSIONS[one] <= PERMISSIONS[other] else other
+
+
 def require(caller: Caller, permission: Permission) -> None:
     """Let the caller pass, or not.
 

@@ -13,7 +13,10 @@ import anyio.to_thread
 
 from toolhone import tokens
 from toolhone.assembly import (
+    api_tokens,
     audit_log,
+    figures,
+    keyed_requests,
     learning_from_use,
     load_encoder,
     open_catalogs,
@@ -31,6 +34,7 @@ from toolhone.finding import Finder
 from toolhone.finetuning_host import FinetuningHost
 from toolhone.gateway import Gateway
 from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolDefinition
+from toolhone.oversight import Oversight
 from toolhone.receipts import Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
@@ -44,6 +48,8 @@ from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
 from toolhone.standing import Standing
 from toolhone.statistics import Usage
+from toolhone.tool_choice import ToolChoice
+from toolhone.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from toolhone.finetuning_parts import FinetuningParts
@@ -72,6 +78,7 @@ class App:
         self._environ = environ
         self._servers = servers
         self._gateway: Gateway | None = None
+        self._tool_choice: ToolChoice | None = None
         self._learning: Learning | None = None
         self._built = anyio.Event()
         self.downstream = DownstreamServers(
@@ -84,7 +91,14 @@ class App:
         )
         self._limits = self.downstream.server_limits
         self.audit = audit_log(settings)
+        self.figures = figures(settings)
+        self.tokens = api_tokens(settings, self.audit)
+        self.oversight = Oversight(self.audit)
+        self.keyed_requests = keyed_requests(settings)
+        self.upkeep = Upkeep(self.downstream, self.learning, self.audit)
         self.host = FinetuningHost(settings, environ, self.audit, self._tools)
+        self.registry: FileToolset | None = None
+        """The tool files, once everything is built; `None` if there is no folder of them."""
         self._registry_problems: tuple[str, ...] = ()
         self._started = anyio.current_time()
 
@@ -98,6 +112,12 @@ class App:
     def built_gateway(self) -> Gateway | None:
         """The same if everything is built already, for who cannot wait."""
         return self._gateway
+
+    async def tool_choice(self) -> ToolChoice:
+        """Choosing tools for programs, likewise."""
+        await self._built.wait()
+        assert self._tool_choice is not None
+        return self._tool_choice
 
     async def learning(self) -> Learning:
         """Learning from use, likewise."""
@@ -121,6 +141,9 @@ class App:
     async def aclose(self) -> None:
         """Close what was opened; nothing can be recorded any more."""
         await self.host.aclose()
+        await self.keyed_requests.aclose()
+        await self.tokens.aclose()
+        await self.figures.aclose()
         await self.audit.aclose()
 
     async def listed(self) -> None:
@@ -236,6 +259,7 @@ class App:
             default_budget=self.settings.token_budget,
             margin=self.settings.token_margin,
         )
+        self._tool_choice = ToolChoice(self._gateway, usage)
         selector.update(standing.ranked())
         unsubscribe = catalog.subscribe(lambda: selector.update(standing.ranked()))
         try:
@@ -254,6 +278,7 @@ class App:
         if folder is None:
             return []
         files = await anyio.to_thread.run_sync(FileToolset, folder, self._environ)
+        self.registry = files
         self._registry_problems = tuple(f"Tool file {problem}" for problem in files.problems)
         for notice in self._registry_problems:
             logger.warning("%s", notice)

@@ -4,7 +4,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from toolhone.audit import AuditLog
+from toolhone.auth.tokens import ApiTokens
+from toolhone.figures import Figures
 from toolhone.identifiers import utc_timestamp
+from toolhone.keyed_requests import KeyedRequests
+from toolhone.records.access import TokenStore
+from toolhone.records.figures import FigureStore
 from toolhone.records.stores import SnapshotStore
 from toolhone.redaction import redact
 from toolhone.selection.active import active_encoder
@@ -42,11 +47,42 @@ def learning_from_use(settings: Settings, audit: AuditLog, selector: Selector | 
     )
 
 
+def api_tokens(settings: Settings, audit: AuditLog) -> ApiTokens:
+    """The API tokens of a data folder."""
+    return ApiTokens(partial(open_tokens, settings), record=audit.record)
+
+
+def keyed_requests(settings: Settings) -> KeyedRequests:
+    """Requests that take effect once, in a data folder. Nothing is opened before the first of them."""
+    from toolhone.storage.requests import SqliteKeyedRequestStore  # as below
+
+    return KeyedRequests(SqliteKeyedRequestStore(settings.data))
+
+
+def open_tokens(settings: Settings) -> TokenStore:
+    """The store of API tokens."""
+    from toolhone.storage.tokens import SqliteTokenStore  # as below
+
+    return SqliteTokenStore(settings.data)
+
+
 def open_audit(settings: Settings) -> AuditStore:
     """The store of the audit log."""
     from toolhone.storage.audit import SqliteAuditStore  # sqlite_utils takes half a second to import
 
     return SqliteAuditStore(settings.data, durable=settings.durable)
+
+
+def figures(settings: Settings) -> Figures:
+    """Figures over time of a data folder, with a connection of their own to its audit."""
+    return Figures(partial(open_figures, settings), partial(open_audit, settings))
+
+
+def open_figures(settings: Settings) -> FigureStore:
+    """The store of counts over time."""
+    from toolhone.storage.figures import SqliteFigureStore  # as above
+
+    return SqliteFigureStore(settings.data)
 
 
 def open_catalogs(settings: Settings) -> CatalogStore:

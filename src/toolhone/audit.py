@@ -10,8 +10,9 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 _TOOL_NAME = re.compile(r"[a-z0-9_]{1,50}")
 """What a tool can be called. Anything else was made up by the caller and is redacted like other text."""
+
+_ROWS_PER_PIECE = 500
+"""Of an export that is handed on while it is read."""
 
 _IDS_PER_ERASURE = 500
 """So that the erasure row names every id within the size of a payload."""
@@ -199,6 +203,31 @@ class AuditLog:
         return await anyio.to_thread.run_sync(
             lambda: _write_lines(path, self._opened(), chosen), limiter=self._readers
         )
+
+    async def export(self, query: AuditQuery) -> AsyncGenerator[list[JsonObject]]:
+        """The matching rows, oldest first, in pieces of some hundred; read while they are taken.
+
+        Raises:
+            InvalidRequestError: The query is not valid; before there is anything to iterate over.
+        """
+        rows: Iterator[JsonObject] = await self._read(lambda store: store.export(query))
+
+        async def take() -> list[JsonObject]:
+            self._check_open()
+            # Not abandoned when it is cancelled: an iterator must not be left in a thread.
+            return await anyio.to_thread.run_sync(
+                lambda: list(islice(rows, _ROWS_PER_PIECE)), limiter=self._readers
+            )
+
+        first = await take()
+
+        async def pieces() -> AsyncGenerator[list[JsonObject]]:
+            piece = first
+            while piece:
+                yield piece
+                piece = await take()
+
+        return pieces()
 
     async def aclose(self) -> None:
         """Finish what was begun, refuse what comes after, and close the store."""

@@ -74,15 +74,17 @@ def build_executor(
             timing(default_seconds=settings.call_timeout, server_limits=server_limits),
             checking_output(results.keep),
         ],
-        _calling(catalog),
+        _calling(catalog, refusal),
     )
     return Executor(
         find=catalog.get, chain=chain, record=record, new_call_id=new_id, max_calls=settings.max_calls
     )
 
 
-def _calling(catalog: Catalog) -> Invoke:
+def _calling(catalog: Catalog, refusal: Callable[[str], str | None]) -> Invoke:
     async def invoke(call: ToolCall) -> ToolOutput:
+        # Once more: its server was perhaps started for this call, and has another definition of it now.
+        raise_if_refused(call, refusal)
         return await catalog.call(definition_of(call), call.arguments, report_progress=call.report_progress)
 
     return invoke

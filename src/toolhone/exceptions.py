@@ -10,6 +10,8 @@
     │   ├── InsufficientDataError         insufficient_data
     │   ├── BudgetExceededError           budget_exceeded
     │   ├── NotFoundError                 not_found
+    │   ├── ConflictError                 conflict
+    │   ├── ReusedKeyError                reused_key
     │   └── UnusableSchemaError           unusable_schema
     ├── UnknownToolError                  unknown_tool
     ├── InvalidArgumentsError             invalid_arguments
@@ -232,6 +234,18 @@ class NotFoundError(InvalidRequestError):
     """There is nothing of this name or id."""
 
     code = "not_found"
+
+
+class ConflictError(InvalidRequestError):
+    """As things stand now, this cannot be done."""
+
+    code = "conflict"
+
+
+class ReusedKeyError(InvalidRequestError):
+    """The idempotency key was used for another request."""
+
+    code = "reused_key"
 
 
 class NotRunningError(ToolhoneError):

@@ -276,6 +276,9 @@ def finding(
                 pinned=tool.pinned,
                 explored=tool.explored,
                 caution=cautions.get(tool.definition.name),
+                cosine=tool.cosine,
+                lexical=tool.lexical,
+                exact=tool.exact,
             )
             for tool in selection.tools
         ],

@@ -62,6 +62,7 @@ from toolhone.training.providers.openai import OpenAIProvider, Profile
 from toolhone.training.providers.provider import Answer, Provider
 from toolhone.training.providers.selector import SelectorProvider
 from toolhone.training.selector_dataset import freeze
+from toolhone.work_pages import WorkPages
 
 Tools = Callable[[], Awaitable[Sequence[ToolDefinition]]]
 
@@ -131,6 +132,7 @@ class FinetuningParts:
     """The operations, and what runs beside them."""
 
     system: Finetuning
+    pages: WorkPages
     collector: Collector
     board: Board
     steps: FinetuningSteps
@@ -269,6 +271,7 @@ def build_finetuning(
     )
     return FinetuningParts(
         system=system,
+        pages=WorkPages(stores.snapshots, stores.datasets),
         collector=collector,
         board=board,
         steps=steps,

@@ -40,6 +40,12 @@ class FoundTool:
     """Whether it is shown only to learn how it does."""
     caution: str | None = None
     """Why a call of it is likely to fail now."""
+    cosine: float | None = None
+    """Similarity of meaning to the task, -1 to 1; `None` where words alone decided."""
+    lexical: float = 0.0
+    """BM25; 0 if it shares no word with the task."""
+    exact: bool = False
+    """Whether the task names it."""
 
     @property
     def percent(self) -> str:

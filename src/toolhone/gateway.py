@@ -154,9 +154,17 @@ class Gateway:
         *,
         caller: Caller,
         read_only: bool = False,
+        user_id: str | None = None,
         report_progress: ProgressReporter | None = None,
     ) -> list[CallResult]:
         """Run a batch; one result a call, in the order asked.
+
+        Args:
+            calls: A list of `{"id"?, "tool", "arguments"}`, or what can be read as one.
+            caller: Who asks.
+            read_only: Refuse every tool that is not known to be read-only.
+            user_id: Whose work it is, as the caller says; for the record.
+            report_progress: Receives the progress of the whole batch.
 
         Raises:
             InvalidRequestError: What was given is not a list of calls.
@@ -167,6 +175,7 @@ class Gateway:
             calls,
             caller=caller,
             read_only=read_only,
+            user_id=user_id,
             request_id=new_id(),
             report_progress=report_progress,
         )

@@ -154,6 +154,8 @@ class ToolCall:
     asked: Json = None
     """The arguments in the caller's words, if references or a malformed call make them differ."""
     caller: Caller
+    user_id: str | None = None
+    """Whose work it is, in the words of the caller: for the record, no right comes of it."""
     resolved: ToolDefinition | None = None
     excerpt: Excerpt | None = None
     read_only_asked: bool = False
@@ -267,4 +269,9 @@ def canonical_json(value: Json) -> str:
 
 def content_hash(value: Json) -> str:
     """SHA-256 of the canonical JSON, with its algorithm in the prefix."""
-    return "sha256:" + hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+    return text_hash(canonical_json(value))
+
+
+def text_hash(text: str) -> str:
+    """SHA-256 of a text, likewise."""
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -153,7 +153,7 @@ class Finetuning:
         return await anyio.to_thread.run_sync(lambda: self._datasets().manifests(category))
 
     async def dataset(self, dataset_id: str, *, caller: Caller) -> Manifest:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         require(caller, Permission.MONITOR)
         return await anyio.to_thread.run_sync(lambda: self._datasets().manifest(dataset_id))
 
@@ -232,7 +232,7 @@ class Finetuning:
         return await self._board.create(plan_id, caller=caller)
 
     async def plan(self, plan_id: str, *, caller: Caller) -> Plan:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         require(caller, Permission.MONITOR)
         return await self._board.plan(plan_id)
 
@@ -252,7 +252,7 @@ class Finetuning:
         return await self._board.retry(job_id, caller=caller)
 
     async def job(self, job_id: str, *, caller: Caller) -> Job:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         require(caller, Permission.MONITOR)
         return await self._board.job(job_id)
 
@@ -296,7 +296,7 @@ class Finetuning:
         return await self._registry.models(category)
 
     async def model(self, model_id: str, *, caller: Caller) -> ModelRecord:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         require(caller, Permission.MONITOR)
         return await self._registry.model(model_id)
 

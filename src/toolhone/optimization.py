@@ -24,6 +24,7 @@ from toolhone import tokens
 from toolhone.audit import AuditLog
 from toolhone.calling import build_executor
 from toolhone.exceptions import UnknownToolError
+from toolhone.execution.function_calls import as_call
 from toolhone.execution.limits import CallLimits
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
@@ -260,18 +261,9 @@ class ParallelFunctionCaller:
         if not function_calls:
             return []
         caller = Caller(principal=user_id or LOCAL_CALLER.principal)
-        calls = [_as_call(call) for call in function_calls]
+        calls = [as_call(call) for call in function_calls]
         catalog = Catalog([Callables(available_functions)])
         return await _run(catalog, Usage(_nothing_recorded), self._limits, calls, caller)
-
-
-def _as_call(call: Mapping[str, Json]) -> JsonObject:
-    if isinstance(call.get("function"), Mapping):  # OpenAI's form, which the executor knows.
-        return dict(call)
-    return {
-        "tool": call.get("function", call.get("name")),
-        "arguments": call.get("arguments", call.get("params", {})),
-    }
 
 
 class StructuredOutputValidator:

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+)
 
 from toolhone.exceptions import ConfigurationError
 from toolhone.models import Category, Json
@@ -32,6 +40,15 @@ def config_folder() -> Path:
 def data_folder() -> Path:
     """The user's data folder: the audit log, caches, stored results."""
     return Path(platformdirs.user_data_dir("toolhone", appauthor=False))
+
+
+def _names_of(value: Json) -> Json:
+    """A variable of the environment is text: names with commas between them, or JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [name for name in (part.strip() for part in value.split(",")) if name]
 
 
 def _object_of(value: Json) -> Json:
@@ -96,7 +113,32 @@ class Settings(BaseModel):
     """What the audit keeps of a task: its redacted text, or its vector only."""
 
     role: Role = Role.ADMIN
-    """What callers of a served toolhone may do: viewer, agent, operator or admin."""
+    """What callers may do at most: viewer, agent, operator or admin. That holds for who has a token, for
+    logins and for the command line too."""
+
+    remote: bool = False
+    """Whether HTTP may listen on an address that other machines can reach."""
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_names_of)] = ()
+    """Names besides those of loopback by which toolhone is reached, as in `tools.example.com` or with a port:
+    what stands in the Host header, and what pages may be served from."""
+    open_loopback: bool = False
+    """Whether `/mcp`, `/sse` and `/messages` ask programs of this machine for no credential. They are agents
+    then, or what `role` says if it is set."""
+    requests_per_minute: int = Field(default=60_000, ge=1, le=1_000_000)
+    """Of one credential, unless its token says otherwise."""
+    largest_body: int = Field(default=4_194_304, ge=65_536, le=1_073_741_824)
+    """Of a request over HTTP."""
+    largest_upload: int = Field(default=1_073_741_824, ge=65_536)
+    """Of snapshots that are imported over HTTP, which are read as they come."""
+    oauth_issuer: str | None = None
+    """The authorization server whose access tokens are accepted beside API tokens; `oauth_jwks` and
+    `oauth_audience` are needed with it."""
+    oauth_jwks: str | None = None
+    """Where its keys are: a file, or an https address."""
+    oauth_audience: str | None = None
+    """The address that its tokens must be made for: that of this toolhone's /mcp as clients know it."""
+    oauth_role_claim: str = "toolhone_role"
+    """The claim that has the role. Scopes such as `toolhone:agent` narrow it, or stand for it."""
 
     snapshots: Annotated[dict[str, SnapshotMode], BeforeValidator(_object_of)] = {}
     """Which tool calls become snapshots by themselves, by the category of the tool: `off`, `metadata` or
@@ -126,6 +168,19 @@ class Settings(BaseModel):
     durable: bool = False
     """Flush every audit row to the disk itself: survives power loss, costs milliseconds a call."""
 
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict[str, str])
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each value came from, by the name of its setting; those that are not in it are defaults."""
+        return self._origins
+
+    def coming_from(self, origins: Mapping[str, str]) -> "Settings":
+        """The same, knowing where each value came from."""
+        copy = self.model_copy()
+        copy._origins = dict(origins)
+        return copy
+
     @field_validator("snapshots", "snapshot_days")
     @classmethod
     def _known_categories(cls, value: dict[str, Json]) -> dict[str, Json]:
@@ -143,24 +198,31 @@ def load_settings(environ: Mapping[str, str], **options: Json) -> Settings:
     """
     values: dict[str, Json] = {}
     file = Path(environ.get(f"{PREFIX}SETTINGS") or config_folder() / "settings.toml")
+    origins: dict[str, str] = {}
     if file.is_file():
         values |= _read_file(file)
+        origins |= dict.fromkeys(values, str(file))
     elif f"{PREFIX}SETTINGS" in environ:
         raise ConfigurationError(f"The settings file {str(file)!r} named by TOOLHONE_SETTINGS is missing.")
     for name in Settings.model_fields:
         if text := environ.get(f"{PREFIX}{name.upper()}"):
             values[name] = text
-    values |= {name: value for name, value in options.items() if value is not None}
+            origins[name] = f"{PREFIX}{name.upper()}"
+    given = {name: value for name, value in options.items() if value is not None}
+    values |= given
+    origins |= dict.fromkeys(given, "command line")
     for name, default in (("config", "mcp.json"), ("registry", "tool_registry")):
         if name not in values and (path := config_folder() / default).exists():
             values[name] = path
+            origins[name] = "found there"
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as exc:
         problems = "; ".join(
             f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}" for error in exc.errors()
         )
         raise ConfigurationError(f"The settings are not valid: {problems}.") from exc
+    return settings.coming_from(origins)
 
 
 def _read_file(file: Path) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from toolhone.models import AuditEvent, JsonObject
+from toolhone.records.figures import AuditFact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +21,14 @@ class AuditQuery:
     server: str | None = None
     principal: str | None = None
     success: bool | None = None
+    error_code: str | None = None
     request_id: str | None = None
     call_id: str | None = None
     since: str | None = None
     until: str | None = None
+    after: int | None = None
+    """Only rows after the one of this `seq`; `before` likewise. So a page follows another, whatever is added."""
+    before: int | None = None
     limit: int | None = 50
     newest_first: bool = True
 
@@ -94,6 +99,14 @@ class AuditStore(Protocol):
 
     def usage(self) -> dict[str, ToolUsage]:
         """Calls by tool name."""
+        ...
+
+    def facts(self, after: int, limit: int) -> Sequence[AuditFact]:
+        """What figures are made of, of the rows after this `seq`, oldest first."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raise StorageError if nothing could be appended now; nothing is written."""
         ...
 
     def close(self) -> None: ...

@@ -267,3 +267,35 @@ def test_whatever_is_asked_is_what_sorting_and_cutting_gives(
 
     assert list(snapshot_store.select(query)) == expected
     assert snapshot_store.count(query) == len(expected)
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_pages_that_begin_after_the_last_one_make_up_the_whole(
+    snapshot_store: SnapshotStore, newest_first: bool
+) -> None:
+    # Three of each moment, so that the time alone does not say where a page ended.
+    snapshot_store.add([snapshot(number, minutes=number // 3) for number in range(20)])
+    everything = list(snapshot_store.select(SnapshotQuery(newest_first=newest_first)))
+    seen: list[Snapshot] = []
+    after: tuple[str, str] | None = None
+    while page := list(snapshot_store.select(SnapshotQuery(after=after, limit=4, newest_first=newest_first))):
+        seen += page
+        after = (page[-1].recorded_at, page[-1].snapshot_id)
+        left = SnapshotQuery(after=after, newest_first=newest_first)
+        assert snapshot_store.count(left) == len(everything) - len(seen)
+    assert seen == everything
+
+
+def test_a_page_after_one_that_is_gone_misses_nothing(snapshot_store: SnapshotStore) -> None:
+    snapshot_store.add([snapshot(number, minutes=number // 3) for number in range(9)])
+    snapshot_store.delete(SnapshotQuery(since=moment(1), limit=1))  # s00003, the first of its moment
+    following = snapshot_store.select(SnapshotQuery(after=(moment(1), "s00003")))
+    assert ids(following) == ["s00004", "s00005", "s00006", "s00007", "s00008"]
+    before = snapshot_store.select(SnapshotQuery(after=(moment(1), "s00003"), newest_first=True))
+    assert ids(before) == ["s00005", "s00004", "s00002", "s00001", "s00000"]
+
+
+def test_what_comes_after_one_is_deleted_and_nothing_before_it(snapshot_store: SnapshotStore) -> None:
+    snapshot_store.add([snapshot(number) for number in range(5)])
+    assert snapshot_store.delete(SnapshotQuery(after=(moment(2), "s00002"))) == ["s00003", "s00004"]
+    assert ids(snapshot_store.select(EVERYTHING)) == ["s00000", "s00001", "s00002"]

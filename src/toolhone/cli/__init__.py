@@ -31,6 +31,8 @@ COMMANDS = {
     "selector": "selector",
     "registry": "registry",
     "config": "config",
+    "install": "install",
+    "doctor": "doctor",
     "completion": "completion",
 }
 """Command to module of this package. `serve` must not pay for the imports of the others."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from toolhone.finetuning_parts import FinetuningParts
 
 CURVES = (("training", "training_loss", "cyan"), ("validation", "validation_loss", "magenta"))
+FIGURES = ("metrics", "cost")
+"""Kinds of events that are drawn, not said."""
+
 HEIGHT = 8
 WIDEST = 72
 BAR = 30
@@ -93,7 +96,7 @@ def picture(job: Job, events: Sequence[JobEvent], *, width: int) -> "RenderableT
     if any(facts):
         shown.append(Text(", ".join(fact for fact in facts if fact)))
     shown += _curves(job, events, width)
-    said = next((event.message for event in reversed(events) if event.kind != "metrics"), "")
+    said = next((event.message for event in reversed(events) if event.kind not in FIGURES), "")
     if said:
         shown.append(Text(harmless(said).splitlines()[0][: width - 1], style="dim"))
     return Group(*shown)

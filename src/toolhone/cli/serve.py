@@ -8,24 +8,46 @@ from pathlib import Path
 import anyio
 import click
 
-from toolhone.cli.options import places, quiet_foreign_loggers, settings_of
+from toolhone.cli.options import note, places, quiet_foreign_loggers, settings_of
+from toolhone.exceptions import ConfigurationError
 from toolhone.roles import Role
 from toolhone.settings import Settings
 
 
-@click.command(short_help="Serve MCP over stdio or HTTP.")
+@click.command(short_help="Serve MCP over stdio, or everything over HTTP.")
 @places
 @click.option(
     "--http",
     metavar="HOST:PORT",
-    help="Serve Streamable HTTP at /mcp and SSE at /sse instead of stdio. Loopback only.",
+    help="Serve MCP at /mcp and /sse, REST at /api/v1 and the dashboard at / instead of stdio.",
+)
+@click.option(
+    "--open-loopback",
+    is_flag=True,
+    default=None,
+    help="Ask programs of this machine for no token at /mcp and /sse. They are agents then, or what --role says.",
+)
+@click.option(
+    "--remote",
+    is_flag=True,
+    default=None,
+    help="Let --http listen on an address that other machines can reach. Serve https then.",
+)
+@click.option(
+    "--tls-cert",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificate chain for https, in PEM.",
+)
+@click.option(
+    "--tls-key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its private key, in PEM."
 )
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
     envvar="TOOLHONE_ROLE",
     show_envvar=True,
-    help="What callers may do; `agent` finds and calls tools and is listed nothing else.  [default: admin]",
+    help="What callers may do at most; `agent` finds and calls tools and is listed nothing else.  "
+    "[default: admin]",
 )
 @click.option(
     "--log-level",
@@ -39,34 +61,67 @@ def serve(
     registry: Path | None,
     data: Path | None,
     http: str | None,
+    open_loopback: bool | None,
+    remote: bool | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     role: str | None,
     log_level: str,
 ) -> None:
-    """Serve MCP: over stdio to the host that started it, or over HTTP."""
+    """Serve MCP: over stdio to the host that started it, or over HTTP to who has a token."""
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
     quiet_foreign_loggers()
     logging.basicConfig(
         level=log_level.upper(),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    settings = settings_of(config=config, registry=registry, data=data, role=role)
-    anyio.run(_serve, settings, http)
-
-
-async def _serve(settings: Settings, http: str | None) -> None:
-    from toolhone.app import open_app  # importing the SDK takes seconds; --help must not wait for it
-
+    settings = settings_of(
+        config=config, registry=registry, data=data, role=role, open_loopback=open_loopback, remote=remote
+    )
     if http is None:
-        from toolhone.server.stdio import serve_stdio
-
-        async with open_app(settings, os.environ) as app:
-            await serve_stdio(app)
+        anyio.run(_serve_stdio, settings)
     else:
-        from toolhone.server.http import listen, parse_address, serve_http, url_of
+        anyio.run(_serve_http, settings, http, tls_cert, tls_key)
 
-        listening = listen(*parse_address(http))
-        async with open_app(settings, os.environ) as app:
-            click.echo(
-                f"toolhone serves MCP at {url_of(listening)}/mcp (SSE at /sse, health at /health)", err=True
+
+async def _serve_stdio(settings: Settings) -> None:
+    from toolhone.app import open_app  # importing the SDK takes seconds; --help must not wait for it
+    from toolhone.server.stdio import serve_stdio
+
+    async with open_app(settings, os.environ) as app:
+        await serve_stdio(app)
+
+
+async def _serve_http(settings: Settings, address: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+    from toolhone.server.addresses import is_loopback, listen, parse_address
+
+    host, port = parse_address(address, remote=settings.remote)
+    if not is_loopback(host):
+        if settings.open_loopback:
+            raise ConfigurationError(
+                f"{address!r} can be reached from other machines, so loopback cannot be open: a proxy or a "
+                "tunnel would open it to all. Leave out --open-loopback, or listen on 127.0.0.1."
             )
-            await serve_http(app, listening)
+        _warn_of_remote(settings, host, tls=tls_cert is not None)
+    listening = listen(host, port)
+
+    from toolhone.app import open_app  # as above
+    from toolhone.server.http import Tls, serve_http
+
+    tls = Tls(certificate=tls_cert, key=tls_key) if tls_cert and tls_key else None
+    async with open_app(settings, os.environ) as app:
+        await serve_http(app, listening, tls=tls)
+
+
+def _warn_of_remote(settings: Settings, host: str, *, tls: bool) -> None:
+    if not tls:
+        note(
+            "Without https, whoever is on the way can read tokens. Add --tls-cert and --tls-key, or a proxy."
+        )
+    if not settings.hosts and host in {"0.0.0.0", "::"}:
+        note(
+            "Requests by any name but loopback are refused. Set TOOLHONE_HOSTS to the names by which clients "
+            "reach this machine."
+        )

@@ -77,6 +77,7 @@ class Executor:
         caller: Caller,
         request_id: str,
         read_only: bool = False,
+        user_id: str | None = None,
         report_progress: ProgressReporter | None = None,
     ) -> list[CallResult]:
         """Run every call; one result each, in the order asked, whatever happens to the others.
@@ -86,6 +87,7 @@ class Executor:
             caller: Who asks.
             request_id: Joins the calls in the audit.
             read_only: Refuse every tool that is not known to be read-only.
+            user_id: Whose work it is, as the caller says.
             report_progress: Receives the progress of the whole batch.
 
         Raises:
@@ -120,7 +122,7 @@ class Executor:
             for need in plan.needs[index]:
                 if index not in plan.problems:
                     await slots[need].done.wait()
-            call = self._new_call(slot, caller, request_id, read_only, progress)
+            call = self._new_call(slot, caller, request_id, read_only, user_id, progress)
             slot.result = await self._run(call, slot, lambda: arguments_of(index))
             slot.done.set()
             if progress:
@@ -141,6 +143,7 @@ class Executor:
         caller: Caller,
         request_id: str,
         read_only: bool,
+        user_id: str | None,
         progress: BatchProgress | None,
     ) -> ToolCall:
         envelope = slot.envelope
@@ -152,6 +155,7 @@ class Executor:
             arguments=envelope.arguments,
             asked=envelope.given if envelope.error else envelope.arguments,
             caller=caller,
+            user_id=user_id,
             resolved=self._find(envelope.tool),
             excerpt=envelope.excerpt,
             read_only_asked=read_only,

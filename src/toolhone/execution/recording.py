@@ -143,6 +143,8 @@ def _event_fields(
 ) -> JsonObject:
     asked, sent = _asked(call), call.trace.sent or call.arguments
     payload: JsonObject = {"arguments": asked}
+    if call.user_id is not None:
+        payload["user_id"] = call.user_id
     handle = output.handle if output is not None else None
     if handle is None and error is not None and error.data:
         handle = error.data.get("handle")

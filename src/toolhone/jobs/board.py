@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from toolhone.audit import new_event
-from toolhone.exceptions import BudgetExceededError, InvalidRequestError
+from toolhone.exceptions import BudgetExceededError, ConflictError
 from toolhone.jobs.planning import Clock, check_dataset, now_utc, over_budget, timestamp
 from toolhone.jobs.run_again import AFRESH, GOING_ON_AGAIN
 from toolhone.models import AuditEvent, Caller, Category, EventKind, Json, JsonObject
@@ -68,7 +68,8 @@ class Board:
         A plan has one job. To create it again, or twice at once, returns that one.
 
         Raises:
-            InvalidRequestError: There is no such plan, it has expired, or its dataset is not what it was.
+            NotFoundError: There is no such plan.
+            ConflictError: It has expired, or its dataset is not what it was.
         """
         now = self._now()
 
@@ -92,7 +93,7 @@ class Board:
         """Let a job begin that waits for it.
 
         Raises:
-            InvalidRequestError: It does not wait for approval, or its plan has expired.
+            ConflictError: It does not wait for approval, or its plan has expired.
             BudgetExceededError: The category's budget has not that much left.
         """
         now = self._now()
@@ -101,7 +102,7 @@ class Board:
             store = self._open_jobs()
             job = store.job(job_id)
             if job.status is not JobStatus.AWAITING_APPROVAL:
-                raise InvalidRequestError(
+                raise ConflictError(
                     f"The job {job_id!r} does not wait for approval: it is {job.status.value}."
                 )
             plan = store.plan(job.plan_id)
@@ -132,7 +133,8 @@ class Board:
         the provider says.
 
         Raises:
-            InvalidRequestError: There is none of this id, or it is over.
+            NotFoundError: There is none of this id.
+            ConflictError: It is over.
         """
         job = await self.job(job_id)
         if job.status is JobStatus.NEEDS_ATTENTION and (given_up := await self._abandon(job, caller)):
@@ -143,7 +145,7 @@ class Board:
             store = self._open_jobs()
             job = store.job(job_id)
             if job.status.final:
-                raise InvalidRequestError(f"The job {job_id!r} is over already: {job.status.value}.")
+                raise ConflictError(f"The job {job_id!r} is over already: {job.status.value}.")
             if job.cancel_requested:
                 return job
             if store.submission(job_id, job.attempt) is None:
@@ -178,7 +180,7 @@ class Board:
         a training that the provider may have is looked for and taken on, not paid again.
 
         Raises:
-            InvalidRequestError: It goes on, or has succeeded, or its plan has expired.
+            ConflictError: It goes on, or has succeeded, or its plan has expired.
         """
         now = self._now()
 
@@ -186,9 +188,7 @@ class Board:
             store = self._open_jobs()
             job = store.job(job_id)
             if job.status not in RETRIED:
-                raise InvalidRequestError(
-                    f"The job {job_id!r} cannot be run again: it is {job.status.value}."
-                )
+                raise ConflictError(f"The job {job_id!r} cannot be run again: it is {job.status.value}.")
             plan = store.plan(job.plan_id)
             goes_on = job.status is JobStatus.NEEDS_ATTENTION and store.submission(job_id, job.attempt)
             if goes_on:
@@ -215,7 +215,7 @@ class Board:
         return job
 
     async def job(self, job_id: str) -> Job:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         return await self._read(lambda store: store.job(job_id))
 
     async def jobs(
@@ -241,14 +241,14 @@ class Board:
         return self._open_jobs().jobs(category=category, limit=limit)
 
     async def plan(self, plan_id: str) -> Plan:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         return await self._read(lambda store: store.plan(plan_id))
 
     async def events(self, job_id: str, *, after: int = 0, limit: int | None = None) -> list[JobEvent]:
         """What happened to a job, oldest first.
 
         Raises:
-            InvalidRequestError: There is none of this id.
+            NotFoundError: There is none of this id.
         """
 
         def events(store: JobStore) -> list[JobEvent]:
@@ -261,7 +261,7 @@ class Board:
         """The job now, and again after each change, until it is over.
 
         Raises:
-            InvalidRequestError: There is none of this id.
+            NotFoundError: There is none of this id.
         """
         seen: Job | None = None
         while True:
@@ -318,13 +318,13 @@ class Board:
 
     def _check_plan(self, plan: Plan, now: datetime) -> None:
         if timestamp(now) >= plan.expires_at:
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"The plan {plan.plan_id!r} expired at {plan.expires_at[:16]} UTC. Estimate anew."
             )
         manifest = self._manifest(plan.dataset_id)
         check_dataset(plan.config, manifest)
         if manifest.content_hash != plan.dataset_hash:
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"The dataset {plan.dataset_id!r} is not the one that the plan {plan.plan_id!r} was made "
                 "for. Estimate anew."
             )

@@ -29,6 +29,9 @@ STATUS_OF = {
 STOPPED_ITSELF = frozenset({"cost_stopped", "time_stopped"})
 """Words of trainings here that kept a limit before we saw that it was reached."""
 
+COST_STEPS = 100
+"""So often at most is noted what a training costs by then, on the way to what it may cost."""
+
 FIGURES = ("progress", "epoch", "step", "steps", "training_loss", "validation_loss", "cost_usd")
 
 
@@ -150,8 +153,18 @@ async def _take(attempt: Attempt, polled: Polled, after: str | None) -> str | No
             changes, ("status", f"The provider says: {polled.raw}.", {"status": status.value})
         )
     elif changes:
-        await attempt.change(changes)
+        await attempt.change(changes, _of_cost(attempt, polled))
     return after
+
+
+def _of_cost(attempt: Attempt, polled: Polled) -> tuple[str, str, JsonObject] | None:
+    """An event for what it costs by now, if that has gone up by a step."""
+    cost, before = polled.cost_usd, attempt.job.cost_usd
+    step = attempt.plan.estimate.upper_bound_usd / COST_STEPS
+    if cost is None or step <= 0 or cost // step <= before // step:
+        return None
+    data: JsonObject = {"attempt": attempt.number, "cost_usd": cost}
+    return "cost", f"${cost:,.2f} so far.", data
 
 
 def _of_event(

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from toolhone.exceptions import BudgetExceededError, InsufficientDataError, InvalidRequestError, ProviderError
+from toolhone.exceptions import (
+    BudgetExceededError,
+    ConflictError,
+    InsufficientDataError,
+    InvalidRequestError,
+    ProviderError,
+)
 from toolhone.models import Category
 from toolhone.records.datasets import Manifest, Purpose, Split
 from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider, Plan
@@ -180,7 +186,7 @@ def revocation(manifest: Manifest) -> str | None:
 def check_dataset(config: FinetuningConfig, manifest: Manifest) -> None:
     """Raises InvalidRequestError if this dataset cannot be what is trained on."""
     if (revoked := revocation(manifest)) is not None:
-        raise InvalidRequestError(revoked)
+        raise ConflictError(revoked)
     if manifest.category is not config.category:
         raise InvalidRequestError(
             f"The dataset {manifest.dataset_id!r} is of the category {manifest.category.value!r}, "

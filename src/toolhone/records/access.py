@@ -52,4 +52,12 @@ class TokenStore(Protocol):
         """Note the day that it was used."""
         ...
 
+    def version(self) -> int:
+        """Another number than before if a token has changed, whoever changed it; 0 while there is none.
+
+        Microseconds, and it waits for nobody, so it may be asked on the event loop; the first time it opens
+        the file.
+        """
+        ...
+
     def close(self) -> None: ...

@@ -77,6 +77,9 @@ class SnapshotQuery:
     until: str | None = None
     limit: int | None = None
     newest_first: bool = False
+    after: tuple[str, str] | None = None
+    """Only what comes after this one in the order asked for: when it was recorded, and its id. If it is gone,
+    what was recorded at that very moment is there again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,14 +89,15 @@ class DatasetStore(Protocol):
         ...
 
     def manifest(self, dataset_id: str) -> Manifest:
-        """Raises InvalidRequestError if there is none of this id; the message names some that exist."""
+        """Raises NotFoundError if there is none of this id; the message names some that exist."""
         ...
 
     def folder(self, dataset_id: str) -> Path:
         """Its files, checked against the manifest's hashes.
 
         Raises:
-            InvalidRequestError: There is none of this id, or it is revoked.
+            NotFoundError: There is none of this id.
+            ConflictError: It is revoked.
             DamagedStorageError: A file is missing or was changed.
         """
         ...
@@ -128,7 +129,7 @@ class JobStore(Protocol):
     def add_plan(self, plan: Plan) -> None: ...
 
     def plan(self, plan_id: str) -> Plan:
-        """Raises InvalidRequestError if there is none."""
+        """Raises NotFoundError if there is none."""
         ...
 
     def create(self, job: Job) -> Job:
@@ -136,7 +137,7 @@ class JobStore(Protocol):
         ...
 
     def job(self, job_id: str) -> Job:
-        """Raises InvalidRequestError if there is none; the message names the newest ones."""
+        """Raises NotFoundError if there is none; the message names the newest ones."""
         ...
 
     def jobs(
@@ -213,7 +214,7 @@ class ModelStore(Protocol):
         ...
 
     def model(self, model_id: str) -> ModelRecord:
-        """Raises InvalidRequestError if there is none; the message names some that exist."""
+        """Raises NotFoundError if there is none; the message names some that exist."""
         ...
 
     def taint(self, dataset_id: str, why: str) -> list[str]:

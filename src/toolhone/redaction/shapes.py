@@ -273,6 +273,8 @@ _TOKENS = (
         ("ATATT3x", "ATCTT3x"),
         re.compile(r"AT[AC]TT3x[\w-]{16,}+(?:=[0-9A-Z]{8})?"),
     ),
+    # Ours: `thk_ID_SECRET`. The id alone is a name and stays.
+    _Shape(Kind.TOKEN, ("thk_",), re.compile(r"thk_[a-z0-9]{10}_[A-Za-z0-9]{16,}")),
     _prefixed(Kind.TOKEN, "npm_ hf_ r8_ dapi oy2", _ALNUM, least=30, edge=EDGE),
     _prefixed(Kind.TOKEN, "dop_v1_ doo_v1_ dor_v1_", _ALNUM, least=32),
     _prefixed(Kind.TOKEN, "hvs. hvb. hvr. ya29. ops_eyJ EAACEdEose0cBA", _DOTTED, least=20, edge=EDGE),

@@ -12,6 +12,7 @@ import anyio.to_thread
 from toolhone.exceptions import ConfigurationError, NotRunningError, StorageError, UnknownToolError
 from toolhone.models import JsonObject, Limits, ProgressReporter, ToolDefinition, ToolOutput
 from toolhone.registry.config import ServerEntry
+from toolhone.registry.known_tools import Judge
 from toolhone.registry.listeners import Listeners
 from toolhone.registry.listing import DeniedTool, Listing
 from toolhone.registry.names import server_prefixes
@@ -52,6 +53,7 @@ class DownstreamServers:
         random: Callable[[], float] = random_module.random,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         """Nothing is started or opened yet.
 
@@ -66,6 +68,7 @@ class DownstreamServers:
             sleep: How the background waits for its next try at a server that was never listed.
             on_event: Told (server, what, detail); what is one of started, listed, changed, lost,
                 failed and stopped.
+            judge: Says which tools of a listing must not be used, before anybody sees it.
         """
         self._open_store = open_store
         self._clock = clock
@@ -85,6 +88,7 @@ class DownstreamServers:
             sleep=sleep,
             listed=self._on_listed,
             on_event=on_event,
+            judge=judge,
         )
         prefixes = server_prefixes(entry.name for entry in entries)
         self._servers = {
@@ -119,7 +123,7 @@ class DownstreamServers:
         return self._tools
 
     def denied(self) -> Mapping[str, DeniedTool]:
-        """Tools that allow and deny lists keep out of `tools`, by name; it changes when `tools` may."""
+        """Tools that allow and deny lists, or the judge, keep out of `tools`, by name."""
         return self._denied
 
     def refusals(self) -> dict[str, tuple[str, Sequence[ToolDefinition]]]:
@@ -191,6 +195,12 @@ class DownstreamServers:
         async with anyio.create_task_group() as tasks:
             for server in wanted:
                 tasks.start_soon(server.refresh)
+
+    async def judge_again(self) -> None:
+        """Something was decided about tools: let the judge say again which must not be used."""
+        changed = [await server.known.judge_again() for server in self._servers.values()]
+        if any(changed):
+            self._publish()
 
     async def restart(self, name: str) -> None:
         """End the server's session, forget its failures, and start it.

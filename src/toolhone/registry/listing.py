@@ -1,10 +1,20 @@
-"""Turn what a downstream server listed into tools: judged one by one, named, filtered, capped."""
+"""Turn what a downstream server listed into tools: judged one by one, named, filtered, cleaned, capped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from toolhone.models import Annotations, Json, JsonObject, Limits, ToolDefinition, content_hash
+from toolhone.exceptions import PermissionDeniedError
+from toolhone.models import (
+    Annotations,
+    Json,
+    JsonObject,
+    Limits,
+    ToolDefinition,
+    canonical_json,
+    text_hash,
+)
+from toolhone.registry.cleaning import cleaned, unseen_in_tool
 from toolhone.registry.config import ServerEntry, ServerSettings, ToolSettings
 from toolhone.registry.names import exposed_names
 from toolhone.registry.schema_shape import shape_problem
@@ -12,13 +22,25 @@ from toolhone.registry.schema_shape import shape_problem
 MAX_DESCRIPTION = 16_384
 """Characters of a foreign description that are kept; more is an attack or a mistake."""
 
+MAX_DEFINITION = 262_144
+"""Characters of a foreign tool as JSON; whoever needs more would spend a model's context on one tool."""
+
+_PARTS = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
+
 
 @dataclass(frozen=True, slots=True)
 class DeniedTool:
-    """A tool that the user's lists keep from being used, kept so that an answer can say so."""
+    """A tool that the user's lists, or the approval of definitions, keep from being used, kept so that an
+    answer can say so."""
 
     definition: ToolDefinition
     reason: str
+    """As in "it is …"."""
+
+    def refusal(self) -> PermissionDeniedError:
+        return PermissionDeniedError(
+            f"{self.definition.name!r} was not called: it is {self.reason}.", data={"reason": self.reason}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,26 +59,51 @@ class Listing:
     def original_names(self) -> frozenset[str]:
         return frozenset(tool.original_name for tool in self.tools)
 
+    def without(self, held_back: Mapping[str, str]) -> "Listing":
+        """The same with these tools among the denied ones, for the reasons given by their original names."""
+        if not held_back:
+            return self
+        held = [
+            DeniedTool(tool, held_back[tool.original_name])
+            for tool in self.tools
+            if tool.original_name in held_back
+        ]
+        kept = tuple(tool for tool in self.tools if tool.original_name not in held_back)
+        return replace(self, tools=kept, denied=(*self.denied, *held))
+
+
+def definition_of(tool: JsonObject) -> JsonObject:
+    """What a server says of a tool that an agent goes by: what is approved, as the server spells it."""
+    return {key: tool[key] for key in _PARTS if tool.get(key) is not None}
+
 
 def read_listing(listed: Sequence[Json], entry: ServerEntry, prefix: str) -> Listing:
     """Judge every tool on its own, so that a wrong one costs only itself. Takes a while for thousands."""
     problems: list[str] = []
     sound: dict[str, JsonObject] = {}
+    spelled: list[str] = []
+    unclean: dict[str, JsonObject] = {}
     for index, tool in enumerate(listed):
-        problem = tool_problem(tool)
+        text, problem = _spelled(tool)
         if problem is not None:
             problems.append(f"Tool {_name_of(tool, index)} is left out: {problem}.")
         elif tool["name"] in sound:
             problems.append(f"Tool {tool['name']!r} is listed twice; the first one counts.")
         else:
             sound[tool["name"]] = tool
+            spelled.append(text)
+            if unseen := unseen_in_tool(tool, text):
+                unclean[tool["name"]] = cleaned(tool)
+                problems.append(
+                    f"Tool {tool['name']!r} has characters that a reader does not see: {', '.join(unseen)}."
+                )
     # Names are given before filtering, so that a changed filter renames nothing.
     names = exposed_names(prefix, sound)
     settings = entry.settings
     tools: list[ToolDefinition] = []
     denied: list[DeniedTool] = []
     for original, tool in sound.items():
-        definition = _definition(tool, names[original], entry.name, settings)
+        definition = _definition(unclean.get(original, tool), names[original], entry.name, settings)
         if len(definition.description) > MAX_DESCRIPTION:
             problems.append(f"Tool {original!r}: its description is cut to {MAX_DESCRIPTION} characters.")
             definition = replace(definition, description=_cut(definition.description))
@@ -71,7 +118,8 @@ def read_listing(listed: Sequence[Json], entry: ServerEntry, prefix: str) -> Lis
         tools=tuple(tools),
         denied=tuple(denied),
         problems=tuple(problems),
-        content_hash=content_hash(raw),
+        # The canonical JSON of the whole, without spelling each tool a second time.
+        content_hash=text_hash(f"[{','.join(spelled)}]"),
     )
 
 
@@ -93,6 +141,20 @@ def tool_problem(tool: Json) -> str | None:
     if not isinstance(fields.get("description") or "", str):
         return "its description is not text"
     return None
+
+
+def _spelled(tool: Json) -> tuple[str, str | None]:
+    """The tool as canonical JSON, and why it cannot be used, if so."""
+    problem = tool_problem(tool)
+    if problem is not None:
+        return "", problem
+    try:
+        text = canonical_json(tool)
+    except RecursionError:
+        return "", "it is nested too deeply"
+    if len(text) > MAX_DEFINITION:
+        return "", f"its definition has {len(text):,} characters, more than {MAX_DEFINITION:,}"
+    return text, None
 
 
 def _definition(tool: JsonObject, name: str, server: str, settings: ServerSettings) -> ToolDefinition:

@@ -14,12 +14,12 @@ from toolhone.exceptions import (
     ServerAuthenticationError,
     ServerUnavailableError,
     ToolhoneError,
-    UnknownToolError,
 )
 from toolhone.models import JsonObject, ProgressReporter, ToolOutput
 from toolhone.registry.config import Command, ServerEntry
 from toolhone.registry.connection import Connection, connect
 from toolhone.registry.failures import Patience, is_ourselves, refusal, start_failure
+from toolhone.registry.known_tools import KnownTools
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.registry.supervision import Attempt, Supervision, stored_seconds
@@ -39,14 +39,12 @@ class SupervisedServer:
 
     def __init__(self, entry: ServerEntry, prefix: str, shared: Supervision) -> None:
         self.entry = entry
-        self.listing = Listing()
-        self.listed_at: str | None = None
+        self.known = KnownTools(entry.name, shared.judge)
         self.settled = anyio.Event()
         """Set once its tools are known, or it failed to tell them."""
         self._remembered_at = 0.0
         self._prefix = prefix
         self._shared = shared
-        self._originals: frozenset[str] = frozenset()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._attempt: Attempt | None = None
         self._connection: Connection | None = None
@@ -62,8 +60,12 @@ class SupervisedServer:
             self.settled.set()
 
     @property
+    def listing(self) -> Listing:
+        return self.known.listing
+
+    @property
     def listed(self) -> bool:
-        return self.listed_at is not None
+        return self.known.listed_at is not None
 
     @property
     def can_start(self) -> bool:
@@ -82,7 +84,7 @@ class SupervisedServer:
             error=self._waiting or self._error,
             tools=len(self.listing.tools),
             problems=problems,
-            listed_at=self.listed_at,
+            listed_at=self.known.listed_at,
             protocol_version=None if connection is None else connection.protocol_version,
             server_version=None if connection is None else connection.server_version,
             pid=None if connection is None else self._trace.pid,
@@ -119,7 +121,7 @@ class SupervisedServer:
             return
         listing = await anyio.to_thread.run_sync(read_listing, stored.tools, self.entry, self._prefix)
         if not self.listed:
-            self._take(listing, stored.listed_at)
+            await self._take(listing, stored.listed_at)
             self._remembered_at = stored_seconds(stored)
 
     async def ensure_ready(self) -> None:
@@ -138,6 +140,7 @@ class SupervisedServer:
 
         Raises:
             UnknownToolError: The server has no such tool (any more).
+            PermissionDeniedError: It has one, which must not be used.
             ServerUnavailableError: Nothing was sent.
             ConnectionLostError: It was sent, and no answer will come.
             ToolFailedError: The answer is a protocol error, or not an answer.
@@ -145,8 +148,8 @@ class SupervisedServer:
         resent = False
         while True:
             connection = await self._connected(for_call=True)
-            if tool not in self._originals:
-                raise UnknownToolError(f"Server {self.entry.name!r} has no tool {tool!r} (any more).")
+            if (missing := self.known.refusal(tool)) is not None:
+                raise missing
             try:
                 return await connection.call(tool, arguments, report_progress)
             except ServerAuthenticationError as exc:
@@ -364,19 +367,17 @@ class SupervisedServer:
         before = self.listing.content_hash if self.listed else None
         listing = await anyio.to_thread.run_sync(read_listing, listed, self.entry, self._prefix)
         now = self._shared.clock()
-        self._take(listing, _utc(now))
+        await self._take(listing, _utc(now))
         changed = listing.content_hash != before
         if changed or now - self._remembered_at > RENEWED_AFTER:
             self._remembered_at = now
             await self._shared.listed(self.entry, listing, _utc(now), changed)
         if changed:
-            facts = {"tools": len(listing.tools), "content_hash": listing.content_hash}
+            facts = {"tools": len(self.listing.tools), "content_hash": listing.content_hash}
             await self._tell("listed" if before is None else "changed", facts)
 
-    def _take(self, listing: Listing, listed_at: str) -> None:
-        self.listing = listing
-        self.listed_at = listed_at
-        self._originals = listing.original_names
+    async def _take(self, listing: Listing, listed_at: str) -> None:
+        await self.known.take(listing, listed_at)
         self.settled.set()
 
     @property

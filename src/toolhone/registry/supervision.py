@@ -10,6 +10,7 @@ from toolhone.exceptions import ServerUnavailableError, ToolhoneError
 from toolhone.models import JsonObject
 from toolhone.registry.config import ServerEntry
 from toolhone.registry.connection import Connection
+from toolhone.registry.known_tools import Judge
 from toolhone.registry.listing import Listing
 from toolhone.stores import StoredCatalog
 
@@ -32,6 +33,7 @@ class Supervision:
     """Told (entry, listing, when, changed) of every listing that differs from the one before, and now
     and then of one that does not."""
     on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None
+    judge: Judge | None = None
 
 
 def stored_seconds(catalog: StoredCatalog) -> float:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from mcp.server.context import ServerRequestContext
 
+from toolhone.exceptions import NotAuthenticatedError
 from toolhone.identifiers import new_id
 from toolhone.models import Caller, ProgressReporter
 from toolhone.roles import Role
@@ -14,6 +15,9 @@ Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
 
 PROCESS_SESSION = new_id()
 """The session of a stdio client: the life of this process."""
+
+LOOPBACK = "loopback"
+"""The principal of who needs no credential, where loopback is open."""
 
 CALLER = "toolhone.caller"
 """Where in an ASGI scope the caller stands that a credential named."""
@@ -28,7 +32,10 @@ def caller_of(ctx: Context, role: Role) -> Caller:
     together. Over stdio it is the local user.
 
     Args:
-        role: What toolhone was launched with, for who has no credential.
+        role: What toolhone was launched with, for who started it over stdio.
+
+    Raises:
+        NotAuthenticatedError: A request over HTTP came by no credential, past all that asks for one.
     """
     client = ctx.session.client_params
     name = client.client_info.name if client is not None else None
@@ -38,10 +45,12 @@ def caller_of(ctx: Context, role: Role) -> Caller:
     # Who knows a session's key can speak in it, so the record gets only its hash.
     session = None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
     known = ctx.request.scope.get(CALLER)
-    if isinstance(known, Caller):
-        return replace(known, client=name or known.client, session=session)
-    principal = "loopback" if session is None else f"loopback:{session}"
-    return Caller(principal=principal, client=name, session=session, role=role)
+    if not isinstance(known, Caller):
+        raise NotAuthenticatedError
+    principal = known.principal
+    if principal == LOOPBACK and session is not None:
+        principal = f"{LOOPBACK}:{session}"
+    return replace(known, principal=principal, client=name or known.client, session=session)
 
 
 def session_key(ctx: Context) -> str | None:

@@ -1,96 +1,47 @@
-"""HTTP: Streamable HTTP at /mcp, the older SSE transport at /sse, health at /health."""
+"""HTTP: MCP at /mcp and /sse, REST at /api/v1, the dashboard at /, behind one guard and one authentication."""
 
-import ipaddress
 import logging
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
+import click
 import uvicorn
 from fastapi import FastAPI
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from toolhone import __version__
+from toolhone.access import allows
 from toolhone.app import App
-from toolhone.exceptions import ConfigurationError
+from toolhone.audit import new_event
+from toolhone.exceptions import PermissionDeniedError
+from toolhone.models import Caller, EventKind, JsonObject
+from toolhone.roles import Permission, Role
+from toolhone.server.addresses import host_header, url_of
 from toolhone.server.api import problems
 from toolhone.server.api.routes import api_router
+from toolhone.server.authentication import Authentication
 from toolhone.server.dashboard.routes import dashboard_router
+from toolhone.server.entrance import Entrance
+from toolhone.server.guard import Guard, Names
 from toolhone.server.mcp import MCPServer, build_server
+from toolhone.server.open_requests import OpenRequests
+from toolhone.settings import Settings
+
+if TYPE_CHECKING:
+    from toolhone.auth.oauth import AccessTokens
 
 logger = logging.getLogger(__name__)
-
-
-HOSTS = ("127.0.0.1", "localhost", "::1")
-
-_NAMES = ("127.0.0.1", "localhost", "[::1]")
-
-SECURITY = TransportSecuritySettings(
-    enable_dns_rebinding_protection=True,
-    # Without a port as well: that is how port 80 is spelled.
-    allowed_hosts=[*_NAMES, *(f"{name}:*" for name in _NAMES)],
-    allowed_origins=[f"http://{name}{port}" for name in _NAMES for port in ("", ":*")],
-)
-"""Which Host and Origin headers are accepted: a web page must not reach us by DNS rebinding."""
-
-
-def parse_address(text: str) -> tuple[str, int]:
-    """`HOST:PORT`, `:PORT` or `PORT`; the host must be this machine's loopback.
-
-    Raises:
-        ConfigurationError: Not an address, or one that other machines can reach.
-    """
-    host, _, port = text.rpartition(":")
-    host = host.strip("[]") or "127.0.0.1"
-    if not port.isdecimal() or int(port) > 65_535:
-        raise ConfigurationError(f"{text!r} is not an address; write HOST:PORT, such as 127.0.0.1:8000.")
-    if host not in HOSTS and is_loopback(host):
-        raise ConfigurationError(f"{text!r}: of the loopback addresses only {', '.join(HOSTS)} are served.")
-    if host not in HOSTS:
-        raise ConfigurationError(
-            f"{text!r} can be reached from other machines, and this version has no authentication. "
-            "Use 127.0.0.1. If others must reach it, put a proxy before it that authenticates them and sends "
-            "Host: 127.0.0.1."
-        )
-    return host, int(port)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 lets the system choose, and `url_of` tells which it was.
-
-    Raises:
-        ConfigurationError: The port is taken, or not ours to take.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as exc:
-        raise ConfigurationError(
-            f"{host}:{port} cannot be listened on: {exc.strerror or exc}. "
-            "Stop what uses it, or name another port."
-        ) from exc
-
-
-def url_of(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -99,37 +50,47 @@ STOPPING = (signal.SIGINT, signal.SIGTERM)
 class LegacySSE:
     """The SSE transport of 2024-11-05, as one endpoint."""
 
-    def __init__(self, server: MCPServer) -> None:
+    def __init__(self, server: MCPServer, *, largest_body: int) -> None:
         self._server = server
-        self._guard = TransportSecurityMiddleware(SECURITY)
-        self.transport = SseServerTransport("/messages/", SECURITY)
+        self.transport = SseServerTransport("/messages/", max_request_body_size=largest_body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The transport checks too, but a refusal there ends in a traceback in our log.
-        if refusal := await self._guard.validate_request(Request(scope, receive)):
-            await refusal(scope, receive, send)
-            return
         async with self.transport.connect_sse(scope, receive, send) as (read, write):
             await self._server.run(read, write, self._server.create_initialization_options())
 
 
-def build_http(app: App) -> FastAPI:
-    """The ASGI application of a running app."""
+def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
+    """The ASGI application of a running app.
+
+    Args:
+        host: The name or address it is listening on; requests may name it in their Host header.
+    """
+    settings = app.settings
     server, handlers = build_server(app)
-    manager = StreamableHTTPSessionManager(server, security_settings=SECURITY)
-    sse = LegacySSE(server)
-    guard = TransportSecurityMiddleware(SECURITY)
+    # The guard has looked at Host and Origin.
+    manager = StreamableHTTPSessionManager(server, max_request_body_size=settings.largest_body)
+    sse = LegacySSE(server, largest_body=settings.largest_body)
+    entrance = Entrance(settings, app.tokens, app.audit.record, _oauth(settings))
+    open_requests = OpenRequests()
 
     async def health(request: Request) -> Response:
-        if refusal := await guard.validate_request(request):
-            return refusal
         return JSONResponse({"status": "ok", "version": __version__})
+
+    async def refused(caller: Caller, request_id: str, method: str, path: str) -> None:
+        payload: JsonObject = {"method": method, "path": path[:200]}
+        code = PermissionDeniedError.code
+        event = new_event(
+            EventKind.REFUSAL, caller, request_id=request_id, success=False, error_code=code, payload=payload
+        )
+        await app.audit.record(event)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         async with manager.run(), anyio.create_task_group() as tasks:
             tasks.start_soon(handlers.announce_changes)
             tasks.start_soon(handlers.announce_jobs)
+            tasks.start_soon(open_requests.watch)
+            tasks.start_soon(entrance.refusals.run)
             try:
                 yield
             finally:
@@ -152,10 +113,48 @@ def build_http(app: App) -> FastAPI:
         ],
     )
     api.state.toolhone = app
+    api.state.entrance = entrance
+    if entrance.oauth is not None:
+        api.router.routes.extend(metadata_routes(entrance.oauth))
     problems.install(api)
     api.include_router(api_router())
     api.include_router(dashboard_router())
+    # The one that is added last is the outermost.
+    api.add_middleware(Authentication, entrance=entrance, open_requests=open_requests, refused=refused)
+    api.add_middleware(
+        Guard,
+        names=Names((*settings.hosts, host_header(host))),
+        largest_body=settings.largest_body,
+        largest_upload=settings.largest_upload,
+    )
     return api
+
+
+def _oauth(settings: Settings) -> "AccessTokens | None":
+    """Who verifies access tokens, where an authorization server is configured.
+
+    Raises:
+        ConfigurationError: It is so in part only, or not validly.
+    """
+    if settings.oauth_issuer is None and settings.oauth_jwks is None and settings.oauth_audience is None:
+        return None
+    from toolhone.auth.oauth import AccessTokens  # cryptography takes its time, and few need it
+
+    return AccessTokens(
+        issuer=settings.oauth_issuer,
+        jwks=settings.oauth_jwks,
+        audience=settings.oauth_audience,
+        role_claim=settings.oauth_role_claim,
+    )
+
+
+def metadata_routes(oauth: "AccessTokens") -> list[Route]:
+    """The document by which clients find the authorization server (RFC 9728)."""
+
+    async def metadata(request: Request) -> Response:
+        return JSONResponse(oauth.metadata())
+
+    return [Route(path, metadata, methods=["GET"]) for path in oauth.metadata_paths]
 
 
 class WebServer(uvicorn.Server):
@@ -175,8 +174,43 @@ class WebServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-async def serve_http(app: App, listening: socket.socket) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What https is served with."""
+
+    certificate: Path
+    key: Path
+
+
+async def serve_http(app: App, listening: socket.socket, *, tls: Tls | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
-    config = uvicorn.Config(build_http(app), log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    logger.info("serving %s/mcp", url_of(listening))
+    api = build_http(app, host=listening.getsockname()[0])
+    url = url_of(listening, tls=tls is not None)
+    await _greet(app, api.state.entrance, url)
+    config = uvicorn.Config(
+        api,
+        log_config=None,
+        access_log=False,
+        # Where a request comes from is the other end of its connection: anybody can write a header.
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
+    logger.info("serving %s/mcp", url)
     await WebServer(config).serve(sockets=[listening])
+
+
+async def _greet(app: App, entrance: Entrance, url: str) -> None:
+    """Say where everything is, and let in who started this: on stderr, which is theirs."""
+    click.echo(f"toolhone serves MCP at {url}/mcp (SSE at {url}/sse), REST at {url}/api/v1", err=True)
+    owner = Caller(principal="local", role=app.settings.role)
+    if allows(owner, Permission.ADMINISTER) and not await app.tokens.any():
+        _, text = await app.tokens.issue(
+            caller=owner, name="the first, made at the first start", role=Role.ADMIN
+        )
+        click.echo(f"Your first token, of an admin, is shown this once: {text}", err=True)
+    click.echo(
+        f"Dashboard, this address logs you in once: {url}/login?code={entrance.login_code()}", err=True
+    )

@@ -121,7 +121,7 @@ class Handlers:
         return sendable(types.ListToolsResult(tools=tools))
 
     def input_schema(self, name: str) -> JsonObject | None:
-        """What the SDK checks the headers of a call against. Without this it would list all our tools for it."""
+        """What the SDK checks the headers of a call against; else it would list all our tools to find it."""
         if name in ALL_SCHEMAS:
             return ALL_SCHEMAS[name]
         gateway = self._app.built_gateway

@@ -98,6 +98,15 @@ async def describe_tools(
     given = await understood(gateway, "describe_tools", arguments, caller)
     definitions, missing = await gateway.describe(given["names"], caller=caller)
 
+    structured, text = await described_answer(definitions, missing)
+    return answer(structured, text)
+
+
+async def described_answer(
+    definitions: Sequence[JsonObject], missing: Sequence[str]
+) -> tuple[JsonObject, str]:
+    """Definitions as signatures: the structured form of the answer, and the text that an agent reads."""
+
     def tell() -> tuple[Rendered, str, JsonObject]:
         rendered, text = described(definitions)
         text = "\n".join([text, *missing])
@@ -115,8 +124,8 @@ async def describe_tools(
     if rendered.preamble:
         structured["preamble"] = rendered.preamble
     if missing:
-        structured["missing"] = missing
-    return answer(structured, text)
+        structured["missing"] = list(missing)
+    return structured, text
 
 
 async def call_read_tools(

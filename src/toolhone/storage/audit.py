@@ -14,7 +14,8 @@ from pathlib import Path
 
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError
 from toolhone.models import AuditEvent, EventKind, JsonObject
-from toolhone.storage.audit_query import checked, parameters, select
+from toolhone.records.figures import AuditFact
+from toolhone.storage.audit_query import BOUNDS, checked, parameters, select, within
 from toolhone.storage.chain import AuditRow, ChainCheck, exported, seal, unsealed
 from toolhone.storage.migrations import AUDIT
 from toolhone.storage.sqlite import SqliteFile
@@ -53,17 +54,18 @@ class SqliteAuditStore:
     def query(self, query: AuditQuery) -> list[JsonObject]:
         query = checked(query)
         sql = select(query, newest_first=query.newest_first)
-        return [exported(row) for row in self._rows(sql, parameters(query))]
+        rows = self._file.read(lambda connection: _fetch(connection, sql, _values(connection, query)))
+        return [exported(row) for row in rows]
 
     def export(self, query: AuditQuery) -> Iterator[JsonObject]:
         """The rows that were there when the export began, in chunks, oldest first."""
         query = checked(query)
-        after, last = self._file.read(lambda connection: _span(connection, query))
-        sql, values = select(query), parameters(query)
+        values = self._file.read(lambda connection: _span(connection, query))
+        sql, after = select(query), values["after"]
         left = query.limit
         while left is None or left > 0:
             size = _CHUNK if left is None else min(_CHUNK, left)
-            rows = self._rows(sql, {**values, "after": after, "last": last, "limit": size})
+            rows = self._rows(sql, {**values, "after": after, "limit": size})
             if not rows:
                 return
             yield from map(exported, rows)
@@ -123,11 +125,34 @@ class SqliteAuditStore:
             for tool, calls, failures, mean_ms, mean_tokens in rows
         }
 
+    def facts(self, after: int, limit: int) -> list[AuditFact]:
+        # Only a selection's payload is looked into, for the one number that has no column.
+        sql = """
+            SELECT
+                seq, row_hash, timestamp, kind, principal, session, tool, server, success, error_code,
+                execution_time_ms, tokens_used,
+                CASE WHEN kind = 'selection' AND json_valid(payload)
+                    THEN CAST(json_extract(payload, '$.tokens_of_all') AS INTEGER) END
+            FROM audit WHERE seq > ? ORDER BY seq LIMIT ?
+        """
+        rows = self._file.read(lambda connection: connection.execute(sql, (after, limit)).fetchall())
+        return [
+            AuditFact._make((*row[:8], None if row[8] is None else bool(row[8]), *row[9:])) for row in rows
+        ]
+
+    def check_writable(self) -> None:
+        self._file.write(_write_nothing)
+
     def close(self) -> None:
         self._file.close()
 
     def _rows(self, sql: str, values: JsonObject) -> list[AuditRow]:
         return self._file.read(lambda connection: _fetch(connection, sql, values))
+
+
+def _write_nothing(connection: sqlite3.Connection) -> None:
+    """Take the lock that a write takes. A full disk shows only where a page is written, so one is dirtied."""
+    connection.execute("UPDATE audit_head SET seq = seq WHERE id = 1")
 
 
 def _recent(connection: sqlite3.Connection) -> dict[str, deque[tuple[float, bool]]]:
@@ -185,13 +210,23 @@ def _ends(connection: sqlite3.Connection) -> tuple[tuple[int, str] | None, int]:
     return _head(connection), last
 
 
-def _span(connection: sqlite3.Connection, query: AuditQuery) -> tuple[int, int]:
-    """After which row, and up to which, an export reads."""
+def _values(connection: sqlite3.Connection, query: AuditQuery) -> JsonObject:
+    """The parameters of the query, over no more rows than may be of its time."""
+    values = parameters(query)
+    if query.since is None and query.until is None:
+        return values
+    first, last = connection.execute(BOUNDS, values).fetchone()
+    return within(values, query, first, last)
+
+
+def _span(connection: sqlite3.Connection, query: AuditQuery) -> JsonObject:
+    """The parameters of an export: over the rows that are there now."""
+    values = _values(connection, query)
+    if query.limit is not None and query.newest_first:
+        newest = _fetch(connection, select(query, columns="seq", newest_first=True), values)
+        values["after"] = newest[-1]["seq"] - 1 if newest else values["last"]
     _, last = _ends(connection)
-    if query.limit is None or not query.newest_first:
-        return 0, last
-    newest = _fetch(connection, select(query, columns="seq", newest_first=True), parameters(query))
-    return (newest[-1]["seq"] - 1 if newest else last), last
+    return values | {"last": min(values["last"], last)}
 
 
 def _fetch(connection: sqlite3.Connection, sql: str, values: JsonObject) -> list[AuditRow]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from toolhone.exceptions import DamagedStorageError, InvalidRequestError, StorageError
+from toolhone.exceptions import ConflictError, DamagedStorageError, NotFoundError, StorageError
 from toolhone.models import Category, Json, JsonObject, canonical_json
 from toolhone.records.datasets import Manifest, Pair, Purpose, Row, Split
 from toolhone.records.row_json import pair_from, read_lines, row_from
@@ -156,14 +156,14 @@ class SqliteDatasetStore:
                 ).fetchone()
             )
         if row is None:
-            raise InvalidRequestError(f"There is no dataset {dataset_id!r}. {self._there_are()}")
+            raise NotFoundError(f"There is no dataset {dataset_id!r}. {self._there_are()}")
         return _manifest(row)
 
     def folder(self, dataset_id: str) -> Path:
         manifest = self.manifest(dataset_id)
         if manifest.revoked_at is not None:
             instead = f" Use {manifest.replaced_by!r}." if manifest.replaced_by else " Prepare a new one."
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"The dataset {dataset_id!r} was revoked on {manifest.revoked_at[:10]}: "
                 f"{manifest.revoked_why}. Its files are gone.{instead}"
             )

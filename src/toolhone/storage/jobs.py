@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from toolhone.exceptions import DamagedStorageError, InvalidRequestError
+from toolhone.exceptions import DamagedStorageError, NotFoundError
 from toolhone.models import Category, Json, JsonObject, canonical_json
 from toolhone.records.jobs import Job, JobEvent, JobStatus, Plan, Submission
 from toolhone.storage.migrations import Schema
@@ -126,7 +126,7 @@ class SqliteJobStore:
     def plan(self, plan_id: str) -> Plan:
         row = self._one("SELECT plan FROM plans WHERE plan_id = ?", (plan_id,))
         if row is None:
-            raise InvalidRequestError(
+            raise NotFoundError(
                 f"There is no plan {plan_id!r}. Make one with estimate_finetuning (toolhone jobs estimate)."
             )
         return self._read(_plans(), row[0], f"the plan {plan_id!r}")
@@ -322,10 +322,10 @@ class SqliteJobStore:
                 "Bring back a copy of the file, or move it away to start afresh."
             ) from exc
 
-    def _unknown(self, job_id: str) -> InvalidRequestError:
+    def _unknown(self, job_id: str) -> NotFoundError:
         newest = [job.job_id for job in self.jobs(limit=NAMED)]
         there = f"The newest are {', '.join(newest)}." if newest else "There is none yet."
-        return InvalidRequestError(f"There is no job {job_id!r}. {there}")
+        return NotFoundError(f"There is no job {job_id!r}. {there}")
 
 
 @cache

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from toolhone.exceptions import DamagedStorageError, InvalidRequestError
+from toolhone.exceptions import ConflictError, DamagedStorageError, InvalidRequestError, NotFoundError
 from toolhone.models import canonical_json
 from toolhone.storage.migrations import SELECTOR
 from toolhone.storage.sqlite import SqliteFile
@@ -199,18 +199,18 @@ def check_artifact(version: LearnedVersion, artifact: bytes) -> None:
         )
 
 
-def unknown_version(version: str) -> InvalidRequestError:
-    return InvalidRequestError(
+def unknown_version(version: str) -> NotFoundError:
+    return NotFoundError(
         f"There is no learned version {version!r}. See `toolhone selector status` for those that are kept."
     )
 
 
-def expired_version(version: str, why: str) -> InvalidRequestError:
-    return InvalidRequestError(f"The learned version {version!r} has expired: {why} Learn anew.")
+def expired_version(version: str, why: str) -> ConflictError:
+    return ConflictError(f"The learned version {version!r} has expired: {why} Learn anew.")
 
 
-def nothing_to_roll_back() -> InvalidRequestError:
-    return InvalidRequestError("No learned version is served, so there is nothing to roll back.")
+def nothing_to_roll_back() -> ConflictError:
+    return ConflictError("No learned version is served, so there is nothing to roll back.")
 
 
 def _top(connection: sqlite3.Connection) -> tuple[int, str | None, int | None] | None:

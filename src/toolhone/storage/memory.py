@@ -1,5 +1,6 @@
 """The stores in memory: for tests, and for library use that should leave nothing behind."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from statistics import fmean
 
 from toolhone.exceptions import InvalidRequestError, StorageError
 from toolhone.models import AuditEvent, EventKind, Json, JsonObject
+from toolhone.records.figures import AuditFact
 from toolhone.storage.audit_query import checked, matches
 from toolhone.storage.chain import GENESIS, AuditRow, ChainCheck, exported, seal, unsealed
 from toolhone.storage.learning import (
@@ -93,6 +95,14 @@ class MemoryAuditStore:
             )
             for tool, rows in by_tool.items()
         }
+
+    def facts(self, after: int, limit: int) -> list[AuditFact]:
+        with self._lock:
+            rows = [row for row in self._rows if row["seq"] > after][:limit]
+        return [_fact(row) for row in rows]
+
+    def check_writable(self) -> None:
+        """It always is."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -328,6 +338,12 @@ class MemoryLearningStore:
         promotion = Promotion(version=version, at=at, why=f"{active} was {why}")
         self._served.append(_Served(promotion, number))
         return version
+
+
+def _fact(row: AuditRow) -> AuditFact:
+    payload: JsonObject = json.loads(row["payload"] or "{}")
+    of_all = payload.get("tokens_of_all") if row["kind"] == EventKind.SELECTION else None
+    return AuditFact._make([*(row[name] for name in AuditFact._fields if name != "tokens_of_all"), of_all])
 
 
 def _mean(rows: Sequence[AuditRow], column: str) -> float:

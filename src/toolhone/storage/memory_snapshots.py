@@ -97,8 +97,18 @@ class MemorySnapshotStore:
         )
         if query.newest_first:
             found.reverse()
+        if query.after is not None:
+            found = _after(found, *query.after, newest_first=query.newest_first)
         # Copies, as from a disk.
         return [replace(snapshot) for snapshot in found[: query.limit]]
+
+
+def _after(ordered: list[Snapshot], at: str, snapshot_id: str, *, newest_first: bool) -> list[Snapshot]:
+    """Those that come after the named one; if it is gone, those of its moment and what comes after them."""
+    for number, one in enumerate(ordered):
+        if one.snapshot_id == snapshot_id and one.recorded_at == at:
+            return ordered[number + 1 :]
+    return [one for one in ordered if (one.recorded_at <= at if newest_first else one.recorded_at >= at)]
 
 
 def _matches(snapshot: Snapshot, query: SnapshotQuery) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from toolhone.storage.audit_indexes import index_audit
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
@@ -256,7 +258,35 @@ def create_learning(db: "Database") -> None:
     )
 
 
-AUDIT = Schema(name="toolhone.audit", steps=(create_audit,))
+def create_approvals(db: "Database") -> None:
+    """Definitions of downstream tools, and apart from them, since they are long, what was decided of each."""
+    db.conn.execute(
+        """
+        CREATE TABLE definitions (
+            hash TEXT PRIMARY KEY,
+            definition TEXT NOT NULL
+        )
+        """
+    )
+    db.conn.execute(
+        """
+        CREATE TABLE approvals (
+            server TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            hash TEXT NOT NULL REFERENCES definitions (hash),
+            name TEXT NOT NULL,
+            status TEXT NOT NULL,
+            seen_at TEXT NOT NULL,
+            decided_at TEXT,
+            decided_by TEXT,
+            PRIMARY KEY (server, tool, hash)
+        ) WITHOUT ROWID
+        """
+    )
+    db.conn.execute("CREATE INDEX approvals_by_hash ON approvals (hash)")
+
+
+AUDIT = Schema(name="toolhone.audit", steps=(create_audit, index_audit))
 CACHE = Schema(
     name="toolhone.cache",
     steps=(
@@ -267,5 +297,6 @@ CACHE = Schema(
         index_vectors_by_use,
     ),
 )
+APPROVALS = Schema(name="toolhone.approvals", steps=(create_approvals,))
 RESULTS = Schema(name="toolhone.results", steps=(create_results,))
 SELECTOR = Schema(name="toolhone.selector", steps=(create_learning,))

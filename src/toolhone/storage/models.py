@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolhone.exceptions import InvalidRequestError
+from toolhone.exceptions import NotFoundError
 from toolhone.models import Category, canonical_json
 from toolhone.records.jobs import AliasChange, FinetuningProvider, ModelRecord
 from toolhone.storage.migrations import Schema
@@ -199,9 +199,9 @@ class SqliteModelStore:
         self._file.close()
 
 
-def unknown_model(model_id: str, known: Sequence[str]) -> InvalidRequestError:
+def unknown_model(model_id: str, known: Sequence[str]) -> NotFoundError:
     there = f"The newest are {', '.join(map(repr, known))}." if known else "No training has made one yet."
-    return InvalidRequestError(f"There is no model {model_id!r}. {there}")
+    return NotFoundError(f"There is no model {model_id!r}. {there}")
 
 
 def _model(row: tuple[str, ...]) -> ModelRecord:

@@ -15,9 +15,9 @@ def moment(field: str, text: str | None) -> str | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-    except ValueError as exc:
+        parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError) as exc:  # in UTC it may be before the year 1
         raise InvalidRequestError(
             f"{field!r} is not a time: {text!r}. Write it like 2026-01-31 or 2026-01-31T12:00:00+00:00."
         ) from exc
-    parsed = parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     return parsed.isoformat(timespec="microseconds")

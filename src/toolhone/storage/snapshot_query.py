@@ -37,7 +37,9 @@ def checked(query: SnapshotQuery) -> SnapshotQuery:
     """
     if query.limit is not None and query.limit < 0:
         raise InvalidRequestError(f"The limit cannot be {query.limit!r}; give 0 or more snapshots.")
-    return replace(query, since=moment("since", query.since), until=moment("until", query.until))
+    after = query.after and (moment("after", query.after[0]) or "", query.after[1])
+    since, until = moment("since", query.since), moment("until", query.until)
+    return replace(query, since=since, until=until, after=after)
 
 
 def where(query: SnapshotQuery) -> str:
@@ -48,14 +50,31 @@ def where(query: SnapshotQuery) -> str:
 
 def select(query: SnapshotQuery, columns: str) -> str:
     """The next part of what matches, after a row of a given time and number."""
-    order, beyond = ("DESC", "<") if query.newest_first else ("ASC", ">")
-    after = f"(recorded_at, seq) {beyond} (:after_at, :after_seq)"
-    words = ("SELECT", columns, "FROM snapshots WHERE", where(query), "AND seq <= :last AND", after)
+    order = "DESC" if query.newest_first else "ASC"
+    words = ("SELECT", columns, "FROM snapshots WHERE", where(query), "AND seq <= :last AND", _beyond(query))
     return " ".join((*words, "ORDER BY recorded_at", order, ", seq", order, "LIMIT :limit"))
 
 
-def values_of(query: SnapshotQuery) -> JsonObject:
-    """The named parameters, from the first row of the order on."""
+def count(query: SnapshotQuery) -> str:
+    """How many match."""
+    words = ("SELECT COUNT(*) FROM snapshots WHERE", where(query))
+    # Left out where it says nothing: an index alone is counted faster.
+    return " ".join(words if query.after is None else (*words, "AND", _beyond(query)))
+
+
+def _beyond(query: SnapshotQuery) -> str:
+    return f"(recorded_at, seq) {'<' if query.newest_first else '>'} (:after_at, :after_seq)"
+
+
+def values_of(query: SnapshotQuery, after_seq: int | None = None) -> JsonObject:
+    """The named parameters, from the first row of the order on, or from what comes after `query.after`.
+
+    Args:
+        after_seq: The number of that one; `None` if it is gone.
+    """
     values: JsonObject = {field: getattr(query, field) for field in _CONDITIONS}
     first = ("\U0010ffff", 2**63 - 1) if query.newest_first else ("", -1)
+    if query.after is not None:
+        # The first number of the order is before any row of that moment.
+        first = (query.after[0], first[1] if after_seq is None else after_seq)
     return {**values, "after_at": first[0], "after_seq": first[1], "last": 2**63 - 1}

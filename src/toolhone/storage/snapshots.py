@@ -20,7 +20,8 @@ from toolhone.json_values import minified
 from toolhone.models import Category, Json, JsonObject
 from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
 from toolhone.storage.migrations import Schema
-from toolhone.storage.snapshot_query import checked, erasure_query, select, values_of, where
+from toolhone.storage.snapshot_query import checked, erasure_query, select, values_of
+from toolhone.storage.snapshot_query import count as counting
 from toolhone.storage.sqlite import SqliteFile
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class SqliteSnapshotStore:
             lambda connection: connection.execute("SELECT COALESCE(MAX(seq), 0) FROM snapshots").fetchone()[0]
         )
         sql = select(query, _COLUMNS)
-        values = {**values_of(query), "last": last}
+        values = {**values_of(query, self._number_of(query.after)), "last": last}
         left = query.limit
         while left is None or left > 0:
             values["limit"] = _CHUNK_ROWS if left is None else min(_CHUNK_ROWS, left)
@@ -161,8 +162,8 @@ class SqliteSnapshotStore:
         query = checked(query)
         if not self._file.exists():
             return 0
-        sql = " ".join(("SELECT COUNT(*) FROM snapshots WHERE", where(query)))
-        values = values_of(query)
+        sql = counting(query)
+        values = values_of(query, self._number_of(query.after))
         (count,) = self._file.read(lambda connection: connection.execute(sql, values).fetchone())
         return count if query.limit is None else min(count, query.limit)
 
@@ -227,6 +228,14 @@ class SqliteSnapshotStore:
     def close(self) -> None:
         self._file.close()
 
+    def _number_of(self, named: tuple[str, str] | None) -> int | None:
+        """The number of a snapshot that a query begins after, if it is still there."""
+        if named is None:
+            return None
+        sql = "SELECT seq FROM snapshots WHERE snapshot_id = ? AND recorded_at = ?"
+        row = self._file.read(lambda connection: connection.execute(sql, (named[1], named[0])).fetchone())
+        return None if row is None else row[0]
+
     def _remove(self, query: SnapshotQuery, *, erased_at: str | None) -> list[str]:
         """Delete what matches, a part a transaction; each part leaves its traces in the same one."""
         query = checked(query)
@@ -238,7 +247,7 @@ class SqliteSnapshotStore:
             if erased_at is None
             else "INSERT OR REPLACE INTO gone SELECT snapshot_id, NULL, NULL, :at FROM snapshots"
         )
-        values = {**values_of(query), "at": erased_at}
+        values = {**values_of(query, self._number_of(query.after)), "at": erased_at}
         ids: list[str] = []
 
         def work(connection: sqlite3.Connection) -> list[str]:

@@ -1,7 +1,7 @@
 """Comparisons of models that were made, kept beside the answers they rest on.
 
-Each is one file, `comparisons/DATASET/reports/COMPARISON.json`. It quotes rows of its dataset, so it lies where
-those go when the dataset is revoked (`copies.py`).
+Each is one file, `comparisons/DATASET/reports/COMPARISON.json`. It quotes rows of its dataset, so it lies
+where those go when the dataset is revoked (`copies.py`).
 """
 
 import logging
@@ -80,7 +80,7 @@ class KeptComparisons:
         path = next(iter(self._folder.glob(f"*/reports/{comparison_id}.json")), None) if known else None
         if path is None:
             raise NotFoundError(
-                f"There is no comparison {comparison_id!r}. If it was made, its dataset has been revoked since."
+                f"There is no comparison {comparison_id!r}. If there was, its dataset has been revoked."
             )
         try:
             return _adapter().validate_json(path.read_bytes())

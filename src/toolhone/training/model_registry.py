@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 from anyio import CapacityLimiter, to_thread
 
-from toolhone.exceptions import InvalidRequestError
+from toolhone.exceptions import ConflictError, InvalidRequestError
 from toolhone.models import LOCAL_CALLER, AuditEvent, Caller, Category, EventKind, JsonObject
 from toolhone.records.jobs import AliasChange, ModelRecord
 from toolhone.records.stores import ModelStore
@@ -74,7 +74,7 @@ class ModelRegistry:
         return await self._with_store(lambda store: store.models(category))
 
     async def model(self, model_id: str) -> ModelRecord:
-        """Raises InvalidRequestError if there is none of this id."""
+        """Raises NotFoundError if there is none of this id."""
         return await self._with_store(lambda store: store.model(model_id))
 
     async def aliases(self, category: Category | None = None) -> list[AliasChange]:
@@ -114,8 +114,9 @@ class ModelRegistry:
                 was made for another category. Kept and audited.
 
         Raises:
-            InvalidRequestError: There is no such model, or it needs an override; or the name of the alias or
-                the reason cannot be used.
+            NotFoundError: There is no such model.
+            ConflictError: It needs an override.
+            InvalidRequestError: The name of the alias or the reason cannot be used.
         """
         _check_alias(alias)
         if override is not None and not 0 < len(override.strip()) <= LONGEST_REASON:
@@ -127,7 +128,7 @@ class ModelRegistry:
         def decide(store: ModelStore, history: Sequence[AliasChange]) -> AliasChange:
             against = _against(store.model(model_id), category) if model_id is not None else None
             if against is not None and override is None:
-                raise InvalidRequestError(
+                raise ConflictError(
                     f"{alias!r} of {category.value!r} cannot stand for {model_id!r}: {against} "
                     "To use it all the same, give the reason as override.",
                     data={"model_id": model_id},
@@ -151,7 +152,7 @@ class ModelRegistry:
         """Let the alias stand for what it stood for before; again, for what it stood for before that.
 
         Raises:
-            InvalidRequestError: It stands for the base model, with nothing before.
+            ConflictError: It stands for the base model, with nothing before.
         """
         _check_alias(alias)
         return await self._change(
@@ -212,7 +213,7 @@ class ModelRegistry:
                 change = decide(store, history)
                 if change is present or store.set_alias(change, instead_of=present):
                     return change, present
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"{alias!r} of {category.value!r} is changed by others all the time. Try again."
             )
 
@@ -242,7 +243,7 @@ class ModelRegistry:
     ) -> AliasChange:
         stack = standing(history)
         if not stack:
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"{alias!r} of {category.value!r} was never set or is back at the base model, so there is "
                 "nothing to roll back."
             )

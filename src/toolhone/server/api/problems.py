@@ -13,6 +13,7 @@ from toolhone.exceptions import (
     BudgetExceededError,
     CallTimeoutError,
     ConfigurationError,
+    ConflictError,
     InvalidArgumentsError,
     InvalidRequestError,
     ModelUnavailableError,
@@ -22,6 +23,7 @@ from toolhone.exceptions import (
     PermissionDeniedError,
     ProviderError,
     RateLimitedError,
+    ReusedKeyError,
     ServerUnavailableError,
     StorageError,
     ToolhoneError,
@@ -41,6 +43,8 @@ STATUS: tuple[tuple[type[ToolhoneError], int], ...] = (
     (UnknownToolError, 404),
     (UnknownHandleError, 404),
     (BudgetExceededError, 409),
+    (ConflictError, 409),
+    (ReusedKeyError, 422),
     (InvalidRequestError, 400),
     (InvalidArgumentsError, 422),
     (RateLimitedError, 429),
@@ -109,7 +113,9 @@ def problem(
 
 def of_error(error: ToolhoneError) -> JSONResponse:
     title = (type(error).__doc__ or error.code).strip().splitlines()[0]
-    return problem(status_of(error), error.code, title, error.message)
+    wait = error.data.get("retry_after")
+    headers = None if wait is None else {"Retry-After": str(wait)}
+    return problem(status_of(error), error.code, title, error.message, headers=headers)
 
 
 def install(api: FastAPI) -> None:

@@ -1,0 +1,31 @@
+"""What an audit row is about, in a few words. Pure."""
+
+from toolhone.models import EventKind, Json, JsonObject
+
+LEARNING = {EventKind.DATASET, EventKind.JOB, EventKind.MODEL}
+
+
+def subject(row: JsonObject) -> str:
+    """The one thing to know of a row (in the export form) in a list. It may hold anything that people wrote."""
+    details: JsonObject = row["details"]
+    what = str(row["tool_name"] or "")
+    if row["kind"] == EventKind.SELECTION:
+        task: Json = details.get("task", "")
+        what = f"“{task}”" if isinstance(task, str) else f"a task of {task['bytes']:,} bytes, omitted"
+    elif row["kind"] == EventKind.SERVER:
+        what = f"{row['server']}: {details.get('what', '')}"
+    elif row["kind"] == EventKind.RESULT_READ:
+        what = f"{details.get('handle', '')} {details.get('path') or ''}"
+    elif row["kind"] == EventKind.ERASURE:
+        what = str(details.get("what") or f"{len(details.get('event_ids', []))} rows asked for")
+    elif row["kind"] == EventKind.DESCRIPTION:
+        what = ", ".join(map(str, details.get("names", [])))
+    elif row["kind"] == EventKind.SNAPSHOT:
+        # Erased, it says no more how many they were.
+        what = f"{details['snapshots']} collected" if "snapshots" in details else ""
+    elif row["kind"] == EventKind.ACCESS:
+        what = " ".join(str(details[name]) for name in ("what", "token_id", "name") if details.get(name))
+    elif row["kind"] in LEARNING:
+        names = (details.get(name) for name in ("job_id", "dataset_id", "alias", "model_id", "category"))
+        what = f"{details.get('what', '')} {next((name for name in names if name), '')}"
+    return " ".join(what.split())

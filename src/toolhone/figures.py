@@ -1,0 +1,279 @@
+"""Figures over time: calls, errors, refusals, latency and tokens, by spans of time, tools and servers.
+
+They are read from counts (`storage/figures.py`) that follow the audit: while a server runs they are brought
+up to date now and then, and each question counts what came since. So a question costs the same with a
+thousand audit rows as with a million.
+"""
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import anyio
+import anyio.to_thread
+
+from toolhone.exceptions import InvalidRequestError, StorageError
+from toolhone.models import EventKind
+from toolhone.records.durations import percentile
+from toolhone.records.figures import (
+    MOST_TOOLS,
+    Count,
+    Durations,
+    FigureStore,
+    Latency,
+    Overview,
+    Point,
+    Progress,
+    Share,
+)
+from toolhone.stores import AuditStore
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WIDTHS = (
+    (timedelta(hours=2), 60),
+    (timedelta(hours=36), 900),
+    (timedelta(days=14), 3_600),
+    (timedelta(days=3_660), 86_400),
+)
+"""Up to which window which width of spans, in seconds: 14 to 336 points, and years by days."""
+
+PAUSE = 10.0
+"""Seconds between two looks of the background at the audit."""
+
+
+class Figures:
+    """Answers for a window of time. Belongs to one event loop.
+
+    Args:
+        open_store: Called in a worker thread when figures are first asked for; likewise `open_audit`.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], FigureStore],
+        open_audit: Callable[[], AuditStore],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._open_store = open_store
+        self._open_audit = open_audit
+        self._clock = clock
+        self._stores: tuple[FigureStore, AuditStore] | None = None
+        self._counting = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+
+    async def run(self) -> None:
+        """Follow the audit until cancelled."""
+        while True:
+            try:
+                while not (await self.catch_up()).complete:
+                    pass
+            except StorageError as exc:
+                logger.warning("Figures are not brought up to date: %s", exc.message)
+            await anyio.sleep(PAUSE)
+
+    async def catch_up(self) -> Progress:
+        """Count what came since, at most so much that nobody waits long.
+
+        Raises:
+            StorageError: The audit cannot be read, or the counts cannot be written.
+        """
+        async with self._counting:
+            return await self._with(lambda store, audit: store.catch_up(audit.facts, now=self._clock()))
+
+    async def overview(self, window: timedelta) -> Overview:
+        """Everything, with the tools that were called most and with the servers.
+
+        Raises:
+            InvalidRequestError: The window is not above zero, or longer than ten years.
+        """
+        width, since = self._span(window)
+        progress = await self.catch_up()
+
+        def read(store: FigureStore, _: AuditStore) -> Overview:
+            by_tool = (
+                store.counts(width, since=since, tools=True),
+                store.durations(width, since=since, tools=True),
+            )
+            return self._overview(
+                progress,
+                width,
+                since,
+                store.counts(width, since=since, tools=False),
+                store.durations(width, since=since, tools=False),
+                tools=_shares(*by_tool, lambda row: (row.tool, row.server or None))[:MOST_TOOLS],
+                servers=_shares(*by_tool, lambda row: (row.server, row.server or None)),
+            )
+
+        return await self._with(read)
+
+    async def tool(self, name: str, window: timedelta = timedelta(days=1)) -> Overview:
+        """The calls of one tool; without any, all is zero."""
+        width, since = self._span(window)
+        progress = await self.catch_up()
+        return await self._with(
+            lambda store, _: self._overview(
+                progress,
+                width,
+                since,
+                store.tool_counts(width, name, since=since),
+                store.tool_durations(width, name, since=since),
+            )
+        )
+
+    async def server(self, name: str, window: timedelta = timedelta(days=1)) -> Overview:
+        """The calls of one server's tools, and which; `""` is what is no server's."""
+        width, since = self._span(window)
+        progress = await self.catch_up()
+
+        def read(store: FigureStore, _: AuditStore) -> Overview:
+            rows = (
+                store.server_counts(width, name, since=since),
+                store.server_durations(width, name, since=since),
+            )
+            tools = _shares(*rows, lambda row: (row.tool, row.server or None))
+            return self._overview(progress, width, since, *rows, tools=tools[:MOST_TOOLS])
+
+        return await self._with(read)
+
+    async def latest(self, window: timedelta = timedelta(minutes=15)) -> Point:
+        """The last minutes in one line of numbers."""
+        return (await self.overview(window)).total
+
+    async def aclose(self) -> None:
+        """Close what was opened."""
+        stores, self._stores = self._stores, None
+        if stores is not None:
+            for store in stores:
+                await anyio.to_thread.run_sync(store.close, limiter=self._thread)
+
+    async def _with(self, work: Callable[[FigureStore, AuditStore], T]) -> T:
+        def run() -> T:
+            if self._stores is None:
+                self._stores = self._open_store(), self._open_audit()
+            return work(*self._stores)
+
+        return await anyio.to_thread.run_sync(run, limiter=self._thread)
+
+    def _span(self, window: timedelta) -> tuple[int, int]:
+        """The width of spans for a window, and when the first of them begins."""
+        if window <= timedelta(0) or window > WIDTHS[-1][0]:
+            raise InvalidRequestError(
+                f"Figures are of a window from one minute to ten years; got {str(window)!r}."
+            )
+        width = next(width for longest, width in WIDTHS if window <= longest)
+        since = max(0, int(self._clock() - window.total_seconds()))
+        return width, since - since % width
+
+    def _overview(
+        self,
+        progress: Progress,
+        width: int,
+        since: int,
+        counts: Sequence[Count],
+        times: Sequence[Durations],
+        *,
+        tools: Sequence[Share] = (),
+        servers: Sequence[Share] = (),
+    ) -> Overview:
+        now = int(self._clock())
+        by_start: dict[int, tuple[list[Count], list[Durations]]] = {
+            start: ([], []) for start in range(since, now + 1, width)
+        }
+        # What another machine dated into the future is in the sums, and has no place in the plot.
+        for count in counts:
+            by_start.get(count.start, ([], []))[0].append(count)
+        for duration in times:
+            by_start.get(duration.start, ([], []))[1].append(duration)
+        return Overview(
+            since=_utc(since),
+            until=_utc(now),
+            width_seconds=width,
+            points=[_point(start, *rows) for start, rows in by_start.items()],
+            total=_point(since, counts, times),
+            errors=_codes(counts, EventKind.CALL),
+            refusals=_codes(counts, EventKind.REFUSAL),
+            tools=tools,
+            servers=servers,
+            counted_until=progress.timestamp,
+            complete=progress.complete,
+        )
+
+
+def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> Point:
+    events: Counter[str] = Counter()
+    tokens: Counter[str] = Counter()
+    errors = of_all = 0
+    for count in counts:
+        events[count.kind] += count.events
+        tokens[count.kind] += count.tokens
+        of_all += count.of_all
+        if count.kind == EventKind.CALL and count.code:
+            errors += count.events
+    buckets: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    for row in times:
+        buckets[row.kind][row.bucket] += row.events
+    return Point(
+        start=_utc(start),
+        calls=events[EventKind.CALL],
+        errors=errors,
+        refusals=events[EventKind.REFUSAL],
+        selections=events[EventKind.SELECTION],
+        latency=_latency(buckets[EventKind.CALL]),
+        selection_latency=_latency(buckets[EventKind.SELECTION]),
+        tokens_of_calls=tokens[EventKind.CALL],
+        tokens_sent=tokens[EventKind.SELECTION],
+        tokens_of_all=of_all,
+    )
+
+
+def _shares(
+    counts: Iterable[Count],
+    times: Iterable[Durations],
+    about: Callable[[Count | Durations], tuple[str, str | None]],
+) -> list[Share]:
+    """What each tool or server had, the most called first."""
+    rows: defaultdict[tuple[str, str | None], tuple[list[Count], list[Durations]]]
+    rows = defaultdict(lambda: ([], []))
+    for count in counts:
+        rows[about(count)][0].append(count)
+    for duration in times:
+        rows[about(duration)][1].append(duration)
+    shares: list[Share] = []
+    for (name, server), (counted, timed) in rows.items():
+        point = _point(0, counted, timed)
+        shares.append(
+            Share(
+                name=name,
+                server=server,
+                calls=point.calls,
+                errors=point.errors,
+                refusals=point.refusals,
+                tokens=point.tokens_of_calls,
+                latency=point.latency,
+            )
+        )
+    return sorted(shares, key=lambda share: (-share.calls, -share.refusals, share.name))
+
+
+def _latency(buckets: Counter[int]) -> Latency:
+    return Latency(p50=percentile(buckets, 0.5), p95=percentile(buckets, 0.95), p99=percentile(buckets, 0.99))
+
+
+def _codes(counts: Iterable[Count], kind: EventKind) -> dict[str, int]:
+    codes: Counter[str] = Counter()
+    for count in counts:
+        if count.kind == kind and count.code:
+            codes[count.code] += count.events
+    return dict(codes.most_common())
+
+
+def _utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,46 @@
+"""The audit for those who may see it: list, export, verify, erase; each permitted, erasures recorded."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from toolhone.access import require
+from toolhone.audit import AuditLog
+from toolhone.models import Caller, JsonObject
+from toolhone.roles import Permission
+from toolhone.stores import AuditQuery, AuditVerification
+
+
+class Oversight:
+    """The operations on the record of everything, over the log of one app."""
+
+    def __init__(self, audit: AuditLog) -> None:
+        self._audit = audit
+
+    async def rows(self, query: AuditQuery, *, caller: Caller) -> list[JsonObject]:
+        """The matching rows in the export form (see `storage/chain.py`).
+
+        Raises:
+            InvalidRequestError: The query is not valid.
+        """
+        require(caller, Permission.READ_AUDIT)
+        return await self._audit.query(query)
+
+    async def export(self, query: AuditQuery, *, caller: Caller) -> AsyncGenerator[list[JsonObject]]:
+        """All matching rows, oldest first, some hundred at a time, as they are read.
+
+        What is wrong with the query is known before the first are asked for.
+
+        Raises:
+            InvalidRequestError: The query is not valid.
+        """
+        require(caller, Permission.READ_AUDIT)
+        return await self._audit.export(query)
+
+    async def verify(self, *, remembered: str | None = None, caller: Caller) -> AuditVerification:
+        """Check the whole chain; `remembered` is a head hash of an earlier check, kept elsewhere."""
+        require(caller, Permission.READ_AUDIT)
+        return await self._audit.verify(remembered=remembered)
+
+    async def erase(self, audit_ids: Sequence[str], *, caller: Caller) -> int:
+        """Remove what these rows hold, keeping the chain; returns how many of them had something."""
+        require(caller, Permission.ERASE)
+        return await self._audit.erase(audit_ids, caller=caller)

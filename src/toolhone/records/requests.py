@@ -1,0 +1,49 @@
+"""Requests that carry an idempotency key, and what they were answered."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedRequest:
+    """A request that is to take effect once, however often it is sent."""
+
+    principal: str
+    """Whose it is. Callers know nothing of each other's keys."""
+    key: str
+    fingerprint: str
+    """A hash of its method, path and body."""
+    at: str
+    """When it was first sent: UTC, ISO 8601 with microseconds and `+00:00`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAnswer:
+    """What such a request was answered when it took effect."""
+
+    status: int
+    body: bytes
+
+
+class KeyedRequestStore(Protocol):
+    """Requests by caller and key. All methods block, as in `toolhone.stores`."""
+
+    def begin(self, request: KeyedRequest, *, forget_before: str) -> tuple[KeyedRequest, FirstAnswer | None] | None:
+        """Keep the request, and return `None`, if its caller has none with this key.
+
+        Else nothing is written, and that one is returned with its answer, if it has one.
+
+        Args:
+            forget_before: Those first sent before this moment are forgotten.
+        """
+        ...
+
+    def answered(self, request: KeyedRequest, answer: FirstAnswer) -> None:
+        """Keep the answer of a request that was begun."""
+        ...
+
+    def forget(self, request: KeyedRequest) -> None:
+        """Forget a request that had no effect."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,193 @@
+"""Tools over REST: list, find, describe; as the MCP tools of these names."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, Query, Request, Response
+
+from toolhone import tokens
+from toolhone.answers import wire_form
+from toolhone.exceptions import ToolhoneError, UnknownToolError
+from toolhone.found_text import described
+from toolhone.gateway import Gateway
+from toolhone.models import Caller, Category, JsonObject, ToolDefinition, content_hash
+from toolhone.roles import Permission
+from toolhone.server.api.bodies_of_tools import (
+    Describe,
+    DescribedTools,
+    Find,
+    FoundTools,
+    ToolDetail,
+    ToolPage,
+)
+from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
+from toolhone.server.api.openapi import also
+from toolhone.server.tools import described_answer
+
+router = APIRouter(prefix="/tools", tags=["tools"])
+
+LINE = 200
+"""Characters of a description in a list."""
+
+FINDING = [allowed(Permission.FIND_TOOLS)]
+
+
+@asynccontextmanager
+async def recorded(
+    gateway: Gateway, tool: str, arguments: JsonObject, caller: Caller
+) -> AsyncGenerator[None]:
+    """Whatever is refused inside is in the audit, as for the MCP tool of this name."""
+    try:
+        yield
+    except ToolhoneError as error:
+        await gateway.refuse(tool, arguments, caller=caller, error=error)
+        raise
+
+
+@router.get("", dependencies=FINDING, summary="List tools", operation_id="list_tools")
+async def list_tools(
+    gateway: GivenGateway,
+    caller: GivenCaller,
+    prefix: Annotated[str, Query(max_length=200, description="Only names that begin so.")] = "",
+    server: Annotated[
+        str | None, Query(max_length=200, description="Only of this server; `local` is of tool files.")
+    ] = None,
+    category: Annotated[Category | None, Query(description="Only of this category.")] = None,
+    after: Annotated[str, Query(max_length=200, description="`next` of the page before.")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> ToolPage:
+    """All tools that the caller may use, by name; one line each. `find` is for tasks."""
+    await gateway.settle()
+
+    def page() -> ToolPage:
+        matching = [
+            tool
+            for tool in visible(gateway, caller)
+            if tool.name.startswith(prefix)
+            and (server is None or (tool.server or "local") == server)
+            and (category is None or tool.category is category)
+        ]
+        rest = (tool for tool in matching if tool.name > after)
+        shown = list(islice(rest, limit))
+        more = next(rest, None) is not None
+        return ToolPage.model_validate(
+            {
+                "tools": [_summary(tool) for tool in shown],
+                "total": len(matching),
+                "next": shown[-1].name if more else None,
+            }
+        )
+
+    return await anyio.to_thread.run_sync(page)
+
+
+def visible(gateway: Gateway, caller: Caller) -> list[ToolDefinition]:
+    """The tools that this caller may use, by name."""
+    return sorted(gateway.catalog.tools(), key=lambda tool: tool.name)
+
+
+def _summary(tool: ToolDefinition) -> JsonObject:
+    line = next(iter(tool.description.strip().splitlines()), "")
+    return {
+        "name": tool.name,
+        "server": tool.server or "local",
+        "category": tool.category,
+        "readOnly": tool.read_only,
+        "description": line if len(line) <= LINE else f"{line[: LINE - 1]}…",
+    }
+
+
+@router.post(
+    "/find",
+    dependencies=FINDING,
+    response_model=FoundTools,
+    response_model_exclude_unset=True,
+    summary="Find tools for a task",
+    operation_id="find_tools",
+)
+async def find_tools(body: Find, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
+    """The few tools that fit a task, best first, each told as briefly as it can be called from.
+
+    What is found is recorded; `toolhone` learns from which of them are called then.
+    """
+    arguments = body.model_dump(mode="json", exclude_unset=True)
+    async with recorded(gateway, "find_tools", arguments, caller):
+        found = await gateway.find(
+            body.task,
+            caller=caller,
+            max_tools=body.max_tools,
+            token_budget=body.token_budget,
+            available_tools=body.available_tools,
+            category=body.category,
+            prefer_fast=body.prefer_fast,
+            prefer_cheap=body.prefer_cheap,
+        )
+    answer = found.as_json()
+    await gateway.exchanged(caller, "find_tools", arguments, found.text, answer)
+    return {**answer, "text": found.text}
+
+
+@router.post(
+    "/describe",
+    dependencies=FINDING,
+    response_model=DescribedTools,
+    response_model_exclude_unset=True,
+    responses=also(404),
+    summary="Describe tools by name",
+    operation_id="describe_tools",
+)
+async def describe_tools(body: Describe, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
+    """Full definitions as signatures. 404 only if none of the names is known."""
+    async with recorded(gateway, "describe_tools", {"names": body.names}, caller):
+        definitions, missing = await gateway.describe(body.names, caller=caller)
+    structured, text = await described_answer(definitions, missing)
+    await gateway.exchanged(caller, "describe_tools", {"names": body.names}, text, structured)
+    return {**structured, "text": text}
+
+
+@router.get(
+    "/{name}",
+    dependencies=FINDING,
+    response_model=ToolDetail,
+    response_model_exclude_unset=True,
+    responses={
+        200: {"headers": {"ETag": {"description": "Of the definition.", "schema": {"type": "string"}}}},
+        304: {"description": "It is as `If-None-Match` says."},
+        **also(404),
+    },
+    summary="Show a tool",
+    operation_id="get_tool",
+)
+async def get_tool(
+    name: str, request: Request, response: Response, gateway: GivenGateway, caller: GivenCaller
+) -> JsonObject | Response:
+    """A tool's full definition, how an agent is told about it, and what both take in tokens."""
+    async with recorded(gateway, "describe_tools", {"names": [name]}, caller):
+        (definition,), _ = await gateway.describe([name], caller=caller)
+    tag = f'"{content_hash(definition).removeprefix("sha256:")[:32]}"'
+    if tag in {
+        part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")
+    }:
+        return Response(status_code=304, headers={"ETag": tag})
+    tool = gateway.catalog.get(name)
+    if tool is None:  # it went while we wrote down that it was asked for
+        raise UnknownToolError(f"There is no tool {name!r} any more.")
+
+    def told() -> JsonObject:
+        rendered, _ = described([definition])
+        signature = rendered.blocks[0]
+        return {
+            **definition,
+            **({"preamble": rendered.preamble} if rendered.preamble else {}),
+            "signature": signature,
+            "tokens": {
+                "signature": tokens.count_tokens(f"{rendered.preamble}\n{signature}".strip()),
+                "as_json": tokens.count_json(wire_form(tool)),
+            },
+        }
+
+    response.headers["ETag"] = tag
+    return await anyio.to_thread.run_sync(told)

@@ -1,0 +1,35 @@
+"""JSON answers that any text can be sent in: what agents did need not be Unicode that UTF-8 can carry."""
+
+import json
+from functools import cache
+
+from fastapi.responses import JSONResponse
+from pydantic import TypeAdapter
+
+from toolhone.json_values import minified
+from toolhone.models import Json
+
+
+class JsonAnswer(JSONResponse):
+    """Half a surrogate pair, which JSON can spell and UTF-8 cannot, is escaped."""
+
+    def render(self, content: Json) -> bytes:
+        return encoded(content)
+
+
+def encoded(value: Json) -> bytes:
+    """A JSON value as it is sent."""
+    try:
+        return minified(value).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def told(value: object) -> Json:
+    """A record of ours as a JSON value."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+@cache
+def _adapter(kind: type[object]) -> TypeAdapter[object]:
+    return TypeAdapter(kind)

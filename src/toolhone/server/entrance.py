@@ -1,0 +1,214 @@
+"""From a credential to a caller: API tokens, access tokens of an authorization server, and logins.
+
+What a credential gives is bounded by the role that toolhone was launched with.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from toolhone.access import lower
+from toolhone.auth.limits import Rates
+from toolhone.auth.logins import Logins, Session
+from toolhone.auth.refusals import Refusals
+from toolhone.auth.tokens import PREFIX, ApiTokens
+from toolhone.exceptions import NotAuthenticatedError, RateLimitedError
+from toolhone.models import AuditEvent, Caller
+from toolhone.records.access import ApiToken
+from toolhone.roles import Role
+from toolhone.server.callers import LOOPBACK
+from toolhone.settings import Settings
+
+if TYPE_CHECKING:
+    from toolhone.auth.oauth import AccessTokens
+
+FAILURES = 10
+"""Credentials that are not valid, a minute and address; then only those that were valid a moment ago count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Whoever a credential names."""
+
+    caller: Caller
+    per_minute: int
+    still: Callable[[], Awaitable[bool]]
+    """Whether the credential is good yet, for requests that stay open."""
+    session: Session | None = None
+    """The login, if the credential is a cookie."""
+
+
+class Entrance:
+    """Decides who a credential is, and how often it may ask."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tokens: ApiTokens,
+        record: Callable[[AuditEvent], Awaitable[None]],
+        oauth: "AccessTokens | None",
+    ) -> None:
+        self.logins = Logins()
+        self.refusals = Refusals(record)
+        self.oauth = oauth
+        self.open_loopback = settings.open_loopback
+        self._role = settings.role
+        # Who opens the door to every program of the machine says what they may do, or they are agents.
+        self._loopback_role = settings.role if "role" in settings.model_fields_set else Role.AGENT
+        self._per_minute = settings.requests_per_minute
+        self._tokens = tokens
+        self._failures = Rates()
+        self._rates = Rates()
+
+    async def bearer(self, text: str, address: str) -> Admitted:
+        """Whoever a token names.
+
+        Args:
+            address: Where the request comes from; who guesses is slowed down by it.
+
+        Raises:
+            NotAuthenticatedError: Nobody.
+            RateLimitedError: Too many that name nobody came from this address.
+        """
+        wait = self._failures.wait(address, FAILURES)
+        # Who has a good token is not kept out by a neighbour who guesses.
+        if wait is not None and not self._tokens.remembers(text):
+            raise _too_many("Too many credentials from this address were not valid", wait)
+        try:
+            if text.startswith(PREFIX) or self.oauth is None:
+                return await self._api_token(text)
+            return await self._access_token(self.oauth, text)
+        except NotAuthenticatedError:
+            self._failures.take(address, FAILURES)
+            raise
+
+    async def cookie(self, value: str) -> Admitted | None:
+        """Whoever is logged in by this cookie; nobody if the login or its token has ended."""
+        session = self.logins.find(value)
+        if session is None:
+            return None
+        per_minute = None
+        if session.token_id is not None:
+            token = await self._tokens.current(session.token_id)
+            if token is None:
+                self.logins.end(value)
+                return None
+            per_minute = token.requests_per_minute
+
+        async def still() -> bool:
+            if self.logins.find(value) is None:
+                return False
+            return session.token_id is None or await self._tokens.current(session.token_id) is not None
+
+        return Admitted(
+            caller=session.caller, per_minute=per_minute or self._per_minute, still=still, session=session
+        )
+
+    async def login(self, text: str, address: str) -> str:
+        """The cookie of a new login by an API token.
+
+        Raises:
+            NotAuthenticatedError: It is no token, or none of ours: those of an authorization server end soon.
+            RateLimitedError: Too many that were not valid came from this address.
+        """
+        admitted = await self.bearer(text, address)
+        token_id = admitted.caller.principal.removeprefix("token:")
+        if token_id == admitted.caller.principal:
+            raise NotAuthenticatedError("A browser logs in with an API token (toolhone tokens issue).")
+        cookie, _ = self.logins.begin(admitted.caller, token_id=token_id)
+        return cookie
+
+    def login_code(self) -> str:
+        """What logs the person in who started this toolhone, once."""
+        return self.logins.code(Caller(principal="local", role=self._role))
+
+    def login_by_code(self, code: str, address: str) -> str:
+        """The cookie of a new login by a one-time address.
+
+        Raises:
+            NotAuthenticatedError: The address is unknown, used or too old.
+            RateLimitedError: Too many that were not valid came from this address.
+        """
+        if (wait := self._failures.wait(address, FAILURES)) is not None:
+            raise _too_many("Too many credentials from this address were not valid", wait)
+        caller = self.logins.redeem(code)
+        if caller is None:
+            self._failures.take(address, FAILURES)
+            raise NotAuthenticatedError(
+                "This login address was used already, or is older than 15 minutes. Log in with a token: "
+                "toolhone tokens issue --role ROLE prints one."
+            )
+        cookie, _ = self.logins.begin(caller)
+        return cookie
+
+    def loopback(self) -> Admitted:
+        """A program of this machine where `open_loopback` asks it for nothing."""
+        return Admitted(
+            caller=Caller(principal=LOOPBACK, role=self._loopback_role),
+            per_minute=self._per_minute,
+            still=_always,
+        )
+
+    def challenge(self, *, given: bool) -> str:
+        """What WWW-Authenticate says to who has no valid credential.
+
+        Args:
+            given: Whether one was given that is not valid.
+        """
+        error = ['error="invalid_token"'] if given else []
+        where = [f'resource_metadata="{self.oauth.metadata_url}"'] if self.oauth is not None else []
+        return "Bearer " + ", ".join(['realm="toolhone"', *error, *where])
+
+    def spend(self, admitted: Admitted) -> None:
+        """Count a request.
+
+        Raises:
+            RateLimitedError: There were as many as the credential has in a minute.
+        """
+        wait = self._rates.take(admitted.caller.principal, admitted.per_minute)
+        if wait is not None:
+            raise _too_many(f"This credential has {admitted.per_minute:,} requests a minute", wait)
+
+    async def _api_token(self, text: str) -> Admitted:
+        token = await self._tokens.verify(text)
+        if token is None:
+            raise NotAuthenticatedError(
+                "This token is unknown, was revoked or has expired. Whoever runs toolhone makes another with "
+                "toolhone tokens issue."
+            )
+
+        async def still() -> bool:
+            return await self._tokens.current(token.token_id) is not None
+
+        return Admitted(
+            caller=self._caller(token),
+            per_minute=token.requests_per_minute or self._per_minute,
+            still=still,
+        )
+
+    async def _access_token(self, oauth: "AccessTokens", text: str) -> Admitted:
+        granted = await oauth.verify(text)
+
+        async def still() -> bool:
+            return time.time() < granted.expires_at
+
+        caller = Caller(principal=granted.principal, role=lower(granted.role, self._role))
+        return Admitted(caller=caller, per_minute=self._per_minute, still=still)
+
+    def _caller(self, token: ApiToken) -> Caller:
+        return Caller(
+            principal=f"token:{token.token_id}",
+            role=lower(token.role, self._role),
+            scopes=token.scopes,
+            tools=token.tools,
+        )
+
+
+async def _always() -> bool:
+    return True
+
+
+def _too_many(what: str, wait: float) -> RateLimitedError:
+    seconds = int(wait) + 1
+    return RateLimitedError(f"{what}. Try again in {seconds} s.", data={"retry_after": seconds})

@@ -1,0 +1,151 @@
+"""What every request over HTTP passes first: Host and Origin, the size of its body, and the headers of its answer."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from toolhone.identifiers import new_id
+from toolhone.server.api.problems import problem
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+
+REQUEST_ID = "toolhone.request_id"
+"""Where in an ASGI scope the id of the request stands; it is in the header X-Request-Id of the answer."""
+
+UPLOADS = "/api/v1/snapshots/import"
+
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Added to every answer that does not say otherwise itself."""
+
+
+class Names:
+    """By which names this toolhone is reached: a web page must not reach it by DNS rebinding."""
+
+    def __init__(self, hosts: Sequence[str]) -> None:
+        """Take the names besides those of loopback; one without a port is good with any."""
+        self._hosts = frozenset(host.lower() for host in (*LOOPBACK_NAMES, *hosts))
+
+    def knows(self, host: str | None) -> bool:
+        """Whether a Host header names us."""
+        if not host:
+            return False
+        host = host.lower()
+        return host in self._hosts or without_port(host) in self._hosts
+
+    def serves(self, origin: str) -> bool:
+        """Whether an Origin header names a page of ours."""
+        parts = urlsplit(origin)
+        return parts.scheme in {"http", "https"} and self.knows(parts.netloc) and not parts.path
+
+
+def without_port(host: str) -> str:
+    """The name in a Host header, as it stands there."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() and port.isascii() else host
+
+
+class Guard:
+    """The outermost ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, *, names: Names, largest_body: int, largest_upload: int) -> None:
+        self._app = app
+        self._names = names
+        self._largest_body = largest_body
+        self._largest_upload = largest_upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope[REQUEST_ID] = new_id()
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        headers = Headers(scope=scope)
+        if not self._names.knows(headers.get("host")):
+            answer = problem(
+                421,
+                "unknown_host",
+                "This name is not ours.",
+                "toolhone is not known by the name in the Host header. If it should be, name it in "
+                "TOOLHONE_HOSTS.",
+            )
+            await answer(scope, receive, send_guarded)
+        elif "origin" in headers and not self._names.serves(headers["origin"]):
+            answer = problem(
+                403,
+                "foreign_origin",
+                "Pages of other sites may not ask.",
+                "The Origin header names a page that is not of this toolhone.",
+            )
+            await answer(scope, receive, send_guarded)
+        else:
+            largest = self._largest_upload if scope["path"] == UPLOADS else self._largest_body
+            await self._bounded(scope, receive, send_guarded, largest)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send, largest: int) -> None:
+        """Let the body through as it comes, up to its limit; whoever sends more gets 413, and is read no more."""
+        refusal = problem(
+            413,
+            "too_large",
+            "The body is too large.",
+            f"A body may have {largest:,} bytes here.",
+            headers={"Connection": "close"},
+        )
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > largest:
+            await refusal(scope, receive, send)
+            return
+        read = 0
+        started = False
+
+        async def receive_bounded() -> Message:
+            nonlocal read
+            if read > largest:
+                return {"type": "http.disconnect"}
+            message = await receive()
+            if message["type"] == "http.request":
+                read += len(message.get("body", b""))
+                if read > largest:
+                    # The application ends as if the client had left; what it says then is not sent.
+                    return {"type": "http.disconnect"}
+            return message
+
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal started
+            if read > largest and not started:
+                return
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive_bounded, send_unless_refused)
+        except Exception:  # what it makes of a body that breaks off is no fault
+            if read <= largest or started:
+                raise
+        if read > largest and not started:
+            await refusal(scope, receive, send)

@@ -1,0 +1,43 @@
+"""Requests that stay open: ended soon after the credential that opened them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+
+import anyio
+
+from toolhone.exceptions import ToolhoneError
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks at the credentials of what is open."""
+
+
+class OpenRequests:
+    """Streams of events live for hours: a credential that was good at their start may be revoked since."""
+
+    def __init__(self) -> None:
+        self._open: dict[anyio.CancelScope, Callable[[], Awaitable[bool]]] = {}
+
+    @contextmanager
+    def opened(self, still: Callable[[], Awaitable[bool]]) -> Generator[anyio.CancelScope]:
+        """The time of one request; cancelled when its credential is good no more."""
+        with anyio.CancelScope() as scope:
+            self._open[scope] = still
+            try:
+                yield scope
+            finally:
+                del self._open[scope]
+
+    async def watch(self) -> None:
+        """Look at what is open again and again, until cancelled."""
+        while True:
+            await anyio.sleep(LOOK_AGAIN)
+            try:
+                for scope, still in list(self._open.items()):
+                    if not await still():
+                        scope.cancel()
+            except ToolhoneError as exc:
+                # New requests are refused for the same reason; what is open is looked at again.
+                logger.warning("The credentials of open requests could not be checked: %s", exc.message)

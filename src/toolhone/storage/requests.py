@@ -1,0 +1,98 @@
+"""Requests with idempotency keys, and their answers, in `requests.db`: they outlive a restart."""
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolhone.records.requests import FirstAnswer, KeyedRequest
+from toolhone.storage.migrations import Schema
+from toolhone.storage.sqlite import SqliteFile
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+MOST = 100_000
+"""Requests that are kept at most; the oldest go first."""
+
+_OF_CALLER = "WHERE principal = :principal AND key = :key"
+
+
+def create_requests(db: "Database") -> None:
+    db.conn.execute(
+        """
+        CREATE TABLE requests (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT,
+            principal TEXT NOT NULL,
+            key TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            at TEXT NOT NULL,
+            status INTEGER,
+            body BLOB,
+            UNIQUE (principal, key)
+        )
+        """
+    )
+    db.conn.execute("CREATE INDEX requests_by_time ON requests (at)")
+
+
+REQUESTS = Schema(name="toolhone.requests", steps=(create_requests,))
+
+
+class SqliteKeyedRequestStore:
+    """Requests in `requests.db` of the data folder."""
+
+    def __init__(self, folder: Path, *, most: int = MOST) -> None:
+        # Not rebuildable: a request whose trace is lost could take effect twice without anybody being told.
+        self._file = SqliteFile(folder / "requests.db", REQUESTS)
+        self._most = most
+
+    def begin(self, request: KeyedRequest, *, forget_before: str) -> tuple[KeyedRequest, FirstAnswer | None] | None:
+        def work(connection: sqlite3.Connection) -> tuple[KeyedRequest, FirstAnswer | None] | None:
+            connection.execute("DELETE FROM requests WHERE at < ?", (forget_before,))
+            row = connection.execute(
+                f"SELECT fingerprint, at, status, body FROM requests {_OF_CALLER}",  # noqa: S608 - constant
+                _named(request),
+            ).fetchone()
+            if row is not None:
+                return _found(request, *row)
+            (seq,) = connection.execute(
+                "INSERT INTO requests (principal, key, fingerprint, at) "
+                "VALUES (:principal, :key, :fingerprint, :at) RETURNING seq",
+                {**_named(request), "fingerprint": request.fingerprint, "at": request.at},
+            ).fetchone()
+            connection.execute("DELETE FROM requests WHERE seq <= ?", (seq - self._most,))
+            return None
+
+        return self._file.write(work)
+
+    def answered(self, request: KeyedRequest, answer: FirstAnswer) -> None:
+        values = {**_named(request), "status": answer.status, "body": answer.body}
+        self._file.write(
+            lambda connection: connection.execute(
+                f"UPDATE requests SET status = :status, body = :body {_OF_CALLER}",  # noqa: S608 - constant
+                values,
+            )
+        )
+
+    def forget(self, request: KeyedRequest) -> None:
+        self._file.write(
+            lambda connection: connection.execute(
+                f"DELETE FROM requests {_OF_CALLER}",  # noqa: S608 - constant
+                _named(request),
+            )
+        )
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _named(request: KeyedRequest) -> dict[str, object]:
+    return {"principal": request.principal, "key": request.key}
+
+
+def _found(
+    request: KeyedRequest, fingerprint: str, at: str, status: int | None, body: bytes | None
+) -> tuple[KeyedRequest, FirstAnswer | None]:
+    first = KeyedRequest(principal=request.principal, key=request.key, fingerprint=fingerprint, at=at)
+    answer = None if status is None else FirstAnswer(status=status, body=body or b"")
+    return first, answer
