@@ -106,7 +106,8 @@ def fill(folder: Path, rows: int) -> None:
     store.close()
     took = time.perf_counter() - began
     print(
-        f"{rows:,} rows appended in {took:.0f} s; audit.db {(folder / 'audit.db').stat().st_size / 1e6:,.0f} MB"
+        f"{rows:,} rows appended in {took:.0f} s; "
+        f"audit.db {(folder / 'audit.db').stat().st_size / 1e6:,.0f} MB"
     )
 
 
@@ -157,11 +158,11 @@ def explorer(folder: Path) -> None:
         "server + error code + principal": AuditQuery(
             server="server3", error_code="timeout", principal="agent-7"
         ),
-        "filters that never meet": AuditQuery(tool=rare, server="server1"),
-        "the same in an hour": AuditQuery(tool=rare, server="server1", since=old, until=less_old),
+        "filters that never meet": AuditQuery(tool=rare, server="server3"),
+        "the same in an hour": AuditQuery(tool=rare, server="server3", since=old, until=less_old),
         "a request's timeline": AuditQuery(request_id=middle["request_id"], newest_first=False),
     }
-    assert server != "server1"
+    assert server == "server1"
     for what, query in queries.items():
         timed(what, partial(store.query, query))
     store.close()
@@ -218,7 +219,8 @@ def append_cost(rows: int = 20_000) -> None:
                 each = (time.perf_counter() - began) / count * 1e6
                 store.close()
             print(
-                f"append, {'without' if without else 'with   '} the indexes, {size:3} at a time: {each:6.1f} µs a row"
+                f"append, {'without' if without else 'with   '} the indexes, {size:3} at a time: "
+                f"{each:6.1f} µs a row"
             )
 
 

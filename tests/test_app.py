@@ -6,6 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from toolhone.access import ToolRules
 from toolhone.app import open_app
 from toolhone.audit import AuditLog
 from toolhone.calling import build_executor
@@ -21,6 +22,7 @@ from toolhone.models import (
     ToolDefinition,
     ToolOutput,
 )
+from toolhone.reach import Reach
 from toolhone.redaction import redact
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.self_reference import NESTING_MARK
@@ -70,10 +72,11 @@ async def call(toolset: Needy) -> tuple[CallResult, list[JsonObject]]:
     def no_store() -> ResultStore:
         raise AssertionError("nothing large is answered here")
 
-    audit = AuditLog(MemoryAuditStore, redact=redact)
+    audit, catalog = AuditLog(MemoryAuditStore, redact=redact), Catalog([toolset])
     executor = build_executor(
         Settings(call_timeout=30),
-        Catalog([toolset]),
+        catalog,
+        Reach(catalog, ToolRules({}, {})),
         audit,
         Usage(nothing_recorded),
         ResultKeeper(no_store, new_handle=lambda: "h", count_tokens=len),

@@ -81,6 +81,20 @@ class ToolRules:
             tool.server or LOCAL, self._servers.get(caller.role, ())
         )
 
+    def allows_name(self, caller: Caller, name: str) -> bool:
+        """Whether the caller may use a tool of this name whatever server it is of."""
+        if caller.tools is not None and not _matches(name, caller.tools):
+            return False
+        if caller.role not in self._tools and caller.role not in self._servers:
+            return True
+        return _matches(name, self._tools.get(caller.role, ()))
+
+    def allows_server(self, caller: Caller, server: str) -> bool:
+        """Whether the caller may know that there is a server of this name."""
+        if not self.narrows(caller):
+            return True
+        return caller.tools is None and _matches(server, self._servers.get(caller.role, ()))
+
     def narrows(self, caller: Caller) -> bool:
         """Whether there may be tools that the caller must not use."""
         return caller.tools is not None or caller.role in self._tools or caller.role in self._servers

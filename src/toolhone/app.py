@@ -12,8 +12,10 @@ import anyio
 import anyio.to_thread
 
 from toolhone import tokens
+from toolhone.access import ToolRules
 from toolhone.assembly import (
     api_tokens,
+    approvals,
     audit_log,
     figures,
     keyed_requests,
@@ -33,8 +35,9 @@ from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder
 from toolhone.finetuning_host import FinetuningHost
 from toolhone.gateway import Gateway
-from toolhone.models import LOCAL_CALLER, EventKind, JsonObject, Limits, ToolDefinition
+from toolhone.models import LOCAL_CALLER, Caller, EventKind, JsonObject, Limits, ToolDefinition
 from toolhone.oversight import Oversight
+from toolhone.reach import Reach
 from toolhone.receipts import Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
@@ -81,6 +84,9 @@ class App:
         self._tool_choice: ToolChoice | None = None
         self._learning: Learning | None = None
         self._built = anyio.Event()
+        self.audit = audit_log(settings)
+        self.approvals = approvals(settings, self.audit)
+        self.rules = ToolRules(settings.allow_tools, settings.allow_servers)
         self.downstream = DownstreamServers(
             servers.entries,
             partial(open_catalogs, settings),
@@ -88,9 +94,9 @@ class App:
             max_starting=settings.max_starting,
             start_timeout=settings.start_timeout,
             on_event=self._on_server_event,
+            judge=self.approvals.judge,
         )
         self._limits = self.downstream.server_limits
-        self.audit = audit_log(settings)
         self.figures = figures(settings)
         self.tokens = api_tokens(settings, self.audit)
         self.oversight = Oversight(self.audit)
@@ -135,7 +141,7 @@ class App:
         return await self.host.parts()
 
     async def _tools(self) -> Sequence[ToolDefinition]:
-        await self._settle()
+        await self._settle(LOCAL_CALLER)
         return (await self.gateway()).catalog.tools()
 
     async def aclose(self) -> None:
@@ -143,6 +149,7 @@ class App:
         await self.host.aclose()
         await self.keyed_requests.aclose()
         await self.tokens.aclose()
+        await self.approvals.aclose()
         await self.figures.aclose()
         await self.audit.aclose()
 
@@ -199,7 +206,8 @@ class App:
         output_schemas = OutputSchemas(partial(_output_schema, catalog))
         await self._load_output_schemas(output_schemas)
         usage = Usage(self.audit.usage)
-        standing = Standing(catalog, self.downstream, failing=usage.failing, pins=self.settings.pins)
+        reach = Reach(catalog, self.rules)
+        standing = Standing(catalog, self.downstream, reach, failing=usage.failing, pins=self.settings.pins)
         selector = Selector(
             load_encoder=partial(load_encoder, self.settings),
             explore=self.settings.explore,
@@ -222,6 +230,7 @@ class App:
         executor = build_executor(
             self.settings,
             catalog,
+            reach,
             self.audit,
             usage,
             results,
@@ -232,11 +241,11 @@ class App:
         )
         receipts = Receipts(tokens.count_tokens)
         finder = Finder(
-            catalog=catalog,
             selector=selector,
             audit=self.audit,
             usage=usage,
             standing=standing,
+            reach=reach,
             receipts=receipts,
             default_budget=self.settings.token_budget,
             margin=self.settings.token_margin,
@@ -252,6 +261,7 @@ class App:
             audit=self.audit,
             usage=usage,
             standing=standing,
+            reach=reach,
             receipts=receipts,
             finder=finder,
             settle=self._settle,
@@ -269,6 +279,8 @@ class App:
                 tasks.start_soon(learning.run)
                 tasks.start_soon(self._prune, results)
                 tasks.start_soon(self.host.run)
+                if self._servers.entries and self.settings.approve != "off":
+                    tasks.start_soon(self.approvals.watch, self.downstream.judge_again)
                 self._built.set()
         finally:
             unsubscribe()
@@ -314,7 +326,7 @@ class App:
         assert self._learning is not None
         return await self._learning.load(encoder)
 
-    async def _settle(self) -> tuple[str, ...]:
+    async def _settle(self, caller: Caller) -> tuple[str, ...]:
         """Give servers that were never listed a moment after our start, then say which are missing."""
         patience = self._started + LISTING_PATIENCE - anyio.current_time()
         if patience > 0:
@@ -322,7 +334,9 @@ class App:
         missing = [
             f"{state.name} ({_shortly(state.error)})" if state.error else state.name
             for state in self.downstream.states()
-            if not state.tools and state.state not in WITHOUT_NEWS
+            if not state.tools
+            and state.state not in WITHOUT_NEWS
+            and self.rules.allows_server(caller, state.name)
         ]
         return (f"Not available now: {', '.join(missing)}.",) if missing else ()
 

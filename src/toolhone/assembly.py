@@ -3,12 +3,14 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+from toolhone.approvals.service import Approvals
 from toolhone.audit import AuditLog
 from toolhone.auth.tokens import ApiTokens
 from toolhone.figures import Figures
 from toolhone.identifiers import utc_timestamp
 from toolhone.keyed_requests import KeyedRequests
 from toolhone.records.access import TokenStore
+from toolhone.records.approvals import ApprovalStore
 from toolhone.records.figures import FigureStore
 from toolhone.records.stores import SnapshotStore
 from toolhone.redaction import redact
@@ -64,6 +66,18 @@ def open_tokens(settings: Settings) -> TokenStore:
     from toolhone.storage.tokens import SqliteTokenStore  # as below
 
     return SqliteTokenStore(settings.data)
+
+
+def approvals(settings: Settings, audit: AuditLog) -> Approvals:
+    """The approvals of tool definitions of a data folder."""
+    return Approvals(partial(open_approvals, settings), policy=settings.approve, record=audit.record)
+
+
+def open_approvals(settings: Settings) -> ApprovalStore:
+    """The store of definitions, approved and waiting."""
+    from toolhone.storage.approvals import SqliteApprovalStore  # as below
+
+    return SqliteApprovalStore(settings.data)
 
 
 def open_audit(settings: Settings) -> AuditStore:

@@ -14,12 +14,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from time import perf_counter
 from typing import NoReturn, TypeVar
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
 
+from toolhone.activity import trace_id
 from toolhone.exceptions import NotRunningError, StorageError, ToolhoneError
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import AuditEvent, Caller, EventKind, Json, JsonObject
@@ -28,6 +30,9 @@ from toolhone.stores import AuditQuery, AuditStore, AuditVerification, ToolUsage
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Listener = Callable[[AuditEvent, float], None]
+"""Receives (event, seconds that it took to record it)."""
 
 _TOOL_NAME = re.compile(r"[a-z0-9_]{1,50}")
 """What a tool can be called. Anything else was made up by the caller and is redacted like other text."""
@@ -54,7 +59,8 @@ def new_event(
     tokens_used: int | None = None,
     payload: JsonObject | None = None,
 ) -> AuditEvent:
-    """An event that happened now."""
+    """An event that happened now; its payload names the trace that it happened in, if there is one."""
+    trace = trace_id()
     return AuditEvent(
         event_id=new_id(),
         timestamp=utc_timestamp(),
@@ -69,7 +75,7 @@ def new_event(
         error_code=error_code,
         execution_time_ms=execution_time_ms,
         tokens_used=tokens_used,
-        payload=payload or {},
+        payload={**(payload or {}), **({"trace_id": trace} if trace else {})},
     )
 
 
@@ -113,6 +119,7 @@ class AuditLog:
         self._idle: anyio.Event | None = None
         self._closed = False
         self._store_closed = False
+        self._listeners: list[Listener] = []
 
     async def record(self, event: AuditEvent) -> None:
         """Write the event; it is kept when this returns, whatever happens to the process then.
@@ -124,6 +131,7 @@ class AuditLog:
             NotRunningError: The log was closed.
         """
         self._check_open()
+        began = perf_counter()
         ticket = _Ticket(event)
         self._pending.append(ticket)
         if self._leader is None:
@@ -140,10 +148,31 @@ class AuditLog:
                 except anyio.get_cancelled_exc_class() as exc:
                     # asyncio's own cancellation (`asyncio.wait_for`, say) passes through shields.
                     cancelled = exc
+        if ticket.error is None:
+            for listener in self._listeners:
+                listener(ticket.event, perf_counter() - began)
         if cancelled is not None:
             raise cancelled
         if ticket.error is not None:
             raise ticket.error
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` of each event that this process has recorded; returns how to stop that.
+
+        It is told on the event loop, of the event as it was written and of the seconds that took. It must
+        be quick, and not raise.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def check_writable(self) -> None:
+        """Whether an event could be recorded now.
+
+        Raises:
+            StorageError: No; the message says why.
+        """
+        self._check_open()
+        await anyio.to_thread.run_sync(lambda: self._opened().check_writable(), limiter=self._writer)
 
     async def query(self, query: AuditQuery) -> list[JsonObject]:
         """The matching rows in the export form (see `storage/chain.py`).

@@ -8,11 +8,14 @@ from toolhone.execution.chain import Invoke, compose, definition_of
 from toolhone.execution.executor import Executor
 from toolhone.execution.limits import CallLimits, limiting
 from toolhone.execution.links import (
+    Refusal,
     authorizing,
     checking_arguments,
     checking_output,
     compacting,
+    not_refused,
     preparing,
+    refuse_if,
 )
 from toolhone.execution.metering import TokenMeter
 from toolhone.execution.recording import recording
@@ -22,6 +25,7 @@ from toolhone.execution.snapshotting import SnapshotWriter
 from toolhone.execution.timeout import timing
 from toolhone.identifiers import new_id
 from toolhone.models import Limits, ToolCall, ToolOutput
+from toolhone.reach import Reach
 from toolhone.registry.catalog import Catalog
 from toolhone.settings import Settings
 from toolhone.statistics import Usage
@@ -30,13 +34,14 @@ from toolhone.statistics import Usage
 def build_executor(
     settings: Settings,
     catalog: Catalog,
+    reach: Reach,
     audit: AuditLog,
     usage: Usage,
     results: ResultKeeper,
     server_limits: Callable[[str], Limits],
     *,
     limits: CallLimits | None = None,
-    refusal: Callable[[str], str | None] = lambda name: None,
+    refusal: Refusal = not_refused,
     on_call: Callable[[], None] = lambda: None,
     snapshotting: SnapshotWriter | None = None,
 ) -> Executor:
@@ -66,7 +71,7 @@ def build_executor(
             *([snapshotting.link] if snapshotting is not None else []),
             record,
             compacting(results.compact),
-            authorizing(catalog.near, refusal=refusal),
+            authorizing(reach.near, refusal=refusal),
             checking_arguments,
             retrying(record=audit.record, new_event=new_event),
             limiting(limits),
@@ -77,14 +82,14 @@ def build_executor(
         _calling(catalog, refusal),
     )
     return Executor(
-        find=catalog.get, chain=chain, record=record, new_call_id=new_id, max_calls=settings.max_calls
+        find=reach.get, chain=chain, record=record, new_call_id=new_id, max_calls=settings.max_calls
     )
 
 
-def _calling(catalog: Catalog, refusal: Callable[[str], str | None]) -> Invoke:
+def _calling(catalog: Catalog, refusal: Refusal) -> Invoke:
     async def invoke(call: ToolCall) -> ToolOutput:
         # Once more: its server was perhaps started for this call, and has another definition of it now.
-        raise_if_refused(call, refusal)
+        refuse_if(refusal, call)
         return await catalog.call(definition_of(call), call.arguments, report_progress=call.report_progress)
 
     return invoke

@@ -8,7 +8,7 @@ thousand audit rows as with a million.
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -19,7 +19,10 @@ from toolhone.exceptions import InvalidRequestError, StorageError
 from toolhone.models import EventKind
 from toolhone.records.durations import percentile
 from toolhone.records.figures import (
-    MOST_TOOLS,
+    ALL,
+    MOST_SHOWN,
+    SERVER,
+    TOOL,
     Count,
     Durations,
     FigureStore,
@@ -98,18 +101,14 @@ class Figures:
         progress = await self.catch_up()
 
         def read(store: FigureStore, _: AuditStore) -> Overview:
-            by_tool = (
-                store.counts(width, since=since, tools=True),
-                store.durations(width, since=since, tools=True),
-            )
             return self._overview(
                 progress,
                 width,
                 since,
-                store.counts(width, since=since, tools=False),
-                store.durations(width, since=since, tools=False),
-                tools=_shares(*by_tool, lambda row: (row.tool, row.server or None))[:MOST_TOOLS],
-                servers=_shares(*by_tool, lambda row: (row.server, row.server or None)),
+                store.counts(width, ALL, since=since),
+                store.durations(width, [ALL], since=since),
+                tools=_shares(store, width, since, store.sums(width, TOOL, since=since)),
+                servers=_shares(store, width, since, store.sums(width, SERVER, since=since)),
             )
 
         return await self._with(read)
@@ -118,13 +117,14 @@ class Figures:
         """The calls of one tool; without any, all is zero."""
         width, since = self._span(window)
         progress = await self.catch_up()
+        about = TOOL + name
         return await self._with(
             lambda store, _: self._overview(
                 progress,
                 width,
                 since,
-                store.tool_counts(width, name, since=since),
-                store.tool_durations(width, name, since=since),
+                store.counts(width, about, since=since),
+                store.durations(width, [about], since=since),
             )
         )
 
@@ -132,14 +132,18 @@ class Figures:
         """The calls of one server's tools, and which; `""` is what is no server's."""
         width, since = self._span(window)
         progress = await self.catch_up()
+        about = SERVER + name
 
         def read(store: FigureStore, _: AuditStore) -> Overview:
-            rows = (
-                store.server_counts(width, name, since=since),
-                store.server_durations(width, name, since=since),
+            of_tools = [row for row in store.sums(width, TOOL, since=since) if row.server == name]
+            return self._overview(
+                progress,
+                width,
+                since,
+                store.counts(width, about, since=since),
+                store.durations(width, [about], since=since),
+                tools=_shares(store, width, since, of_tools),
             )
-            tools = _shares(*rows, lambda row: (row.tool, row.server or None))
-            return self._overview(progress, width, since, *rows, tools=tools[:MOST_TOOLS])
 
         return await self._with(read)
 
@@ -217,9 +221,9 @@ def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> P
         of_all += count.of_all
         if count.kind == EventKind.CALL and count.code:
             errors += count.events
-    buckets: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    buckets: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in times:
-        buckets[row.kind][row.bucket] += row.events
+        buckets[row.kind].update(row.buckets)
     return Point(
         start=_utc(start),
         calls=events[EventKind.CALL],
@@ -234,37 +238,35 @@ def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> P
     )
 
 
-def _shares(
-    counts: Iterable[Count],
-    times: Iterable[Durations],
-    about: Callable[[Count | Durations], tuple[str, str | None]],
-) -> list[Share]:
-    """What each tool or server had, the most called first."""
-    rows: defaultdict[tuple[str, str | None], tuple[list[Count], list[Durations]]]
-    rows = defaultdict(lambda: ([], []))
-    for count in counts:
-        rows[about(count)][0].append(count)
-    for duration in times:
-        rows[about(duration)][1].append(duration)
-    shares: list[Share] = []
-    for (name, server), (counted, timed) in rows.items():
-        point = _point(0, counted, timed)
-        shares.append(
-            Share(
-                name=name,
-                server=server,
-                calls=point.calls,
-                errors=point.errors,
-                refusals=point.refusals,
-                tokens=point.tokens_of_calls,
-                latency=point.latency,
-            )
+def _shares(store: FigureStore, width: int, since: int, sums: Iterable[Count]) -> list[Share]:
+    """What each tool or server had, the most called first; times are read of those that are shown only."""
+    counts: defaultdict[tuple[str, str], list[Count]] = defaultdict(list)
+    for count in sums:
+        counts[count.about, count.server].append(count)
+    points = {key: _point(0, rows, ()) for key, rows in counts.items()}
+    shown = sorted(points, key=lambda key: (-points[key].calls, -points[key].refusals, key))[:MOST_SHOWN]
+    buckets: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in store.durations(width, list(dict.fromkeys(about for about, _ in shown)), since=since):
+        buckets[row.about].update(row.buckets)
+    return [
+        Share(
+            name=about.partition(" ")[2],
+            server=server or None,
+            calls=points[about, server].calls,
+            errors=points[about, server].errors,
+            refusals=points[about, server].refusals,
+            tokens=points[about, server].tokens_of_calls,
+            latency=_latency(buckets[about]),
         )
-    return sorted(shares, key=lambda share: (-share.calls, -share.refusals, share.name))
+        for about, server in shown
+    ]
 
 
-def _latency(buckets: Counter[int]) -> Latency:
-    return Latency(p50=percentile(buckets, 0.5), p95=percentile(buckets, 0.95), p99=percentile(buckets, 0.99))
+def _latency(buckets: Mapping[str, int]) -> Latency:
+    numbered = {int(bucket): events for bucket, events in buckets.items()}
+    return Latency(
+        p50=percentile(numbered, 0.5), p95=percentile(numbered, 0.95), p99=percentile(numbered, 0.99)
+    )
 
 
 def _codes(counts: Iterable[Count], kind: EventKind) -> dict[str, int]:

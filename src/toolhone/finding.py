@@ -4,17 +4,20 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import anyio.to_thread
 
 from toolhone import tokens
+from toolhone.activity import acting, note
+from toolhone.activity import describe as describe_activity
 from toolhone.audit import AuditLog, new_event
 from toolhone.compression.levels import Level
 from toolhone.found_text import Finding, FoundTool, LeftOut, Told, tell
 from toolhone.identifiers import new_id
-from toolhone.models import Caller, Category, EventKind, JsonObject, ToolDefinition
+from toolhone.models import Caller, Category, EventKind, JsonObject
+from toolhone.reach import Reach, Visible
 from toolhone.receipts import Overhead, Receipts
-from toolhone.registry.catalog import Catalog
 from toolhone.selection.question import Selection
 from toolhone.selection.selector import Selector
 from toolhone.standing import Standing
@@ -97,15 +100,15 @@ class Finder:
     def __init__(
         self,
         *,
-        catalog: Catalog,
         selector: Selector,
         audit: AuditLog,
         usage: Usage,
         standing: Standing,
+        reach: Reach,
         receipts: Receipts,
         default_budget: int | None,
         margin: float,
-        settle: Callable[[], Awaitable[Sequence[str]]],
+        settle: Callable[[Caller], Awaitable[Sequence[str]]],
         remember: Callable[[str], Awaitable[JsonObject]],
     ) -> None:
         """Take the services.
@@ -113,22 +116,22 @@ class Finder:
         Args:
             default_budget: Tokens of an answer when the caller names none.
             margin: By what share the model's tokenizer may count more than ours; budgets are kept for it.
-            settle: Waits a moment for servers that were never listed; what the user should know then.
+            settle: Waits a moment for servers that were never listed; what the caller should know then.
             remember: What the audit is to keep of a task.
         """
-        self._catalog = catalog
         self._selector = selector
         self._audit = audit
         self._usage = usage
         self._standing = standing
+        self._reach = reach
         self._receipts = receipts
         self._default_budget = default_budget
         self._margin = margin
         self._settle = settle
         self._remember = remember
-        self._counted: tuple[ToolDefinition, ...] | None = None
-        self._tokens_of_counted = 0
+        self._counted: WeakKeyDictionary[Visible, int] = WeakKeyDictionary()
 
+    @acting("find_tools")
     async def find(
         self,
         task: str,
@@ -159,12 +162,19 @@ class Finder:
             InvalidRequestError: The task is empty or a bound is out of range.
         """
         request_id = new_id()
-        notices = await self._settle()
+        note(request_id=request_id, principal=caller.principal)
+        notices = await self._settle(caller)
         began = perf_counter()
         await self._usage.load()
         blocked, cautions = self._standing.blocked(), self._standing.cautions()
-        pinned = dict.fromkeys([*pins, *self._standing.pins(caller.client)])
-        missing = [name for name in pinned if name not in blocked and self._catalog.get(name) is None]
+        visible, known = self._reach.visible(caller), self._standing.known_to(caller)
+        set_up = self._standing.pins(caller.client)
+        if known is not None:
+            # What the settings name is nothing that this caller has said.
+            set_up = tuple(name for name in set_up if name in known)
+            blocked = {name: reason for name, reason in blocked.items() if name in known}
+        pinned = dict.fromkeys([*pins, *set_up])
+        missing = [name for name in pinned if name not in blocked and name not in visible.names]
         selection = await self._selector.select(
             task,
             max_tools=max_tools,
@@ -172,20 +182,21 @@ class Finder:
             category=category,
             prefer_fast=prefer_fast,
             prefer_cheap=prefer_cheap,
+            known=known,
             pinned=[name for name in pinned if name not in missing and name not in blocked],
             blocked=blocked,
             unhealthy=cautions.keys(),
         )
-        notices = (*notices, *(self._pin_missing(name) for name in missing), *selection.notices)
+        notices = (*notices, *(self._pin_missing(name, caller) for name in missing), *selection.notices)
         to_tell = finding(selection, notices, cautions, {n: blocked[n] for n in pinned if n in blocked})
         budget = token_budget if token_budget is not None else self._default_budget
 
         def describe() -> tuple[Told, int, int]:
             room = None if budget is None else kept_for(budget, self._margin)
             said = tell(to_tell, room, tokens.count_tokens)
-            return said, tokens.count_tokens(said.preamble), self._tokens_of_all()
+            return said, tokens.count_tokens(said.preamble), self._tokens_of_all(visible)
 
-        if tokens.is_loaded() and self._counted is self._catalog.tools():
+        if tokens.is_loaded() and visible in self._counted:
             told, legend, of_all = describe()  # less than a hop to a thread would cost
         else:  # the vocabulary is to be loaded, or a large catalog to be counted
             told, legend, of_all = await anyio.to_thread.run_sync(describe)
@@ -209,6 +220,14 @@ class Finder:
             overhead=self._receipts.overhead(caller.principal, answer=told.tokens),
             tokens_of_all=of_all,
             elapsed_ms=(perf_counter() - began) * 1000,
+        )
+        describe_activity(
+            {
+                "toolhone.method": selection.method,
+                "toolhone.considered": selection.considered,
+                "toolhone.shown": len(found.tools),
+                "toolhone.tokens_sent": told.tokens,
+            }
         )
         await self._audit.record(
             new_event(
@@ -240,18 +259,17 @@ class Finder:
         )
         return found
 
-    def _pin_missing(self, name: str) -> str:
-        near = self._catalog.near(name, 1)
+    def _pin_missing(self, name: str, caller: Caller) -> str:
+        near = self._reach.near(name, caller, 1)
         hint = f"; {near[0]} is close" if near else ""
         return f"The pinned tool {name!r} is not there{hint}."
 
-    def _tokens_of_all(self) -> int:
+    def _tokens_of_all(self, visible: Visible) -> int:
         """Counted once per state of the catalog: a large one takes a tenth of a second."""
-        tools = self._catalog.tools()
-        if self._counted is not tools:
-            self._tokens_of_counted = tokens.count_tokens(tokens.tool_listing(tools))
-            self._counted = tools
-        return self._tokens_of_counted
+        counted = self._counted.get(visible)
+        if counted is None:
+            counted = self._counted[visible] = tokens.count_tokens(tokens.tool_listing(visible.tools))
+        return counted
 
 
 def kept_for(budget: int, margin: float) -> int:

@@ -6,10 +6,12 @@ counted once, in the same way.
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
+from weakref import WeakKeyDictionary
 
 import anyio.to_thread
 
 from toolhone import tokens
+from toolhone.activity import acting, note
 from toolhone.answers import definition_json
 from toolhone.audit import AuditLog, new_event
 from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
@@ -30,6 +32,7 @@ from toolhone.models import (
     ProgressReporter,
     ToolDefinition,
 )
+from toolhone.reach import Reach, Visible
 from toolhone.receipts import OPERATIONS, Exchanges, Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.selection.selector import Selector
@@ -51,9 +54,10 @@ class Gateway:
         audit: AuditLog,
         usage: Usage,
         standing: Standing,
+        reach: Reach,
         receipts: Receipts,
         finder: Finder,
-        settle: Callable[[], Awaitable[Sequence[str]]],
+        settle: Callable[[Caller], Awaitable[Sequence[str]]],
         native_mode: bool,
         default_budget: int | None,
         margin: float,
@@ -64,9 +68,10 @@ class Gateway:
             native_mode: Whether the tools that are pinned for everyone are listed as tools of our own.
             default_budget: Tokens of the catalog when the caller names none.
             margin: By what share the model's tokenizer may count more than ours; budgets are kept for it.
-            settle: Waits a moment for servers that were never listed; what the user should know then.
+            settle: Waits a moment for servers that were never listed; what the caller should know then.
         """
         self.catalog = catalog
+        """Everything there is. What is for a caller goes by `tools`, `tool` and `near`."""
         self.audit = audit
         self.output_schemas = output_schemas
         self._selector = selector
@@ -78,9 +83,27 @@ class Gateway:
         self._native_mode = native_mode
         self.default_budget = default_budget
         self._margin = margin
-        self._told: tuple[tuple[ToolDefinition, ...], int, str] | None = None
+        self._reach = reach
+        self._told: WeakKeyDictionary[Visible, tuple[int, str]] = WeakKeyDictionary()
         self.find = finder.find
         self.settle = settle
+
+    def tools(self, caller: Caller) -> tuple[ToolDefinition, ...]:
+        """Every tool that the caller may use, ordered by name; the same object until the catalog changes."""
+        return self._reach.tools(caller)
+
+    def tool(self, name: str, caller: Caller) -> ToolDefinition | None:
+        """The tool of exactly this name, if the caller may use it."""
+        return self._reach.get(name, caller)
+
+    def near(self, name: str, caller: Caller) -> tuple[str, ...]:
+        """A few names that may have been meant, of tools that the caller may use."""
+        return self._reach.near(name, caller)
+
+    @property
+    def selector_problem(self) -> str | None:
+        """Why tools are chosen by words alone, if meaning failed; the choosing goes on."""
+        return self._selector.problem
 
     async def indexed(self) -> None:
         """Wait until meaning counts for every tool, for who would rather wait than get a first guess."""
@@ -122,9 +145,9 @@ class Gateway:
         definitions: list[JsonObject] = []
         missing: list[str] = []
         for name in dict.fromkeys(names):
-            tool = self.catalog.get(name)
+            tool = self._reach.get(name, caller)
             if tool is None:
-                missing.append(self._unknown(name))
+                missing.append(self._unknown(name, caller))
             else:
                 definitions.append(definition_json(tool))
         if not definitions:
@@ -140,14 +163,16 @@ class Gateway:
         )
         return definitions, missing
 
-    async def catalog_text(self, budget: int) -> str:
-        """Every tool in at most so many tokens; the same for every caller as long as the catalog is."""
-        tools, budget = self.catalog.tools(), kept_for(budget, self._margin)
-        if self._told is None or self._told[:2] != (tools, budget):
-            text = await anyio.to_thread.run_sync(catalog_text, tools, budget, tokens.count_tokens)
-            self._told = tools, budget, text
-        return self._told[2]
+    async def catalog_text(self, budget: int, *, caller: Caller) -> str:
+        """Every tool that the caller may use in at most so many tokens; the same as long as they are."""
+        visible, budget = self._reach.visible(caller), kept_for(budget, self._margin)
+        told = self._told.get(visible)
+        if told is None or told[0] != budget:
+            text = await anyio.to_thread.run_sync(catalog_text, visible.tools, budget, tokens.count_tokens)
+            told = self._told[visible] = budget, text
+        return told[1]
 
+    @acting("batch")
     async def call(
         self,
         calls: Json,
@@ -169,14 +194,16 @@ class Gateway:
         Raises:
             InvalidRequestError: What was given is not a list of calls.
         """
+        request_id = new_id()
+        note(request_id=request_id, principal=caller.principal)
         if not self._all_known(calls):
-            await self.settle()
+            await self.settle(caller)
         return await self._executor.run_batch(
             calls,
             caller=caller,
             read_only=read_only,
             user_id=user_id,
-            request_id=new_id(),
+            request_id=request_id,
             report_progress=report_progress,
         )
 
@@ -223,18 +250,21 @@ class Gateway:
         """The text that says the same as the JSON of a value in fewer tokens, if there is one."""
         return await self._results.shown(value)
 
-    async def validate_output(self, schema: str | JsonObject, output: Json) -> list[str]:
+    async def validate_output(self, schema: str | JsonObject, output: Json, *, caller: Caller) -> list[str]:
         """In what way a value does not match a schema, or the schema of that name; empty if it does.
 
         Raises:
             InvalidRequestError: There is no schema of this name.
         """
+        if isinstance(schema, str) and self._reach.get(schema, caller) is None:
+            # A registered one may be of that name; a tool that the caller must not know of is none.
+            schema = self.output_schemas.registered(schema)
         problems = await off_loop_if_large(lambda: self.output_schemas.validate(schema, output), output)
         return [str(problem) for problem in problems]
 
-    def native(self) -> tuple[ToolDefinition, ...]:
-        """The tools that every client is shown beside ours, in a stable order."""
-        return self._standing.pinned_for_everyone() if self._native_mode else ()
+    def native(self, caller: Caller) -> tuple[ToolDefinition, ...]:
+        """The tools that every client is shown beside ours, in a stable order, as far as it may use them."""
+        return self._standing.pinned_for_everyone(caller) if self._native_mode else ()
 
     def listed(self, caller: Caller, listing: str) -> None:
         """Note on the caller's receipt our own tools/list, given as JSON."""
@@ -264,11 +294,18 @@ class Gateway:
             exchange = await anyio.to_thread.run_sync(counted)
         self._receipts.exchanged(caller.principal, tool, exchange)
 
+    def receipts(self) -> JsonObject:
+        """What toolhone put into the contexts of all callers since it started; see `receipts.py`."""
+        return self._receipts.total().as_json()
+
     async def statistics(self, *, caller: Caller) -> JsonObject:
         """Calls, receipts and state, in numbers."""
         usage = await self._usage.snapshot()
+        if self._reach.narrows(caller):
+            names = self._reach.visible(caller).names
+            usage = {name: tool for name, tool in usage.items() if name in names}
         return {
-            "tools": len(self.catalog.tools()),
+            "tools": len(self._reach.tools(caller)),
             "calls": sum(tool.calls for tool in usage.values()),
             "failures": sum(tool.failures for tool in usage.values()),
             "receipt": self._receipts.of(caller.principal).as_json(),
@@ -292,11 +329,11 @@ class Gateway:
             for call in cast("list[Json]", calls)
         )
 
-    def _unknown(self, name: str) -> str:
-        refusal = self._standing.refusal(name)
-        if refusal is not None:
-            return f"{name!r} cannot be used: it is {refusal}."
-        near = self.catalog.near(name)
+    def _unknown(self, name: str, caller: Caller) -> str:
+        denial = self._standing.denial(name, caller)
+        if denial is not None:
+            return f"{name!r} cannot be used: it is {denial}."
+        near = self._reach.near(name, caller)
         hint = f" Did you mean {', '.join(near)}?" if near else " Use find_tools to look for it."
         return f"There is no tool {name!r}.{hint}"
 

@@ -1,6 +1,6 @@
 """Characters that a reader does not see but a model reads: found, taken out, or made visible. Pure.
 
-Text by strangers can carry instructions in them: tag characters and variation selectors spell whole sentences,
+Text by strangers can carry instructions in them: tag characters and variation selectors spell sentences,
 bidirectional controls show a line in another order than it has, a terminal obeys control characters. Joiners
 and the selector of emoji are left where writing needs them: one at a time, behind a sign that is not ASCII.
 """

@@ -1,8 +1,9 @@
 """Lets a request that its caller gave a key take effect once, however often it is sent.
 
-Whoever sends it again gets the first answer, or waits for it. A request whose end was never seen (the process
-died, or the disk failed in the middle) stays refused: nobody knows whether it took effect, and to try would be
-to risk that it does so twice. A request that was turned away without effect may be sent again with its key.
+Whoever sends it again gets the first answer, or waits for it. A request whose end was never seen (the
+process died, or the disk failed in the middle) stays refused: nobody knows whether it took effect, and to try
+would be to risk that it does so twice. One that was turned away without effect may be sent again with its
+key.
 """
 
 import logging
@@ -91,14 +92,14 @@ class KeyedRequests:
 def _answered(first: KeyedRequest, fingerprint: str, answer: FirstAnswer | None) -> FirstAnswer:
     if first.fingerprint != fingerprint:
         raise ReusedKeyError(
-            f"The key {first.key!r} was used at {first.at[:19]} UTC for a request with another address or body. "
-            "Send a new key with each new request."
+            f"The key {first.key!r} was used at {first.at[:19]} UTC for a request with another address or "
+            "body. Send a new key with each new request."
         )
     if answer is None:
         raise ConflictError(
-            f"A request with the key {first.key!r} was begun at {first.at[:19]} UTC and has not been answered: "
-            "it is still being worked on, or toolhone ended in the middle of it. Look whether it took effect; "
-            "if it did not, send it with a new key."
+            f"A request with the key {first.key!r} was begun at {first.at[:19]} UTC and has not been "
+            "answered: it is still being worked on, or toolhone ended in the middle of it. Look whether it "
+            "took effect; if it did not, send it with a new key."
         )
     return answer
 

@@ -268,10 +268,12 @@ class Finetuning:
         require(caller, Permission.MONITOR)
         return await self._board.jobs(category=category, status=status, limit=limit)
 
-    async def events(self, job_id: str, *, after: int = 0, caller: Caller) -> list[JobEvent]:
+    async def events(
+        self, job_id: str, *, after: int = 0, limit: int | None = None, caller: Caller
+    ) -> list[JobEvent]:
         """What happened to a job, oldest first."""
         require(caller, Permission.MONITOR)
-        return await self._board.events(job_id, after=after)
+        return await self._board.events(job_id, after=after, limit=limit)
 
     def watch(self, job_id: str, *, caller: Caller) -> AsyncIterator[Job]:
         """The job now, and again after each change, until it is over."""

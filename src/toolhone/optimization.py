@@ -21,6 +21,7 @@ import anyio
 import anyio.to_thread
 
 from toolhone import tokens
+from toolhone.access import ToolRules
 from toolhone.audit import AuditLog
 from toolhone.calling import build_executor
 from toolhone.exceptions import UnknownToolError
@@ -39,6 +40,7 @@ from toolhone.models import (
     JsonObject,
     Limits,
 )
+from toolhone.reach import Reach
 from toolhone.redaction import redact
 from toolhone.registry.callables import Callables
 from toolhone.registry.catalog import Catalog
@@ -310,7 +312,8 @@ async def _run(
         _no_store, new_handle=new_id, count_tokens=None, max_bytes=WHOLE, max_binary_bytes=WHOLE
     )
     settings = Settings(max_calls=1024)
-    executor = build_executor(settings, catalog, audit, usage, results, _no_limits, limits=limits)
+    reach = Reach(catalog, ToolRules({}, {}))
+    executor = build_executor(settings, catalog, reach, audit, usage, results, _no_limits, limits=limits)
     refused = {index: wrong for index, call in enumerate(calls) if (wrong := _not_json(call))}
     sound = [call for index, call in enumerate(calls) if index not in refused]
     answered: list[CallResult] = []

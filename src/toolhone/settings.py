@@ -140,6 +140,15 @@ class Settings(BaseModel):
     oauth_role_claim: str = "toolhone_role"
     """The claim that has the role. Scopes such as `toolhone:agent` narrow it, or stand for it."""
 
+    approve: Literal["first_use", "all", "off"] = "first_use"
+    """Which definitions of downstream tools wait for an admin: those that changed since their tool was first
+    seen, `all` that are new too, or none."""
+    allow_tools: Annotated[dict[Role, tuple[str, ...]], BeforeValidator(_object_of)] = {}
+    """The tools that a role may find and call, by patterns on their names; a role that is not named, nor in
+    `allow_servers`, may use every tool."""
+    allow_servers: Annotated[dict[Role, tuple[str, ...]], BeforeValidator(_object_of)] = {}
+    """The same by patterns on the names of their servers; `local` is what is no server's."""
+
     snapshots: Annotated[dict[str, SnapshotMode], BeforeValidator(_object_of)] = {}
     """Which tool calls become snapshots by themselves, by the category of the tool: `off`, `metadata` or
     `redacted`; "*" is every category that is not named."""

@@ -1,12 +1,13 @@
 """Which tools may be used now, which are likely to fail, and which are always shown; each with its reason.
 
-Roles will speak here too: whatever may forbid a tool is one more reason in `blocked` and `refusal`.
+Of tools that a caller must not know of, nothing is said to it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from toolhone.models import ToolDefinition
+from toolhone.models import Caller, ToolDefinition
+from toolhone.reach import Reach
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.downstream import DownstreamServers
 
@@ -21,6 +22,7 @@ class Standing:
         self,
         catalog: Catalog,
         downstream: DownstreamServers,
+        reach: Reach,
         *,
         failing: Callable[[], Mapping[str, str]],
         pins: Mapping[str, Sequence[str]],
@@ -33,6 +35,7 @@ class Standing:
         """
         self._catalog = catalog
         self._downstream = downstream
+        self._reach = reach
         self._failing = failing
         self._pins = pins
 
@@ -43,10 +46,23 @@ class Standing:
             return tools
         return sorted([*tools, *denied.values()], key=lambda tool: tool.name)
 
-    def refusal(self, name: str) -> str | None:
+    def known_to(self, caller: Caller) -> frozenset[str] | None:
+        """The names of `ranked` that the caller may know of; `None` is all."""
+        if not self._reach.narrows(caller):
+            return None
+        denied = self._reach.allowed([*self._denied().values()], caller)
+        return self._reach.visible(caller).names.union(tool.name for tool in denied)
+
+    def refusal(self, name: str, caller: Caller) -> str | None:
         """Why this tool is never called, or `None`. A server that is down says so itself at a call."""
+        return self.denial(name, caller) or self._reach.refusal(name, caller)
+
+    def denial(self, name: str, caller: Caller) -> str | None:
+        """Why a tool that the caller may know of is used by nobody, or `None`."""
         denied = self._downstream.denied().get(name)
-        return denied.reason if denied is not None and self._catalog.get(name) is None else None
+        if denied is None or self._catalog.get(name) is not None:
+            return None
+        return denied.reason if self._reach.allows(denied.definition, caller) else None
 
     def blocked(self) -> dict[str, str]:
         """Tools that must not be shown, with the reason why: a call made now would be refused."""
@@ -77,9 +93,9 @@ class Standing:
             )
         )
 
-    def pinned_for_everyone(self) -> tuple[ToolDefinition, ...]:
+    def pinned_for_everyone(self, caller: Caller) -> tuple[ToolDefinition, ...]:
         """The tools that the settings pin for "*" and that are there, in the order of the settings."""
-        pinned = [self._catalog.get(name) for name in dict.fromkeys(self._pins.get("*", ()))]
+        pinned = [self._reach.get(name, caller) for name in dict.fromkeys(self._pins.get("*", ()))]
         return tuple(tool for tool in pinned if tool is not None)
 
     def _denied(self) -> dict[str, ToolDefinition]:

@@ -32,7 +32,7 @@ class Wanted:
 
     @property
     def task(self) -> str:
-        """All that is said of the task, as one text: the kind of it and what it needs are words like others."""
+        """All that is said of the task, in one text: its kind and what it needs are words like others."""
         parts = [self.task_description]
         if self.task_type:
             parts.append(f"Kind of task: {self.task_type}.")
@@ -56,7 +56,7 @@ class Choice:
 
     @property
     def tokens_saved(self) -> int:
-        """Negative where so few tools are available that telling about the choice takes more than all of them.
+        """Negative where the tools are so few that telling about the choice takes more than all of them.
 
         Nothing chosen is nothing saved: the task may have needed a tool.
         """
@@ -96,7 +96,7 @@ class ToolChoice:
         )
         of_available = found.tokens_of_all
         if wanted.available_tools is not None:
-            of_available = await self._tokens_of(frozenset(wanted.available_tools))
+            of_available = await self._tokens_of(frozenset(wanted.available_tools), caller)
         choice = Choice(found=found, tokens_of_available=of_available)
         self._selections += 1
         self._saved += choice.tokens_saved
@@ -121,9 +121,9 @@ class ToolChoice:
             },
         }
 
-    async def _tokens_of(self, names: frozenset[str]) -> int:
+    async def _tokens_of(self, names: frozenset[str], caller: Caller) -> int:
         """Of the schemas of these tools; a program asks for the same ones again and again."""
-        tools = self._gateway.catalog.tools()
+        tools = self._gateway.tools(caller)
         if self._counted is None or self._counted[0] is not tools or self._counted[1] != names:
             listing = tokens.tool_listing([tool for tool in tools if tool.name in names])
             count = await anyio.to_thread.run_sync(tokens.count_tokens, listing)

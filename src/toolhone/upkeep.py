@@ -65,7 +65,7 @@ class Upkeep:
         """Rank with a version from now on.
 
         Raises:
-            InvalidRequestError: There is no such version, it has expired, or it did not pass and not `anyway`.
+            InvalidRequestError: There is no such version, it has expired, or it did not pass the gate.
         """
         require(caller, Permission.PROMOTE)
         learning = await self._learning()

@@ -29,9 +29,7 @@ T = TypeVar("T")
 class WorkPages:
     """Pages over the stores of a data folder."""
 
-    def __init__(
-        self, snapshots: Callable[[], SnapshotStore], datasets: Callable[[], DatasetStore]
-    ) -> None:
+    def __init__(self, snapshots: Callable[[], SnapshotStore], datasets: Callable[[], DatasetStore]) -> None:
         """Take the stores, opened when they are first used."""
         self._snapshots = snapshots
         self._datasets = datasets

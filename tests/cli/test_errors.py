@@ -66,7 +66,7 @@ def test_a_data_folder_that_cannot_be_one(run: Run, registry: Path, home: Path) 
 
 
 def test_an_address_that_others_can_reach(run: Run) -> None:
-    assert "no authentication" in one_line(run("serve", "--http", "0.0.0.0:8000"))
+    assert "--remote" in one_line(run("serve", "--http", "0.0.0.0:8000"))
     assert "HOST:PORT" in one_line(run("serve", "--http", "here"))
 
 

@@ -198,14 +198,21 @@ class Http:
         self.output = Lines(self.process.stdout)
         self.errors = Lines(self.process.stderr)
         self.url = ""
+        self.login = ""
+        """The address that logs a browser in, once."""
+        self.first_token: str | None = None
+        """The token of an admin, if this is the first start on its data folder."""
 
     def wait(self) -> None:
-        """Until it says where it is."""
-        while not self.url:
+        """Until it has said where it is and how to get in."""
+        while not self.login:
             line = self.errors.next()
             assert line is not None, f"it ended: {self.errors.rest()}"
-            announced = re.search(r"http://127\.0\.0\.1:\d+", line)
-            self.url = announced[0] if announced else ""
+            if token := re.search(r"thk_\w+", line):
+                self.first_token = token[0]
+            if login := re.search(r"https?://\S+/login\?code=\S+", line):
+                self.login = login[0]
+                self.url = self.login.partition("/login")[0]
 
     def end(self) -> tuple[int, str]:
         """Ask it to end, as a service manager does: (exit code, what it logged)."""
@@ -251,13 +258,20 @@ class Site:
             stop(server.process)
 
     @contextlib.contextmanager
-    def http(self) -> Generator[Http]:
-        server = Http([*self.command, "--http", "127.0.0.1:0"], self.env)
+    def http(self, *options: str, **env: str) -> Generator[Http]:
+        """A server on a port that asks for tokens, unless the options say otherwise."""
+        server = Http([*self.command, "--http", "127.0.0.1:0", *options], {**self.env, **env})
         try:
             server.wait()
             yield server
         finally:
             stop(server.process)
+
+    def token(self, role: str, *options: str) -> str:
+        """A new token for the servers of this site."""
+        done = self.toolhone("tokens", "issue", "--role", role, "--data", str(self.data), *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def toolhone(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command of the command line, to its end."""
@@ -283,8 +297,11 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="session")
 def http_server(shared_site: Site) -> Iterator[Http]:
-    """One server on a port for every test that does not end or break it. At the end it must be in order."""
-    with shared_site.http() as server:
+    """One server on a port for every test that does not end or break it. At the end it must be in order.
+
+    Programs of this machine need no token at its /mcp and /sse.
+    """
+    with shared_site.http("--open-loopback", "--role", "admin") as server:
         yield server
         code, logged = server.end()
     assert code == 0

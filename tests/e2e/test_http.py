@@ -105,7 +105,8 @@ def test_a_body_that_is_not_json_rpc_is_a_client_error(http: httpx2.Client, body
 
 
 def test_other_paths_and_methods_are_refused(http: httpx2.Client) -> None:
-    assert http.get("/").status_code == 404
+    assert http.get("/health/more").status_code == 401
+    assert http.get("/login/more", headers={"Accept": "text/html"}).status_code == 303
     assert http.put("/mcp").status_code == 405
     assert http.post("/health").status_code == 405
 
@@ -113,10 +114,10 @@ def test_other_paths_and_methods_are_refused(http: httpx2.Client) -> None:
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("0.0.0.0:0", "no authentication"),
-        ("[::]:0", "no authentication"),
-        ("192.168.1.5:8000", "no authentication"),
-        ("example.com:8000", "no authentication"),
+        ("0.0.0.0:0", "--remote"),
+        ("[::]:0", "--remote"),
+        ("192.168.1.5:8000", "--remote"),
+        ("example.com:8000", "--remote"),
         ("127.0.0.1", "HOST:PORT"),
         ("127.0.0.1:http", "HOST:PORT"),
         ("127.0.0.1:70000", "HOST:PORT"),
@@ -124,7 +125,7 @@ def test_other_paths_and_methods_are_refused(http: httpx2.Client) -> None:
 )
 def test_only_addresses_of_this_machine_are_listened_on(address: str, says: str) -> None:
     from toolhone.exceptions import ConfigurationError
-    from toolhone.server.http import parse_address
+    from toolhone.server.addresses import parse_address
 
     with pytest.raises(ConfigurationError, match=says):
         parse_address(address)
@@ -173,7 +174,7 @@ async def test_changes_are_told_to_every_session_though_others_do_not_listen(sit
         if isinstance(message, types.ToolListChangedNotification):
             told.set()
 
-    with anyio.fail_after(90), site.http() as server:
+    with anyio.fail_after(90), site.http("--open-loopback") as server:
         async with httpx2.AsyncClient(base_url=server.url, timeout=60) as silent:
             for _ in range(3):  # sessions without a stream that a notification could take
                 answer = await silent.post("/mcp", headers=ACCEPT, json=INITIALIZE)
@@ -190,7 +191,7 @@ async def test_changes_are_told_to_every_session_though_others_do_not_listen(sit
 async def test_a_signal_ends_it_in_order_though_clients_are_connected_and_calls_run(
     site: Site, watch: Watch
 ) -> None:
-    with site.http() as server:
+    with site.http("--open-loopback") as server:
         async with httpx2.AsyncClient(base_url=server.url, timeout=60) as listening:
             async with Client(f"{server.url}/mcp") as client:
                 calls: JsonObject = {"calls": [{"tool": "plain__pid", "arguments": {}}]}

@@ -109,7 +109,7 @@ class Workbench:
             [
                 record,
                 compacting(self.keeper.compact),
-                authorizing(self._suggest, refusal=lambda name: self.refused.get(name)),
+                authorizing(self._suggest, refusal=lambda name, _: self.refused.get(name)),
                 checking_arguments,
                 retrying(
                     record=self._record, new_event=self._new_event, sleep=self._sleep, chance=lambda: 1.0
@@ -121,7 +121,7 @@ class Workbench:
             self._toolset,
         )
         self.executor = Executor(
-            find=lambda name: self.tools[name][0] if name in self.tools else None,
+            find=lambda name, _: self.tools[name][0] if name in self.tools else None,
             chain=chain,
             record=record,
             new_call_id=lambda: f"c{next(self._ids)}",
@@ -192,7 +192,7 @@ class Workbench:
     def _new_event(self, kind: EventKind, caller: Caller, **fields: Json) -> AuditEvent:
         return AuditEvent(event_id=f"e{next(self._ids)}", timestamp="", kind=kind, caller=caller, **fields)
 
-    def _suggest(self, name: str) -> Sequence[str]:
+    def _suggest(self, name: str, caller: Caller) -> Sequence[str]:
         return get_close_matches(name, self.tools)
 
     async def _sleep(self, seconds: float) -> None:

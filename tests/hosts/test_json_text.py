@@ -1,6 +1,7 @@
 """Members in and out of the text of a JSON file: everything else stays, to the character."""
 
 import json
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -54,11 +55,13 @@ def test_a_member_goes_with_its_line_and_the_comments_around_it_stay() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "{}", "{}\n", '{"mcpServers": {}}', '{"a":[1,2]}', "{\r\n}\r\n"])
+@pytest.mark.parametrize(
+    "text", ["", "  \n", "{}", "{}\n", '{"mcpServers": {}}', '{"a":[1,2]}', "{\r\n}\r\n"]
+)
 def test_small_files_get_the_member_and_stay_strict_json(text: str) -> None:
     changed = with_member(text, PATH, ENTRY)
 
-    before = json.loads(text) if text.strip() else {}
+    before: JsonObject = json.loads(text) if text.strip() else {}
     assert json.loads(changed) == {**before, "mcpServers": {"toolhone": ENTRY}}
     assert "\r\n" not in text or "\n" not in changed.replace("\r\n", "")
 
@@ -94,7 +97,9 @@ def test_what_is_wrong_is_said_and_nothing_is_written(text: str, said: str) -> N
 
 SPACE = st.sampled_from(["", " ", "\n", "\n    ", "\t", " // word {\n", "/* , } */", "\r\n  "])
 KEYS = st.text(alphabet='ab"\\/é', max_size=3)
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), KEYS)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), KEYS
+)
 VALUES = st.recursive(SCALARS, lambda of: st.lists(of, max_size=3) | st.dictionaries(KEYS, of, max_size=3))
 OBJECTS = st.dictionaries(KEYS, VALUES, max_size=4)
 
@@ -107,12 +112,11 @@ def texts(draw: st.DrawFn, value: Json) -> str:
         spelled = json.dumps(value)
         return f"{spelled[0]}{inner}{spelled[1]}" if isinstance(value, (dict, list)) else spelled
     if isinstance(value, dict):
-        parts = [
-            f"{json.dumps(key)}{draw(SPACE)}:{draw(SPACE)}{draw(texts(item))}" for key, item in value.items()
-        ]
+        members = cast("JsonObject", value).items()
+        parts = [f"{json.dumps(key)}{draw(SPACE)}:{draw(SPACE)}{draw(texts(item))}" for key, item in members]
         opening, closing = "{", "}"
     else:
-        parts = [draw(texts(item)) for item in value]
+        parts = [draw(texts(item)) for item in cast("list[Json]", value)]
         opening, closing = "[", "]"
     spelled = "".join(f"{draw(SPACE)}{part}{draw(SPACE)}," for part in parts)
     if draw(st.booleans()):
@@ -161,4 +165,3 @@ def test_taking_out_a_member_takes_no_other_and_adds_nothing(
 
     assert read(changed).json == {name: item for name, item in value.items() if name != key}
     assert is_subsequence(changed, text)
-    assert changed.count("/*") == text.count("/*") or key in value

@@ -6,8 +6,8 @@ A change is
      "before": TEXT | null, "after": TEXT | null,
      "words": [{"kind": "same" | "removed" | "added", "text": TEXT}, …]}
 
-`field` is a JSON Pointer. Texts stand as they are, other values as JSON; characters that are not seen stand as
-`⟨U+202E⟩`, and what is too long ends in `…`. `words` is there when both are texts that are not too long.
+`field` is a JSON Pointer. Texts stand as they are, other values as JSON; characters that are not seen stand
+as `⟨U+202E⟩`, and what is too long ends in `…`. `words` is there when both are texts that are not too long.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from typing import cast
 
 from toolhone.invisible import unseen_in, with_unseen_shown
 from toolhone.json_values import minified
-from toolhone.models import Json, JsonObject
+from toolhone.models import Json, JsonObject, canonical_json
 from toolhone.pointers import pointer
 
 MOST_CHANGES = 200
@@ -49,7 +49,7 @@ def _changes(old: Json, new: Json, path: tuple[str, ...]) -> Iterator[tuple[tupl
         for key in dict.fromkeys([*before, *after]):
             yield from _changes(before.get(key, _MISSING), after.get(key, _MISSING), (*path, key))
     # 1 and true are equal to Python, and not to a schema.
-    elif old is _MISSING or new is _MISSING or minified(old) != minified(new):
+    elif old is _MISSING or new is _MISSING or canonical_json(old) != canonical_json(new):
         yield path, old, new
 
 

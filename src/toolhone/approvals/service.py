@@ -2,7 +2,7 @@
 
 Each definition is known by its hash. The first one of a tool is approved by its first use (`approve =
 "first_use"`), or waits too (`"all"`); any other waits, and its tool is neither found nor described, listed or
-called. An approved definition stays so until it is rejected, so a server that goes back to one is trusted again.
+called. An approved definition stays so until it is rejected: a server that goes back to one is trusted again.
 
 `pending` gives, as JSON:
 
@@ -210,7 +210,7 @@ class Approvals:
         def decide(store: ApprovalStore) -> JsonObject:
             if not store.decide(found, status, at=at, by=caller.principal):
                 raise ConflictError(
-                    f"{tool!r} has changed again meanwhile: look at it once more (toolhone servers diff {tool})."
+                    f"{tool!r} has changed again meanwhile: look once more (toolhone servers diff {tool})."
                 )
             changed, last = _to_decide(store, tool, digest)
             return _told(changed, last)

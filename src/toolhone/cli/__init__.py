@@ -29,6 +29,7 @@ COMMANDS = {
     "jobs": "jobs",
     "models": "models",
     "selector": "selector",
+    "tokens": "tokens",
     "registry": "registry",
     "config": "config",
     "install": "install",

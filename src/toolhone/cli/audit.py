@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from toolhone.cli.options import as_json, coloured, console, print_json, run, settings_of, table
+from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
 from toolhone.exceptions import InvalidRequestError
-from toolhone.models import LOCAL_CALLER, EventKind, Json
+from toolhone.models import EventKind, Json
+from toolhone.roles import Permission
+from toolhone.settings import Settings
 from toolhone.stores import AuditQuery
 
 if TYPE_CHECKING:
@@ -34,15 +37,11 @@ def audit() -> None:
     """The audit log: every call, refusal, repair, retry and selection, redacted."""
 
 
-def folder_of(data: Path | None) -> Path:
-    return settings_of(data=data).data
-
-
 def is_there(folder: Path) -> bool:
     return (folder / "audit.db").exists()
 
 
-def log_of(data: Path | None) -> "AuditLog":
+def log_of(settings: Settings) -> "AuditLog":
     """The log of this data folder.
 
     Raises:
@@ -50,9 +49,9 @@ def log_of(data: Path | None) -> "AuditLog":
     """
     from toolhone.assembly import audit_log
 
-    if not is_there(folder_of(data)):
-        raise InvalidRequestError(f"There is no audit log in {str(folder_of(data))!r}.")
-    return audit_log(settings_of(data=data))
+    if not is_there(settings.data):
+        raise InvalidRequestError(f"There is no audit log in {str(settings.data)!r}.")
+    return audit_log(settings)
 
 
 @audit.command("list")
@@ -96,15 +95,16 @@ def list_rows(
         until=until,
         limit=limit,
     )
+    settings = permitted(settings_of(data=data), Permission.READ_AUDIT)
 
     async def main() -> None:
-        rows = await log_of(data).query(query) if is_there(folder_of(data)) else []
+        rows = await log_of(settings).query(query) if is_there(settings.data) else []
         if json_output:
             print_json(rows)
         elif rows:
             console().print(rows_table(rows))
         else:
-            click.echo(f"No such row is in {folder_of(data)}.", err=True)
+            click.echo(f"No such row is in {settings.data}.", err=True)
 
     run(main)
 
@@ -149,6 +149,9 @@ def what_of(row: dict[str, Json]) -> str:
     elif row["kind"] == EventKind.SNAPSHOT:
         # Erased, it says no more how many they were.
         what = f"{details['snapshots']} collected" if "snapshots" in details else ""
+    elif row["kind"] == EventKind.ACCESS:
+        which = details.get("token_id") or details.get("path") or details.get("count") or row["user_id"]
+        what = f"{details.get('what', '')} {which}"
     elif row["kind"] in LEARNING:
         names = (details.get(name) for name in ("job_id", "dataset_id", "alias", "model_id", "category"))
         what = f"{details.get('what', '')} {next((name for name in names if name), '')}"
@@ -165,10 +168,11 @@ def what_of(row: dict[str, Json]) -> str:
 @as_json
 def export(file: Path, since: str | None, until: str | None, data: Path | None, json_output: bool) -> None:
     """Write all rows to FILE as JSON lines, oldest first.  [default: tool_calls_audit.jsonl]"""
+    settings = permitted(settings_of(data=data), Permission.READ_AUDIT)
 
     async def main() -> None:
         query = AuditQuery(since=since, until=until, limit=None, newest_first=False)
-        count = await log_of(data).export_to(file, query)
+        count = await log_of(settings).export_to(file, query)
         if json_output:
             print_json({"rows": count, "file": str(file)})
         else:
@@ -188,9 +192,10 @@ def verify(remembered: str | None, data: Path | None, json_output: bool) -> None
     keep the head elsewhere, and give it to a later check.
     """
     whole: list[bool] = []
+    settings = permitted(settings_of(data=data), Permission.READ_AUDIT)
 
     async def main() -> None:
-        outcome = await log_of(data).verify(remembered=remembered)
+        outcome = await log_of(settings).verify(remembered=remembered)
         whole.append(outcome.whole)
         if json_output:
             print_json(
@@ -222,9 +227,10 @@ def erase(ids: tuple[str, ...], data: Path | None, json_output: bool) -> None:
     Exit code 1 if none of them had a payload.
     """
     count: list[int] = []
+    settings = permitted(settings_of(data=data), Permission.ERASE)
 
     async def main() -> None:
-        erased = await log_of(data).erase(ids, caller=LOCAL_CALLER)
+        erased = await log_of(settings).erase(ids, caller=local_caller(settings))
         count.append(erased)
         if json_output:
             print_json({"erased": erased})

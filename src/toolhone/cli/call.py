@@ -11,9 +11,11 @@ import click
 
 from toolhone.answers import result_json
 from toolhone.cli.options import as_json, note, places, print_json, run, running, settings_of
+from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
 from toolhone.json_values import is_object, parse_json
-from toolhone.models import LOCAL_CALLER, CallResult, Json, JsonObject
+from toolhone.models import CallResult, Json, JsonObject
+from toolhone.roles import Permission
 
 Pairs: TypeAlias = tuple[tuple[str, str], ...]
 """Names and values as they were written."""
@@ -59,7 +61,9 @@ def call(
             calls = parse_json(batch.read())
         except ValueError as exc:
             raise click.BadParameter(f"--batch is not JSON: {exc}") from exc
-    settings = settings_of(config=config, registry=registry, data=data, result_limit=WHOLE)
+    settings = permitted(
+        settings_of(config=config, registry=registry, data=data, result_limit=WHOLE), Permission.CALL_TOOLS
+    )
     results: list[CallResult] = []
 
     async def main() -> None:
@@ -72,7 +76,7 @@ def call(
                 schema = definition.input_schema if definition else {}
                 filled = given if isinstance(given, dict) else typed(given, schema)
                 asked = [{"tool": tool, "arguments": filled}]
-            results.extend(await gateway.call(asked, caller=LOCAL_CALLER, read_only=read_only))
+            results.extend(await gateway.call(asked, caller=local_caller(settings), read_only=read_only))
         if json_output:
             print_json({"results": [slot_json(result) for result in results]})
         else:

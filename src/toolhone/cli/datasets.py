@@ -21,8 +21,9 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import local_caller
 from toolhone.cli.plain import harmless
-from toolhone.models import LOCAL_CALLER, Category
+from toolhone.models import Category
 from toolhone.records.datasets import DatasetRequest, Split, SplitBy
 
 if TYPE_CHECKING:
@@ -100,11 +101,14 @@ def prepare(
         split_by=SplitBy(split_by),
         balance=not no_balance,
     )
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             with progress_bar() as progress:
-                manifest = await system.prepare_dataset(request, caller=LOCAL_CALLER, progress=progress)
+                manifest = await system.prepare_dataset(
+                    request, caller=local_caller(settings), progress=progress
+                )
         if json_output:
             print_json(as_object(manifest))
             return
@@ -122,11 +126,12 @@ def prepare(
 @as_json
 def list_datasets(category: str | None, data: Path | None, json_output: bool) -> None:
     """List datasets, the newest first; revoked ones are struck from use, their files deleted."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             only = None if category is None else Category(category)
-            manifests = await system.datasets(only, caller=LOCAL_CALLER)
+            manifests = await system.datasets(only, caller=local_caller(settings))
         if json_output:
             print_json([as_object(manifest) for manifest in manifests])
             return
@@ -157,14 +162,15 @@ def list_datasets(category: str | None, data: Path | None, json_output: bool) ->
 @as_json
 def show(dataset_id: str, data: Path | None, json_output: bool) -> None:
     """Show what is in the dataset ID, what was left out and why. Its files are checked on the way."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            manifest = await system.dataset(dataset_id, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            manifest = await system.dataset(dataset_id, caller=local_caller(settings))
             if json_output:
                 print_json(as_object(manifest))
                 return
-            card = await system.dataset_card(dataset_id, caller=LOCAL_CALLER)
+            card = await system.dataset_card(dataset_id, caller=local_caller(settings))
         click.echo(harmless(card))
 
     run(main)
@@ -185,10 +191,11 @@ def show(dataset_id: str, data: Path | None, json_output: bool) -> None:
 def check(dataset_id: str, format_name: str, data: Path | None, json_output: bool) -> None:
     """Check the dataset ID by a provider's rules. Nothing is sent; exit code 1 if it would be refused."""
     refused: list[bool] = []
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            problems = await system.check_dataset(dataset_id, format_name, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            problems = await system.check_dataset(dataset_id, format_name, caller=local_caller(settings))
         refused.append(any(problem.fatal for problem in problems))
         if json_output:
             print_json(
@@ -238,10 +245,13 @@ def export(
 ) -> None:
     """Write the dataset ID in a provider's or a library's format. export.json says what was left out."""
     folder = destination or Path(f"{dataset_id}-{format_name}")
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            files = await system.export_dataset(dataset_id, format_name, folder, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            files = await system.export_dataset(
+                dataset_id, format_name, folder, caller=local_caller(settings)
+            )
         if json_output:
             print_json({"files": [str(file) for file in files]})
         else:

@@ -11,8 +11,10 @@ import click
 
 from toolhone.cli.audit import data_option
 from toolhone.cli.options import as_json, console, note, places, print_json, run, running, settings_of, table
+from toolhone.cli.permitting import permitted
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import JsonObject, ToolDefinition
+from toolhone.roles import Permission
 from toolhone.selection.active import (
     DEFAULT,
     Reason,
@@ -74,7 +76,7 @@ def train(
 
     for module in ("torch", "transformers", "onnx", "onnxscript"):
         required(module)
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.TRAIN)
     name = name or f"trained-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     if encoder_folder(settings.data, name).exists():
         raise InvalidRequestError(f"There is an encoder {name!r} already. Choose another --name.")
@@ -111,7 +113,7 @@ def export(model_folder: Path, name: str, data: Path | None, json_output: bool) 
     from toolhone.training.export import export_bundle
     from toolhone.training.sources import read_parts
 
-    folder = encoder_folder(settings_of(data=data).data, name)
+    folder = encoder_folder(permitted(settings_of(data=data), Permission.TRAIN).data, name)
     with _progress() as say:
         say("Reading the model", 0, 0)
         parts = read_parts(model_folder)
@@ -139,7 +141,7 @@ def use(name: str, data: Path | None, json_output: bool) -> None:
     Its files are checked first. Tools are encoded anew when a server starts with it, and a
     ranking that was learned with another encoder is not used with this one.
     """
-    folder_of_data = settings_of(data=data).data
+    folder_of_data = permitted(settings_of(data=data), Permission.PROMOTE).data
     sha256 = None
     if name != DEFAULT:
         from toolhone.selection.bundle import load_bundle
@@ -164,7 +166,7 @@ def use(name: str, data: Path | None, json_output: bool) -> None:
 @as_json
 def encoders(data: Path | None, json_output: bool) -> None:
     """List the encoders of the data folder, and when each was switched to."""
-    folder = settings_of(data=data).data
+    folder = permitted(settings_of(data=data), Permission.MONITOR).data
     active, known, history = active_encoder(folder), known_encoders(folder), choices(folder)
     if json_output:
         print_json(

@@ -18,8 +18,10 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import first_line
-from toolhone.models import LOCAL_CALLER, Category
+from toolhone.models import Category
+from toolhone.roles import Permission
 
 if TYPE_CHECKING:
     from toolhone.finding import Found
@@ -69,7 +71,7 @@ def find(
     json_output: bool,
 ) -> None:
     """Find the tools for TASK, described in words: what an agent would get from find_tools."""
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.FIND_TOOLS)
 
     async def main() -> None:
         async with running(settings) as app:
@@ -78,7 +80,7 @@ def find(
             await gateway.indexed()
             found = await gateway.find(
                 task,
-                caller=LOCAL_CALLER,
+                caller=local_caller(settings),
                 max_tools=max_tools,
                 token_budget=token_budget,
                 category=Category(category) if category else None,

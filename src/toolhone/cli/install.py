@@ -25,14 +25,11 @@ class _Told:
     host: Host
     file: Path
     plan: Installation
+    differences: tuple[str, ...]
     journal: Journal | None
     json: bool
 
     def tell(self) -> None:
-        differences = [
-            difference(str(change.file), (change.before or b"").decode(), change.after.decode())
-            for change in self.plan.changes
-        ]
         backups = [note.backup for note in self.journal.files if note.backup] if self.journal else []
         if self.json:
             print_json(
@@ -44,11 +41,11 @@ class _Told:
                     "backups": [str(backup) for backup in backups],
                     "adopted": list(self.plan.adopted),
                     "left": dict(self.plan.left),
-                    "difference": "\n".join(differences),
+                    "difference": "\n".join(self.differences),
                 }
             )
             return
-        for shown in differences:
+        for shown in self.differences:
             click.echo(harmless(shown))
         for name, why in self.plan.left.items():
             note(f"{name} stays with {self.host.title}: {why}")
@@ -129,10 +126,17 @@ def install(
         )
         if http is not None and not json_output:
             note_about_bridge(host)
+    differences = tuple(
+        difference(str(change.file), _text(change.before), _text(change.after)) for change in plan.changes
+    )
     journal = None
     if plan.changes and not dry_run:
         journal = make(plan.changes, journals=_journals(), host=host.name, now=datetime.now(UTC))
-    _Told(host, target, plan, journal, json_output).tell()
+    _Told(host, target, plan, differences, journal, json_output).tell()
+
+
+def _text(content: bytes | None) -> str:
+    return (content or b"").decode("utf-8-sig")
 
 
 def _check(

@@ -10,7 +10,7 @@ import click
 from toolhone.cli.curves import Point, draw
 from toolhone.cli.options import console, note
 from toolhone.cli.plain import harmless
-from toolhone.models import LOCAL_CALLER
+from toolhone.models import Caller
 from toolhone.records.jobs import Job, JobEvent, JobStatus
 from toolhone.work_answers import job_json
 
@@ -28,12 +28,12 @@ WIDEST = 72
 BAR = 30
 
 
-async def follow_job(parts: "FinetuningParts", job_id: str, *, json_output: bool) -> Job:
+async def follow_job(parts: "FinetuningParts", job_id: str, *, caller: Caller, json_output: bool) -> Job:
     """Show a job until it is over, and run it if no other process runs the jobs of this folder.
 
     A job that waits for approval is not waited for.
     """
-    job = await parts.system.job(job_id, caller=LOCAL_CALLER)
+    job = await parts.system.job(job_id, caller=caller)
     if job.status is JobStatus.AWAITING_APPROVAL:
         note(f"It costs money. Let it begin with: toolhone jobs approve {job_id}")
         if json_output:
@@ -43,14 +43,14 @@ async def follow_job(parts: "FinetuningParts", job_id: str, *, json_output: bool
         note("No process runs the jobs of this folder, so this one does. If it ends, they wait.")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(parts.runner.run)
-        job = await (_print_changes(parts, job_id) if json_output else _show_changes(parts, job_id))
+        job = await (_print_changes if json_output else _show_changes)(parts, job_id, caller)
         tasks.cancel_scope.cancel()
     return job
 
 
-async def _print_changes(parts: "FinetuningParts", job_id: str) -> Job:
+async def _print_changes(parts: "FinetuningParts", job_id: str, caller: Caller) -> Job:
     last: Job | None = None
-    async for job in parts.system.watch(job_id, caller=LOCAL_CALLER):
+    async for job in parts.system.watch(job_id, caller=caller):
         _print_line(job)
         last = job
     assert last is not None
@@ -61,16 +61,16 @@ def _print_line(job: Job) -> None:
     click.echo(json.dumps(job_json(job)))
 
 
-async def _show_changes(parts: "FinetuningParts", job_id: str) -> Job:
+async def _show_changes(parts: "FinetuningParts", job_id: str, caller: Caller) -> Job:
     from rich.live import Live
 
     events: list[JobEvent] = []
     last: Job | None = None
     screen = console()
     with Live(console=screen, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False) as live:
-        async for job in parts.system.watch(job_id, caller=LOCAL_CALLER):
+        async for job in parts.system.watch(job_id, caller=caller):
             after = events[-1].seq if events else 0
-            events += await parts.system.events(job_id, after=after, caller=LOCAL_CALLER)
+            events += await parts.system.events(job_id, after=after, caller=caller)
             live.update(picture(job, events, width=min(WIDEST, screen.width)), refresh=True)
             last = job
     assert last is not None

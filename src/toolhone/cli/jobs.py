@@ -25,11 +25,13 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
 from toolhone.exceptions import InvalidRequestError
 from toolhone.jobs.worker import LOG, ensure_worker
-from toolhone.models import LOCAL_CALLER, Category, Json
+from toolhone.models import Caller, Category, Json
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Job, JobStatus
+from toolhone.roles import Permission
 from toolhone.work_answers import event_json, job_json, job_text, plan_json, plan_text
 
 if TYPE_CHECKING:
@@ -105,10 +107,11 @@ def jobs() -> None:
 def estimate(data: Path | None, json_output: bool, dataset_id: str | None, **options: Json) -> None:
     """Say what a fine-tuning will take, and keep that as a plan. Nothing is sent or spent."""
     config = config_of(options)
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data), tools=_learns_use(config, dataset_id)) as system:
-            plan = await system.estimate(config, dataset_id=dataset_id, caller=LOCAL_CALLER)
+        async with finetuning(settings, tools=_learns_use(config, dataset_id)) as system:
+            plan = await system.estimate(config, dataset_id=dataset_id, caller=local_caller(settings))
         if json_output:
             print_json(plan_json(plan))
         else:
@@ -141,15 +144,16 @@ def create(
         raise InvalidRequestError("A plan says everything already; give either --plan or other options.")
     config = None if plan_id is not None else config_of(options)
     ended: list[Job] = []
+    settings = settings_of(data=data)
 
     async def main() -> None:
         tools = config is not None and _learns_use(config, dataset_id)
-        async with finetuning_parts(settings_of(data=data), tools=tools) as parts:
+        async with finetuning_parts(settings, tools=tools) as parts:
             job = await parts.system.create_job(
-                plan_id=plan_id, config=config, dataset_id=dataset_id, caller=LOCAL_CALLER
+                plan_id=plan_id, config=config, dataset_id=dataset_id, caller=local_caller(settings)
             )
             if wait:
-                ended.append(await _watched(parts, job.job_id, json_output))
+                ended.append(await _watched(parts, job.job_id, local_caller(settings), json_output))
             else:
                 await _say(job, data, json_output)
 
@@ -168,14 +172,15 @@ def list_jobs(
     category: str | None, status: str | None, limit: int, data: Path | None, json_output: bool
 ) -> None:
     """List the jobs, the newest first."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             found = await system.jobs(
                 category=Category(category) if category else None,
                 status=[JobStatus(status)] if status else None,
                 limit=limit,
-                caller=LOCAL_CALLER,
+                caller=local_caller(settings),
             )
         if json_output:
             print_json([job_json(job) for job in found])
@@ -193,10 +198,11 @@ def list_jobs(
 @as_json
 def show(job_id: str, data: Path | None, json_output: bool) -> None:
     """Show how JOB goes, or how it ended and why."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            _show(await system.job(job_id, caller=LOCAL_CALLER), json_output)
+        async with finetuning(settings) as system:
+            _show(await system.job(job_id, caller=local_caller(settings)), json_output)
 
     run(main)
 
@@ -208,10 +214,11 @@ def show(job_id: str, data: Path | None, json_output: bool) -> None:
 @as_json
 def events(job_id: str, after: int, data: Path | None, json_output: bool) -> None:
     """Show what happened to JOB, oldest first."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            found = await system.events(job_id, after=after, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            found = await system.events(job_id, after=after, caller=local_caller(settings))
         if json_output:
             print_json([event_json(event) for event in found])
             return
@@ -230,10 +237,11 @@ def events(job_id: str, after: int, data: Path | None, json_output: bool) -> Non
 @as_json
 def approve(job_id: str, data: Path | None, json_output: bool) -> None:
     """Let JOB begin, which costs money: up to the bound of its plan."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            await _say(await system.approve_job(job_id, caller=LOCAL_CALLER), data, json_output)
+        async with finetuning(settings) as system:
+            await _say(await system.approve_job(job_id, caller=local_caller(settings)), data, json_output)
 
     run(main)
 
@@ -244,10 +252,11 @@ def approve(job_id: str, data: Path | None, json_output: bool) -> None:
 @as_json
 def cancel(job_id: str, data: Path | None, json_output: bool) -> None:
     """Stop JOB. What has begun is stopped at its provider by the process that runs the jobs."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            await _say(await system.cancel_job(job_id, caller=LOCAL_CALLER), data, json_output)
+        async with finetuning(settings) as system:
+            await _say(await system.cancel_job(job_id, caller=local_caller(settings)), data, json_output)
 
     run(main)
 
@@ -258,10 +267,11 @@ def cancel(job_id: str, data: Path | None, json_output: bool) -> None:
 @as_json
 def retry(job_id: str, data: Path | None, json_output: bool) -> None:
     """Run JOB again, which did not succeed. What needs attention goes on; else it is a new attempt."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            await _say(await system.retry_job(job_id, caller=LOCAL_CALLER), data, json_output)
+        async with finetuning(settings) as system:
+            await _say(await system.retry_job(job_id, caller=local_caller(settings)), data, json_output)
 
     run(main)
 
@@ -276,10 +286,11 @@ def watch(job_id: str, data: Path | None, json_output: bool) -> None:
     If no process runs the jobs of this folder, this one does meanwhile. Exit code 1 if it does not succeed.
     """
     ended: list[Job] = []
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning_parts(settings_of(data=data)) as parts:
-            ended.append(await _watched(parts, job_id, json_output))
+        async with finetuning_parts(settings) as parts:
+            ended.append(await _watched(parts, job_id, local_caller(settings), json_output))
 
     run(main)
     sys.exit(0 if ended and ended[0].status is JobStatus.SUCCEEDED else 1)
@@ -289,9 +300,10 @@ def watch(job_id: str, data: Path | None, json_output: bool) -> None:
 @data_option
 def work(data: Path | None) -> None:
     """Run the jobs of the data folder until none is left that can run."""
+    settings = permitted(settings_of(data=data), Permission.TRAIN)
 
     async def main() -> None:
-        async with finetuning_parts(settings_of(data=data)) as parts:
+        async with finetuning_parts(settings) as parts:
             await parts.runner.run(until_idle=True)
 
     run(main)
@@ -308,12 +320,13 @@ def budget(category: str, usd: float | None, unlimited: bool, data: Path | None,
     if unlimited and usd is not None:
         raise InvalidRequestError("Give either USD or --unlimited.")
     chosen = Category(category)
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             if unlimited or usd is not None:
-                await system.set_budget(chosen, usd, caller=LOCAL_CALLER)
-            limit, reserved, spent = await system.budget(chosen, caller=LOCAL_CALLER)
+                await system.set_budget(chosen, usd, caller=local_caller(settings))
+            limit, reserved, spent = await system.budget(chosen, caller=local_caller(settings))
         if json_output:
             print_json(
                 {"category": category, "limit_usd": limit, "reserved_usd": reserved, "spent_usd": spent}
@@ -348,10 +361,10 @@ def _learns_use(config: FinetuningConfig, dataset_id: str | None) -> bool:
     return config.provider is FinetuningProvider.SELECTOR and dataset_id is None
 
 
-async def _watched(parts: "FinetuningParts", job_id: str, json_output: bool) -> Job:
+async def _watched(parts: "FinetuningParts", job_id: str, caller: Caller, json_output: bool) -> Job:
     from toolhone.cli.job_watching import follow_job  # rich, only where it is used
 
-    job = await follow_job(parts, job_id, json_output=json_output)
+    job = await follow_job(parts, job_id, caller=caller, json_output=json_output)
     if not json_output:
         click.echo(harmless(job_text(job)))
     return job

@@ -21,10 +21,11 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import local_caller
 from toolhone.cli.plain import first_line, harmless
 from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import is_object
-from toolhone.models import LOCAL_CALLER, Category, Json
+from toolhone.models import Category, Json
 from toolhone.work_answers import alias_json, model_json
 
 if TYPE_CHECKING:
@@ -51,12 +52,13 @@ def models() -> None:
 @as_json
 def list_models(category: str | None, data: Path | None, json_output: bool) -> None:
     """List the models that trainings made, the newest first, and what aliases stand for them."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             chosen = Category(category) if category else None
-            found = await system.models(chosen, caller=LOCAL_CALLER)
-            aliases = await system.aliases(chosen, caller=LOCAL_CALLER)
+            found = await system.models(chosen, caller=local_caller(settings))
+            aliases = await system.aliases(chosen, caller=local_caller(settings))
         if json_output:
             print_json([model_json(model) for model in found])
         elif not found:
@@ -73,11 +75,12 @@ def list_models(category: str | None, data: Path | None, json_output: bool) -> N
 @as_json
 def show(model: str, data: Path | None, json_output: bool) -> None:
     """Show where MODEL comes from, how its gate decided and why."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            found = await system.model(model, caller=LOCAL_CALLER)
-            aliases = await system.aliases(caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            found = await system.model(model, caller=local_caller(settings))
+            aliases = await system.aliases(caller=local_caller(settings))
         if json_output:
             print_json(model_json(found))
         else:
@@ -128,12 +131,13 @@ def compare(
     if report is not None and not report.absolute().parent.is_dir():
         # Before anybody is asked and paid.
         raise InvalidRequestError(f"There is no folder {str(report.parent)!r} to write the report to.")
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             chosen = Category(category) if category else None
             most = await system.comparison_usd(
-                a, b, dataset_id=dataset, category=chosen, scorer=scorer, caller=LOCAL_CALLER
+                a, b, dataset_id=dataset, category=chosen, scorer=scorer, caller=local_caller(settings)
             )
             if most > 0 and not yes:
                 click.confirm(f"This may cost up to ${most:,.4f}. Go on?", abort=True, err=True)
@@ -144,7 +148,7 @@ def compare(
                 category=chosen,
                 scorer=scorer,
                 at_most_usd=most,
-                caller=LOCAL_CALLER,
+                caller=local_caller(settings),
             )
         if json_output:
             print_json(comparison.as_json())
@@ -170,11 +174,12 @@ def alias(
     category: str, alias: str, model: str, override: str | None, data: Path | None, json_output: bool
 ) -> None:
     """Let ALIAS of CATEGORY stand for MODEL, if it passed its gate."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             change = await system.set_alias(
-                Category(category), alias, model, override=override, caller=LOCAL_CALLER
+                Category(category), alias, model, override=override, caller=local_caller(settings)
             )
         _changed(change, json_output=json_output)
 
@@ -187,10 +192,13 @@ def alias(
 @as_json
 def aliases(category: str | None, data: Path | None, json_output: bool) -> None:
     """List what each alias stands for, since when and why."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            found = await system.aliases(Category(category) if category else None, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            found = await system.aliases(
+                Category(category) if category else None, caller=local_caller(settings)
+            )
         if json_output:
             print_json([alias_json(change) for change in found])
         elif not found:
@@ -219,10 +227,11 @@ def aliases(category: str | None, data: Path | None, json_output: bool) -> None:
 @as_json
 def rollback(category: str, alias: str, data: Path | None, json_output: bool) -> None:
     """Let ALIAS of CATEGORY stand for what it stood for before; again, for what was before that."""
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            change = await system.rollback_alias(Category(category), alias, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            change = await system.rollback_alias(Category(category), alias, caller=local_caller(settings))
         _changed(change, json_output=json_output)
 
     run(main)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import click
 
+from toolhone.cli.permitting import refusals_recorded
 from toolhone.cli.plain import harmless
 from toolhone.models import Category, Json
 from toolhone.settings import Settings, config_folder, load_settings
@@ -81,7 +82,7 @@ async def running(settings: Settings) -> AsyncGenerator["App"]:
     """An app for the time of one command."""
     from toolhone.app import open_app  # importing the SDK takes seconds; --help must not wait for it
 
-    async with open_app(settings, os.environ) as app:
+    async with open_app(settings, os.environ) as app, refusals_recorded(app.audit, settings):
         yield app
 
 
@@ -103,7 +104,8 @@ async def finetuning_parts(settings: Settings, *, tools: bool = False) -> AsyncG
     audit = audit_log(settings)
     parts = build_finetuning(settings, os.environ, audit)
     try:
-        yield parts
+        async with refusals_recorded(audit, settings):
+            yield parts
     finally:
         with anyio.CancelScope(shield=True):
             await parts.aclose()

@@ -20,7 +20,9 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import permitted
 from toolhone.models import Json, JsonObject
+from toolhone.roles import Permission
 from toolhone.settings import Settings
 
 if TYPE_CHECKING:
@@ -70,8 +72,9 @@ def selector() -> None:
 def status(data: Path | None, json_output: bool) -> None:
     """Show what is served, what was learned and how each version was judged."""
 
+    settings = permitted(settings_of(data=data), Permission.MONITOR)
+
     async def main() -> None:
-        settings = settings_of(data=data)
         found = await _learning(settings).status() if is_there(settings.data) else None
         if json_output:
             print_json(found.as_json() if found else {"active": None, "versions": [], "promotions": []})
@@ -95,7 +98,7 @@ def learn(
     The later part of the log judges what was learned from the earlier part. Exit code 1 if nothing
     better came of it.
     """
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.PROMOTE)
     better: list[bool] = []
 
     async def main() -> None:
@@ -131,7 +134,7 @@ def evaluate(
     It is compared with what is served, or with the ranking without use if it is served itself. Exit code
     1 if it is not better.
     """
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.MONITOR)
     better: list[bool] = []
 
     async def main() -> None:
@@ -157,8 +160,10 @@ def evaluate(
 def promote(version: str, anyway: bool, data: Path | None, json_output: bool) -> None:
     """Serve VERSION from now on, if it passed the gate when it was learned."""
 
+    settings = permitted(settings_of(data=data), Permission.PROMOTE)
+
     async def main() -> None:
-        await _learning(settings_of(data=data)).promote(version, anyway=anyway)
+        await _learning(settings).promote(version, anyway=anyway)
         if json_output:
             print_json({"active": version})
         else:
@@ -173,8 +178,10 @@ def promote(version: str, anyway: bool, data: Path | None, json_output: bool) ->
 def rollback(data: Path | None, json_output: bool) -> None:
     """Serve again what was served before the present version was promoted."""
 
+    settings = permitted(settings_of(data=data), Permission.PROMOTE)
+
     async def main() -> None:
-        version = await _learning(settings_of(data=data)).rollback()
+        version = await _learning(settings).rollback()
         if json_output:
             print_json({"active": version})
         else:

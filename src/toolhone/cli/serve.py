@@ -1,14 +1,14 @@
 """`toolhone serve`: the MCP server."""
 
-import logging
 import os
-import sys
 from pathlib import Path
 
 import anyio
 import click
 
+from toolhone.cli.logs import LogFormat, set_up_logs
 from toolhone.cli.options import note, places, quiet_foreign_loggers, settings_of
+from toolhone.cli.telemetry import telemetry
 from toolhone.exceptions import ConfigurationError
 from toolhone.roles import Role
 from toolhone.settings import Settings
@@ -25,7 +25,7 @@ from toolhone.settings import Settings
     "--open-loopback",
     is_flag=True,
     default=None,
-    help="Ask programs of this machine for no token at /mcp and /sse. They are agents then, or what --role says.",
+    help="Ask programs of this machine for no token at /mcp and /sse: they are agents, or what --role says.",
 )
 @click.option(
     "--remote",
@@ -56,6 +56,13 @@ from toolhone.settings import Settings
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     help="What reaches stderr.",
 )
+@click.option(
+    "--log-format",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "json"]),
+    help="How: as lines for people, or as a JSON object a line.",
+)
 def serve(
     config: Path | None,
     registry: Path | None,
@@ -67,23 +74,21 @@ def serve(
     tls_key: Path | None,
     role: str | None,
     log_level: str,
+    log_format: LogFormat,
 ) -> None:
     """Serve MCP: over stdio to the host that started it, or over HTTP to who has a token."""
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key go together.")
     quiet_foreign_loggers()
-    logging.basicConfig(
-        level=log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    set_up_logs(log_level, log_format)
     settings = settings_of(
         config=config, registry=registry, data=data, role=role, open_loopback=open_loopback, remote=remote
     )
-    if http is None:
-        anyio.run(_serve_stdio, settings)
-    else:
-        anyio.run(_serve_http, settings, http, tls_cert, tls_key)
+    with telemetry(os.environ):
+        if http is None:
+            anyio.run(_serve_stdio, settings)
+        else:
+            anyio.run(_serve_http, settings, http, tls_cert, tls_key)
 
 
 async def _serve_stdio(settings: Settings) -> None:

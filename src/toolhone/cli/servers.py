@@ -18,7 +18,9 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import permitted
 from toolhone.registry.server_state import ServerStatus
+from toolhone.roles import Permission
 
 COLOURS = {
     ServerStatus.READY: "green",
@@ -36,7 +38,7 @@ def servers(
     stored: bool, config: Path | None, registry: Path | None, data: Path | None, json_output: bool
 ) -> None:
     """Start every downstream server, list its tools, and show its state with the error if there is one."""
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.OPERATE)
 
     async def main() -> None:
         async with running(settings) as app:

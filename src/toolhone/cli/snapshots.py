@@ -24,10 +24,12 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
 from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import is_object, parse_json
-from toolhone.models import LOCAL_CALLER, Category, Json, JsonObject
+from toolhone.models import Category, Json, JsonObject
+from toolhone.roles import Permission
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,10 +57,11 @@ def add(snapshot: str | None, data: Path | None, json_output: bool) -> None:
     performance_score and execution_time_ms.
     """
     value = _parsed(sys.stdin.read() if snapshot is None else snapshot)
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            (snapshot_id,) = await system.collect([value], caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            (snapshot_id,) = await system.collect([value], caller=local_caller(settings))
         if json_output:
             print_json({"snapshot_id": snapshot_id})
         else:
@@ -78,14 +81,17 @@ def import_file(file: BinaryIO, data: Path | None, json_output: bool) -> None:
     any.
     """
     outcomes: list[Imported] = []
+    settings = settings_of(data=data)
 
     async def main() -> None:
         from toolhone.snapshots.importing import collect_lines  # --help must not wait for it
 
-        async with finetuning(settings_of(data=data)) as system:
+        async with finetuning(settings) as system:
             with _progress(file, shown=not json_output) as progress:
                 outcomes.append(
-                    await collect_lines(file, system.collect, caller=LOCAL_CALLER, progress=progress)
+                    await collect_lines(
+                        file, system.collect, caller=local_caller(settings), progress=progress
+                    )
                 )
 
     run(main)
@@ -146,7 +152,7 @@ def list_snapshots(
             newest_first=True,
         )
         async with finetuning(settings) as system:
-            found = await system.snapshots(query, caller=LOCAL_CALLER)
+            found = await system.snapshots(query, caller=local_caller(settings))
         if json_output:
             print_json([asdict(snapshot) for snapshot in found])
         elif found:
@@ -166,7 +172,7 @@ def stats(data: Path | None, json_output: bool) -> None:
     async def main() -> None:
         settings = settings_of(data=data)
         async with finetuning(settings) as system:
-            found = await system.counts(caller=LOCAL_CALLER)
+            found = await system.counts(caller=local_caller(settings))
         if json_output:
             print_json([asdict(count) for count in found])
         elif found:
@@ -195,10 +201,11 @@ def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | Non
     whose = f"the agent {agent_id!r}" if user_id is None else f"the user {user_id!r}"
     if not yes:
         click.confirm(f"Erase all that is kept of {harmless(whose)}?", abort=True, err=True)
+    settings = settings_of(data=data)
 
     async def main() -> None:
-        async with finetuning(settings_of(data=data)) as system:
-            outcome = await system.erase(agent_id=agent_id, user_id=user_id, caller=LOCAL_CALLER)
+        async with finetuning(settings) as system:
+            outcome = await system.erase(agent_id=agent_id, user_id=user_id, caller=local_caller(settings))
         if json_output:
             print_json({**asdict(outcome), "datasets": dict(outcome.datasets)})
             return
@@ -221,10 +228,11 @@ def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | Non
 @as_json
 def prune(data: Path | None, json_output: bool) -> None:
     """Delete the snapshots that are older than the days of their category (setting snapshot_days)."""
+    settings = permitted(settings_of(data=data), Permission.ERASE)
 
     async def main() -> None:
-        async with finetuning_parts(settings_of(data=data)) as parts:
-            deleted = await parts.retention.prune(caller=LOCAL_CALLER)
+        async with finetuning_parts(settings) as parts:
+            deleted = await parts.retention.prune(caller=local_caller(settings))
         if json_output:
             print_json({"deleted": {category.value: number for category, number in deleted.items()}})
             return

@@ -19,9 +19,11 @@ from toolhone.cli.options import (
     settings_of,
     table,
 )
+from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import first_line, harmless
 from toolhone.exceptions import InvalidRequestError
-from toolhone.models import LOCAL_CALLER, JsonObject
+from toolhone.models import JsonObject
+from toolhone.roles import Permission
 
 LOCAL = "local"
 """What stands for the tools that come from no server."""
@@ -35,7 +37,7 @@ def tools(
     server: str | None, config: Path | None, registry: Path | None, data: Path | None, json_output: bool
 ) -> None:
     """List the catalog: every tool behind toolhone."""
-    settings = settings_of(config=config, registry=registry, data=data)
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.FIND_TOOLS)
 
     async def main() -> None:
         async with running(settings) as app:
@@ -87,12 +89,13 @@ def describe(
 ) -> None:
     """Show the full definitions of the tools NAMES. Exit code 1 if one of them is not there."""
     unknown: list[str] = []
+    settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.FIND_TOOLS)
 
     async def main() -> None:
-        async with running(settings_of(config=config, registry=registry, data=data)) as app:
+        async with running(settings) as app:
             gateway = await app.gateway()
             await app.listed()
-            definitions, missing = await gateway.describe(names, caller=LOCAL_CALLER)
+            definitions, missing = await gateway.describe(names, caller=local_caller(settings))
         unknown.extend(missing)
         if json_output:
             print_json(definitions)

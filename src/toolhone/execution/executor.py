@@ -13,6 +13,7 @@ from toolhone.execution.offloading import off_loop_if_large, parts_of
 from toolhone.execution.plan import fill_slots, make_plan, resolve
 from toolhone.execution.presentation import error_info, failure_info, present
 from toolhone.execution.progress import BatchProgress
+from toolhone.execution.tracing import traced
 from toolhone.models import (
     Caller,
     CallResult,
@@ -48,7 +49,7 @@ class Executor:
     def __init__(
         self,
         *,
-        find: Callable[[str], ToolDefinition | None],
+        find: Callable[[str, Caller], ToolDefinition | None],
         chain: Invoke,
         record: Link,
         new_call_id: Callable[[], str],
@@ -57,7 +58,7 @@ class Executor:
         """Take the parts.
 
         Args:
-            find: The tool of this name, if there is one.
+            find: The tool of this name, if there is one and the caller may use it.
             chain: What a call goes through: all links, and the tools at the end of them.
             record: The outermost link of the chain. A call that fails before it can enter the chain, for
                 want of an answer that it refers to, say, goes through this one alone.
@@ -93,7 +94,12 @@ class Executor:
         Raises:
             InvalidRequestError: There is no list of calls, or none in it, or too many.
         """
-        envelopes = read_calls(calls, self._input_schema)
+
+        def input_schema(tool: str) -> JsonObject | None:
+            definition = self._find(tool, caller)
+            return definition.input_schema if definition else None
+
+        envelopes = read_calls(calls, input_schema)
         if not envelopes:
             raise InvalidRequestError("'calls' is empty: there is nothing to call.")
         if len(envelopes) > self._max_calls:
@@ -123,7 +129,7 @@ class Executor:
                 if index not in plan.problems:
                     await slots[need].done.wait()
             call = self._new_call(slot, caller, request_id, read_only, user_id, progress)
-            slot.result = await self._run(call, slot, lambda: arguments_of(index))
+            slot.result = await traced(call, lambda: self._run(call, slot, lambda: arguments_of(index)))
             slot.done.set()
             if progress:
                 await progress.finished(slot.name)
@@ -132,10 +138,6 @@ class Executor:
             for index in range(len(slots)):
                 tasks.start_soon(run, index)
         return [slot.result for slot in slots if slot.result is not None]
-
-    def _input_schema(self, tool: str) -> JsonObject | None:
-        definition = self._find(tool)
-        return definition.input_schema if definition else None
 
     def _new_call(
         self,
@@ -156,7 +158,7 @@ class Executor:
             asked=envelope.given if envelope.error else envelope.arguments,
             caller=caller,
             user_id=user_id,
-            resolved=self._find(envelope.tool),
+            resolved=self._find(envelope.tool, caller),
             excerpt=envelope.excerpt,
             read_only_asked=read_only,
             report_progress=progress.of_call(slot.name) if progress else None,

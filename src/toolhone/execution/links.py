@@ -26,7 +26,7 @@ from toolhone.execution.validation import (
     listed,
 )
 from toolhone.json_values import minified
-from toolhone.models import JsonObject, OutputValidation, ToolCall, ToolDefinition, ToolOutput
+from toolhone.models import Caller, JsonObject, OutputValidation, ToolCall, ToolDefinition, ToolOutput
 
 Compact: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[ToolOutput]]
 Keep: TypeAlias = Callable[[ToolCall, ToolOutput], Awaitable[str | None]]
@@ -67,25 +67,39 @@ def _shortened(error: ToolhoneError, shown: ToolOutput, handle: str) -> Toolhone
     return type(error)(message, data={**data, "handle": handle})
 
 
-def authorizing(
-    suggest: Callable[[str], Sequence[str]], *, refusal: Callable[[str], str | None] = lambda name: None
-) -> Link:
+Refusal: TypeAlias = Callable[[str, Caller], str | None]
+"""Why the tool of this name is never called for the caller, as in "it is …"; `None` if it may be."""
+
+
+def not_refused(name: str, caller: Caller) -> str | None:
+    """Nothing is."""
+    return None
+
+
+def refuse_if(refusal: Refusal, call: ToolCall) -> None:
+    """Let a call pass that is not refused.
+
+    Raises:
+        PermissionDeniedError: It is.
+    """
+    reason = refusal(call.tool, call.caller)
+    if reason is not None:
+        raise PermissionDeniedError(f"{call.tool!r} was not called: it is {reason}.", data={"reason": reason})
+
+
+def authorizing(suggest: Callable[[str, Caller], Sequence[str]], *, refusal: Refusal = not_refused) -> Link:
     """The link that refuses unknown tools, and those that may change things where only reading was asked.
 
     Args:
-        suggest: Names like the one asked for.
-        refusal: Why the tool of this name is never called, if so.
+        suggest: Names like the one asked for, of tools that the caller may use.
+        refusal: Why the tool of this name is never called for a caller, if so.
     """
 
     async def link(call: ToolCall, invoke: Invoke) -> ToolOutput:
         definition = call.resolved
-        reason = refusal(call.tool)
-        if reason is not None:
-            raise PermissionDeniedError(
-                f"{call.tool!r} was not called: it is {reason}.", data={"reason": reason}
-            )
+        refuse_if(refusal, call)
         if definition is None:
-            near = list(suggest(call.tool))
+            near = list(suggest(call.tool, call.caller))
             hint = f"Did you mean {', '.join(near)}?" if near else "Use find_tools to look for one."
             raise UnknownToolError(
                 f"There is no tool {call.tool!r}. {hint}", data={"near": near} if near else None

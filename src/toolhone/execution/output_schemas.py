@@ -39,6 +39,16 @@ class OutputSchemas:
         """The registered names, sorted."""
         return sorted(self._registered)
 
+    def registered(self, name: str) -> JsonObject:
+        """The registered schema of this name, and no tool's.
+
+        Raises:
+            InvalidRequestError: There is none.
+        """
+        if name not in self._registered:
+            raise self._no_schema(name)
+        return self._registered[name]
+
     def validate(self, schema: str | JsonObject, output: Json) -> list[Problem]:
         """In what way the output does not match; nothing if it does.
 
@@ -57,9 +67,12 @@ class OutputSchemas:
         if schema is None:
             schema = self._schema_of_tool(name)
         if schema is None:
-            known = ", ".join(self.names()) or "none"
-            raise InvalidRequestError(
-                f"There is no output schema {name!r}. Registered are: {known}. "
-                "A tool's name or a JSON Schema can be given too."
-            )
+            raise self._no_schema(name)
         return schema
+
+    def _no_schema(self, name: str) -> InvalidRequestError:
+        known = ", ".join(self.names()) or "none"
+        return InvalidRequestError(
+            f"There is no output schema {name!r}. Registered are: {known}. "
+            "A tool's name or a JSON Schema can be given too."
+        )

@@ -1,7 +1,7 @@
 """Members put into and taken out of the text of a JSON file, with every other character left as it is. Pure.
 
-Comments and trailing commas are read, as VS Code and Cursor do. What is written is strict JSON, so a file
-that was strict stays so.
+Comments and trailing commas are read, as VS Code and Cursor do. A file that was strict JSON stays so; one
+with a comma behind its last member keeps that habit.
 """
 
 import json
@@ -148,16 +148,19 @@ def _inserted(text: str, within: Value, key: str, value: Json, unit: str) -> str
     name = json.dumps(key, ensure_ascii=False)
     if not spread:
         written = f"{name}: {json.dumps(value, ensure_ascii=False)}"
-        lead = ", " if members and members[-1].comma is None else " " if members else ""
-        at = members[-1].comma + 1 if members and members[-1].comma is not None else 0
-        at = at or (members[-1].value.end if members else within.start + 1)
-        return _applied(text, [_Edit(at, at, lead + written)])
+        if not members:
+            return _applied(text, [_Edit(within.start + 1, within.start + 1, written)])
+        last = members[-1]
+        if last.comma is None:
+            return _applied(text, [_Edit(last.value.end, last.value.end, f", {written}")])
+        return _applied(text, [_Edit(last.comma + 1, last.comma + 1, f" {written},")])
     edits: list[_Edit] = []
-    if members and members[-1].comma is None:
+    habit = bool(members) and members[-1].comma is not None
+    if members and not habit:
         edits.append(_Edit(members[-1].value.end, members[-1].value.end, ","))
     # Behind everything, comments too: one at the end of the last member's line belongs to that member.
     tail = len(text[: within.end - 1].rstrip())
-    written = f"{newline}{inner}{name}: {_rendered(value, inner, unit, text)}"
+    written = f"{newline}{inner}{name}: {_rendered(value, inner, unit, text)}{',' if habit else ''}"
     if "\n" not in text[tail : within.end - 1]:
         written += newline + outer
     edits.append(_Edit(tail, tail, written))

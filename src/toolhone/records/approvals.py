@@ -53,7 +53,7 @@ class Approval:
 
 
 class ApprovalStore(Protocol):
-    """Definitions by server, tool and hash, shared by processes. All methods block, as in `toolhone.stores`."""
+    """Definitions by server, tool and hash, shared by processes. All methods block."""
 
     def of_server(self, server: str) -> Sequence[Approval]:
         """All that is known of a server's tools."""

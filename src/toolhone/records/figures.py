@@ -27,27 +27,21 @@ class AuditFact(NamedTuple):
 ReadFacts = Callable[[int, int], Sequence[AuditFact]]
 """Receives (after, limit): the facts of the rows after this `seq`, oldest first."""
 
-ALL = ""
-"""In place of a tool: of everything, also of what is about no tool."""
+ALL = "*"
+"""What a row is about: of everything, also of what is about no tool."""
+
+TOOL, SERVER = "tool ", "server "
+"""Or of one tool or server: this and its name. `SERVER` alone is what is no server's."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """Events of one kind and outcome."""
-
-    events: int = 0
-    tokens: int = 0
-    of_all: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
+class Count(NamedTuple):
     """One row of counts: a span of time, what it is about, and how it went."""
 
+    about: str
     start: int
     """Seconds since the epoch."""
-    tool: str
     server: str
+    """Of a tool: whose it is."""
     kind: str
     code: str
     """The code of the error; empty for what worked."""
@@ -56,16 +50,13 @@ class Count:
     of_all: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Durations:
-    """One row of times: so many events of a span took as long as this bucket says."""
+class Durations(NamedTuple):
+    """How long the events of a span took: counts by bucket (see `durations.py`)."""
 
+    about: str
     start: int
-    tool: str
-    server: str
     kind: str
-    bucket: int
-    events: int
+    buckets: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +77,15 @@ class FigureStore(Protocol):
         """Count what came since, up to a bounded number of rows; several processes may do so at once."""
         ...
 
-    def counts(self, width: int, *, since: int, tools: bool) -> Sequence[Count]:
-        """Of spans of `width` seconds that start at `since` or later: by tool, or of everything."""
+    def counts(self, width: int, about: str, *, since: int) -> Sequence[Count]:
+        """Of spans of `width` seconds that start at `since` or later."""
         ...
 
-    def durations(self, width: int, *, since: int, tools: bool) -> Sequence[Durations]:
-        """Likewise; of tools summed over the spans, with `start` being 0."""
+    def sums(self, width: int, prefix: str, *, since: int) -> Sequence[Count]:
+        """Likewise, of all whose `about` begins so: summed over the spans, with `start` being 0."""
         ...
 
-    def tool_counts(self, width: int, tool: str, *, since: int) -> Sequence[Count]: ...
-
-    def tool_durations(self, width: int, tool: str, *, since: int) -> Sequence[Durations]: ...
-
-    def server_counts(self, width: int, server: str, *, since: int) -> Sequence[Count]: ...
-
-    def server_durations(self, width: int, server: str, *, since: int) -> Sequence[Durations]: ...
+    def durations(self, width: int, abouts: Sequence[str], *, since: int) -> Sequence[Durations]: ...
 
     def close(self) -> None: ...
 
@@ -175,7 +160,7 @@ class Overview:
     """Of calls, by code, the most frequent first."""
     refusals: Mapping[str, int] = field(default_factory=dict[str, int])
     tools: Sequence[Share] = ()
-    """The most called first, at most `MOST_TOOLS`."""
+    """The most called first, at most `MOST_SHOWN`."""
     servers: Sequence[Share] = ()
     counted_until: str | None = None
     """When the last event happened that is in these figures; `None` if there never was one."""
@@ -183,4 +168,5 @@ class Overview:
     """False while a large audit is being counted for the first time: the figures are still growing."""
 
 
-MOST_TOOLS = 50
+MOST_SHOWN = 50
+"""Tools, or servers, in a list."""

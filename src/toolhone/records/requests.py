@@ -1,7 +1,7 @@
 """Requests that carry an idempotency key, and what they were answered."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,14 @@ class FirstAnswer:
     body: bytes
 
 
+Begun: TypeAlias = tuple[KeyedRequest, FirstAnswer | None]
+"""A request that came before, and what it was answered, if its end was seen."""
+
+
 class KeyedRequestStore(Protocol):
     """Requests by caller and key. All methods block, as in `toolhone.stores`."""
 
-    def begin(self, request: KeyedRequest, *, forget_before: str) -> tuple[KeyedRequest, FirstAnswer | None] | None:
+    def begin(self, request: KeyedRequest, *, forget_before: str) -> Begun | None:
         """Keep the request, and return `None`, if its caller has none with this key.
 
         Else nothing is written, and that one is returned with its answer, if it has one.

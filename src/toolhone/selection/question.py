@@ -21,6 +21,8 @@ class Question:
     """How long it was."""
     max_tools: int
     available: frozenset[str] | None
+    known: frozenset[str] | None
+    """The tools that the asker may know of: to it, all others are not there. `None` is all."""
     category: Category | None
     prefer_fast: bool
     prefer_cheap: bool
@@ -88,6 +90,7 @@ def checked_question(
     category: Category | None,
     prefer_fast: bool,
     prefer_cheap: bool,
+    known: frozenset[str] | None = None,
     pinned: Sequence[str] = (),
     blocked: Mapping[str, str] | None = None,
     exhaustive: bool = False,
@@ -113,6 +116,7 @@ def checked_question(
         task_characters=len(task),
         max_tools=max_tools,
         available=None if available is None else frozenset(available),
+        known=known,
         category=category,
         prefer_fast=prefer_fast,
         prefer_cheap=prefer_cheap,

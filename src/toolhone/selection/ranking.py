@@ -79,22 +79,25 @@ def candidates(index: ToolIndex, question: Question) -> tuple[NDArray[np.int64],
     Blocked tools are among them, so that the answer can say what it had to leave out.
     """
     notices: list[str] = []
-    if question.available is None and question.category is None:
-        if not len(index):
+    known = index.positions.keys() if question.known is None else index.positions.keys() & question.known
+    if question.available is None and question.category is None and question.known is None:
+        if not known:
             notices.append("There are no tools yet.")
         return np.arange(len(index), dtype=np.int64), notices
-    positions = range(len(index))
+    positions: Sequence[int] = range(len(index))
+    if question.known is not None:
+        positions = sorted(index.positions[name] for name in known)
     if question.available is not None:
-        unknown = sorted(question.available - index.positions.keys())
+        unknown = sorted(question.available - known)
         if unknown:
             more = f" and {len(unknown) - NAMES_IN_NOTICE} more" if len(unknown) > NAMES_IN_NOTICE else ""
             listed = ", ".join(repr(name) for name in unknown[:NAMES_IN_NOTICE])
             notices.append(f"No tool is called {listed}{more}; ignored.")
-        positions = sorted(index.positions[name] for name in question.available & index.positions.keys())
+        positions = sorted(index.positions[name] for name in question.available & known)
     if question.category is not None:
         positions = [i for i in positions if index.definitions[i].category is question.category]
     if not positions:
-        notices.append("No tool passes the filters." if len(index) else "There are no tools yet.")
+        notices.append("No tool passes the filters." if known else "There are no tools yet.")
     return np.array(positions, np.int64), notices
 
 

@@ -110,6 +110,11 @@ class Selector:
         self._changed = anyio.Event()
         self._progress = anyio.Event()
 
+    @property
+    def problem(self) -> str | None:
+        """Why words alone choose, if the encoder has failed."""
+        return self._problem
+
     def update(self, tools: Sequence[ToolDefinition]) -> None:
         """Take over a new catalog. Cheap; call it on the event loop. The next question sees it."""
         self._tools = tuple(tools)
@@ -191,6 +196,7 @@ class Selector:
         category: Category | None = None,
         prefer_fast: bool = False,
         prefer_cheap: bool = False,
+        known: frozenset[str] | None = None,
         pinned: Sequence[str] = (),
         blocked: Mapping[str, str] | None = None,
         unhealthy: Collection[str] = (),
@@ -207,6 +213,7 @@ class Selector:
             category: Only tools of this category.
             prefer_fast: Among near-equals put the tool first whose calls took less time.
             prefer_cheap: Among near-equals put the tool first whose calls took fewer tokens.
+            known: The tools that the asker may know of: as if there were no others. `None` is all.
             pinned: Tools that are shown whatever the task is.
             blocked: Tools that must not be shown, with the reason why.
             unhealthy: Tools whose server does not answer; among near-equals they come last.
@@ -223,6 +230,7 @@ class Selector:
             category=category,
             prefer_fast=prefer_fast,
             prefer_cheap=prefer_cheap,
+            known=known,
             pinned=pinned,
             blocked=blocked,
             exhaustive=exhaustive,

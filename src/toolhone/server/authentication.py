@@ -7,6 +7,7 @@ only, and for what changes anything only with the token of a form of ours.
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import cast
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -25,10 +26,9 @@ from toolhone.exceptions import (
     ToolhoneError,
 )
 from toolhone.models import Caller
-from toolhone.roles import Role
 from toolhone.server.api import problems
 from toolhone.server.callers import CALLER, LOOPBACK
-from toolhone.server.entrance import Admitted, Entrance
+from toolhone.server.entrance import Admitted, Entrance, nobody
 from toolhone.server.guard import LOOPBACK_NAMES, REQUEST_ID, without_port
 from toolhone.server.open_requests import OpenRequests
 
@@ -89,26 +89,24 @@ class Authentication:
 
     async def _serve(self, admitted: Admitted, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, for as long as the credential is good."""
-        status = 0
-        ended = False
+        answer = _Answer()
 
         async def noted(message: Message) -> None:
-            nonlocal status, ended
             if message["type"] == "http.response.start":
-                status = message["status"]
+                answer.status = message["status"]
             elif message["type"] == "http.response.body":
-                ended = not message.get("more_body", False)
+                answer.ended = not message.get("more_body", False)
             await send(message)
 
         with self._open.opened(admitted.still) as cancel:
             await self._app(scope, receive, noted)
-        if cancel.cancelled_caught and not ended:
-            if status:
+        if cancel.cancelled_caught and not answer.ended:
+            if answer.status:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             else:
                 error = NotAuthenticatedError("The credential of this request is not valid any more.")
                 await problems.of_error(error)(scope, receive, send)
-        if status == 403:
+        if answer.status == 403:
             await self._refused(admitted.caller, scope[REQUEST_ID], scope["method"], scope["path"])
 
     async def _admitted(self, scope: Scope) -> Admitted:
@@ -139,9 +137,12 @@ class Authentication:
         given = "authorization" in headers
         # Who comes without any credential is no news; who comes with a wrong one is.
         if isinstance(error, REFUSING) and (given or caller is not None):
-            nobody = Caller(principal=f"address:{address_of(scope)}", role=Role.VIEWER)
             await self._entrance.refusals.note(
-                error, caller or nobody, request_id=scope[REQUEST_ID], method=scope["method"], path=path
+                error,
+                caller or nobody(address_of(scope)),
+                request_id=scope[REQUEST_ID],
+                method=scope["method"],
+                path=path,
             )
         answer: Response
         wants_page = "text/html" in headers.get("accept", "")
@@ -152,6 +153,14 @@ class Authentication:
             if isinstance(error, NotAuthenticatedError):
                 answer.headers["WWW-Authenticate"] = self._entrance.challenge(given=given)
         await answer(scope, receive, send)
+
+
+@dataclass(slots=True)
+class _Answer:
+    """How far an answer is."""
+
+    status: int = 0
+    ended: bool = False
 
 
 def _is_public(path: str) -> bool:

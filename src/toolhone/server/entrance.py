@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolhone.access import lower
+from toolhone.audit import new_event
 from toolhone.auth.limits import Rates
 from toolhone.auth.logins import Logins, Session
 from toolhone.auth.refusals import Refusals
 from toolhone.auth.tokens import PREFIX, ApiTokens
 from toolhone.exceptions import NotAuthenticatedError, RateLimitedError
-from toolhone.models import AuditEvent, Caller
+from toolhone.models import AuditEvent, Caller, EventKind
 from toolhone.records.access import ApiToken
 from toolhone.roles import Role
 from toolhone.server.callers import LOOPBACK
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from toolhone.auth.oauth import AccessTokens
 
 FAILURES = 10
-"""Credentials that are not valid, a minute and address; then only those that were valid a moment ago count."""
+"""Credentials that are not valid, a minute and address; then only those count that were valid just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Entrance:
         oauth: "AccessTokens | None",
     ) -> None:
         self.logins = Logins()
+        self._record = record
         self.refusals = Refusals(record)
         self.oauth = oauth
         self.open_loopback = settings.open_loopback
@@ -105,42 +107,48 @@ class Entrance:
             caller=session.caller, per_minute=per_minute or self._per_minute, still=still, session=session
         )
 
-    async def login(self, text: str, address: str) -> str:
+    async def login(self, text: str, address: str, *, request_id: str) -> str:
         """The cookie of a new login by an API token.
 
         Raises:
             NotAuthenticatedError: It is no token, or none of ours: those of an authorization server end soon.
             RateLimitedError: Too many that were not valid came from this address.
         """
-        admitted = await self.bearer(text, address)
-        token_id = admitted.caller.principal.removeprefix("token:")
-        if token_id == admitted.caller.principal:
-            raise NotAuthenticatedError("A browser logs in with an API token (toolhone tokens issue).")
-        cookie, _ = self.logins.begin(admitted.caller, token_id=token_id)
-        return cookie
+        try:
+            caller = (await self.bearer(text, address)).caller
+            token_id = caller.principal.removeprefix("token:")
+            if token_id == caller.principal:
+                raise NotAuthenticatedError("A browser logs in with an API token (toolhone tokens issue).")
+        except (NotAuthenticatedError, RateLimitedError) as error:
+            await self._note_failure(error, address, request_id)
+            raise
+        return await self._begin(caller, token_id, request_id)
 
     def login_code(self) -> str:
         """What logs the person in who started this toolhone, once."""
         return self.logins.code(Caller(principal="local", role=self._role))
 
-    def login_by_code(self, code: str, address: str) -> str:
+    async def login_by_code(self, code: str, address: str, *, request_id: str) -> str:
         """The cookie of a new login by a one-time address.
 
         Raises:
             NotAuthenticatedError: The address is unknown, used or too old.
             RateLimitedError: Too many that were not valid came from this address.
         """
-        if (wait := self._failures.wait(address, FAILURES)) is not None:
-            raise _too_many("Too many credentials from this address were not valid", wait)
-        caller = self.logins.redeem(code)
-        if caller is None:
+        wait = self._failures.wait(address, FAILURES)
+        caller = self.logins.redeem(code) if wait is None else None
+        if caller is not None:
+            return await self._begin(caller, None, request_id)
+        if wait is None:
             self._failures.take(address, FAILURES)
-            raise NotAuthenticatedError(
+            error: NotAuthenticatedError | RateLimitedError = NotAuthenticatedError(
                 "This login address was used already, or is older than 15 minutes. Log in with a token: "
                 "toolhone tokens issue --role ROLE prints one."
             )
-        cookie, _ = self.logins.begin(caller)
-        return cookie
+        else:
+            error = _too_many("Too many credentials from this address were not valid", wait)
+        await self._note_failure(error, address, request_id)
+        raise error
 
     def loopback(self) -> Admitted:
         """A program of this machine where `open_loopback` asks it for nothing."""
@@ -169,6 +177,19 @@ class Entrance:
         wait = self._rates.take(admitted.caller.principal, admitted.per_minute)
         if wait is not None:
             raise _too_many(f"This credential has {admitted.per_minute:,} requests a minute", wait)
+
+    async def _begin(self, caller: Caller, token_id: str | None, request_id: str) -> str:
+        event = new_event(
+            EventKind.ACCESS, caller, request_id=request_id, success=True, payload={"what": "logged_in"}
+        )
+        await self._record(event)
+        cookie, _ = self.logins.begin(caller, token_id=token_id)
+        return cookie
+
+    async def _note_failure(
+        self, error: NotAuthenticatedError | RateLimitedError, address: str, request_id: str
+    ) -> None:
+        await self.refusals.note(error, nobody(address), request_id=request_id, method="POST", path="/login")
 
     async def _api_token(self, text: str) -> Admitted:
         token = await self._tokens.verify(text)
@@ -203,6 +224,11 @@ class Entrance:
             scopes=token.scopes,
             tools=token.tools,
         )
+
+
+def nobody(address: str) -> Caller:
+    """Who comes from this address with no credential that is valid: it may do nothing anyway."""
+    return Caller(principal=f"address:{address}", role=Role.VIEWER)
 
 
 async def _always() -> bool:

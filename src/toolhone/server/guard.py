@@ -1,4 +1,4 @@
-"""What every request over HTTP passes first: Host and Origin, the size of its body, and the headers of its answer."""
+"""What every request over HTTP passes first: Host, Origin and the size of its body; and headers of answers."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -108,7 +108,7 @@ class Guard:
             await self._bounded(scope, receive, send_guarded, largest)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send, largest: int) -> None:
-        """Let the body through as it comes, up to its limit; whoever sends more gets 413, and is read no more."""
+        """Let the body through as it comes, up to its limit; who sends more gets 413, and is read no more."""
         refusal = problem(
             413,
             "too_large",

@@ -1,4 +1,4 @@
-"""HTTP: MCP at /mcp and /sse, REST at /api/v1, the dashboard at /, behind one guard and one authentication."""
+"""HTTP: MCP at /mcp and /sse, REST at /api/v1 and the dashboard at /, all behind one door."""
 
 import logging
 import signal
@@ -24,17 +24,21 @@ from toolhone import __version__
 from toolhone.access import allows
 from toolhone.app import App
 from toolhone.audit import new_event
-from toolhone.exceptions import PermissionDeniedError
+from toolhone.exceptions import ConfigurationError, PermissionDeniedError
 from toolhone.models import Caller, EventKind, JsonObject
 from toolhone.roles import Permission, Role
 from toolhone.server.addresses import host_header, url_of
-from toolhone.server.api import problems
+from toolhone.server.api import openapi, problems
 from toolhone.server.api.routes import api_router
 from toolhone.server.authentication import Authentication
+from toolhone.server.dashboard import errors as error_pages
 from toolhone.server.dashboard.routes import dashboard_router
 from toolhone.server.entrance import Entrance
 from toolhone.server.guard import Guard, Names
+from toolhone.server.health import health_router
 from toolhone.server.mcp import MCPServer, build_server
+from toolhone.server.metrics import Metrics
+from toolhone.server.observation import Observation, metrics_router
 from toolhone.server.open_requests import OpenRequests
 from toolhone.settings import Settings
 
@@ -72,9 +76,7 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
     sse = LegacySSE(server, largest_body=settings.largest_body)
     entrance = Entrance(settings, app.tokens, app.audit.record, _oauth(settings))
     open_requests = OpenRequests()
-
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": __version__})
+    metrics = Metrics(app)
 
     async def refused(caller: Caller, request_id: str, method: str, path: str) -> None:
         payload: JsonObject = {"method": method, "path": path[:200]}
@@ -91,9 +93,12 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
             tasks.start_soon(handlers.announce_jobs)
             tasks.start_soon(open_requests.watch)
             tasks.start_soon(entrance.refusals.run)
+            tasks.start_soon(app.figures.run)
+            unsubscribe = app.audit.subscribe(metrics.recorded)
             try:
                 yield
             finally:
+                unsubscribe()
                 handlers.listen.close()
                 tasks.cancel_scope.cancel()
 
@@ -109,16 +114,20 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
             Route("/mcp", StreamableHTTPASGIApp(manager)),
             Route("/sse", sse, methods=["GET"]),
             Mount("/messages/", app=sse.transport.handle_post_message),
-            Route("/health", health, methods=["GET"]),
         ],
     )
     api.state.toolhone = app
     api.state.entrance = entrance
+    api.state.metrics = metrics
     if entrance.oauth is not None:
         api.router.routes.extend(metadata_routes(entrance.oauth))
     problems.install(api)
+    openapi.install(api)
+    api.include_router(health_router())
+    api.include_router(metrics_router())
     api.include_router(api_router())
     api.include_router(dashboard_router())
+    error_pages.install(api)
     # The one that is added last is the outermost.
     api.add_middleware(Authentication, entrance=entrance, open_requests=open_requests, refused=refused)
     api.add_middleware(
@@ -127,6 +136,7 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
         largest_body=settings.largest_body,
         largest_upload=settings.largest_upload,
     )
+    api.add_middleware(Observation, metrics=metrics)
     return api
 
 
@@ -136,15 +146,17 @@ def _oauth(settings: Settings) -> "AccessTokens | None":
     Raises:
         ConfigurationError: It is so in part only, or not validly.
     """
-    if settings.oauth_issuer is None and settings.oauth_jwks is None and settings.oauth_audience is None:
+    issuer, jwks, audience = settings.oauth_issuer, settings.oauth_jwks, settings.oauth_audience
+    if issuer is None and jwks is None and audience is None:
         return None
-    from toolhone.auth.oauth import AccessTokens  # cryptography takes its time, and few need it
+    if issuer is None or jwks is None or audience is None:
+        raise ConfigurationError("The settings oauth_issuer, oauth_jwks and oauth_audience go together.")
+    # Cryptography takes its time to import, and few need it.
+    from toolhone.auth.oauth import AccessTokens
+    from toolhone.auth.signing_keys import SigningKeys
 
     return AccessTokens(
-        issuer=settings.oauth_issuer,
-        jwks=settings.oauth_jwks,
-        audience=settings.oauth_audience,
-        role_claim=settings.oauth_role_claim,
+        issuer=issuer, audience=audience, keys=SigningKeys(jwks), role_claim=settings.oauth_role_claim
     )
 
 

@@ -24,7 +24,7 @@ from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
-from toolhone.models import Caller, JsonObject, ProgressReporter
+from toolhone.models import LOCAL_CALLER, Caller, JsonObject, ProgressReporter
 from toolhone.roles import Permission
 from toolhone.server import finetuning_resources, resources
 from toolhone.server.callers import Context, caller_of, progress_of
@@ -112,9 +112,9 @@ class Handlers:
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         gateway = await self._app.gateway()
-        await gateway.settle()  # the description of find_tools names what the servers have
-        self._sessions.remember(ctx)
         caller = self._caller(ctx)
+        await gateway.settle(caller)  # the description of find_tools names what the servers have
+        self._sessions.remember(ctx)
         tools = await anyio.to_thread.run_sync(_listed, gateway, caller)
         text = minified([tool.model_dump(by_alias=True, include=SHOWN) for tool in tools])
         gateway.listed(caller, text)
@@ -125,7 +125,7 @@ class Handlers:
         if name in ALL_SCHEMAS:
             return ALL_SCHEMAS[name]
         gateway = self._app.built_gateway
-        native = gateway.native() if gateway is not None else ()
+        native = gateway.native(LOCAL_CALLER) if gateway is not None else ()
         return next((tool.input_schema for tool in native if tool.name == name), None)
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
@@ -159,7 +159,7 @@ class Handlers:
             return TOOLS[name]
         if name in FINETUNING_PERMISSIONS:
             return partial(self._finetune, name)
-        if any(tool.name == name for tool in gateway.native()):
+        if any(tool.name == name for tool in gateway.native(caller)):
             return partial(call_native, name)
         raise MCPError(
             code=types.INVALID_PARAMS,
@@ -229,7 +229,7 @@ class Handlers:
 
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
         gateway = await self._app.gateway()
-        return resources.complete(gateway, params)
+        return resources.complete(gateway, params, self._caller(ctx))
 
     async def list_prompts(
         self, ctx: Context, params: types.PaginatedRequestParams | None
@@ -254,7 +254,8 @@ class Handlers:
         gets the same bytes: its prompt cache holds.
         """
         gateway = await self._app.gateway()
-        await gateway.settle()  # as tools/list does: until then nobody has seen anything that can change
+        # As tools/list does: until then nobody has seen anything that can change.
+        await gateway.settle(LOCAL_CALLER)
         seen: str | None = None
         async for _ in self._app.catalog_changes():
             if seen is not None:
@@ -310,8 +311,8 @@ def _names(caller: Caller) -> list[str]:
 
 def _listed(gateway: Gateway, caller: Caller) -> list[types.Tool]:
     shown = set(_names(caller))
-    ours = [tool for tool in (*listing(gateway.catalog.tools()), *finetuning_listing()) if tool.name in shown]
-    native = gateway.native() if allows(caller, Permission.CALL_TOOLS) else ()
+    ours = [tool for tool in (*listing(gateway.tools(caller)), *finetuning_listing()) if tool.name in shown]
+    native = gateway.native(caller) if allows(caller, Permission.CALL_TOOLS) else ()
     return [*ours, *native_listing(native, taken=OURS)]
 
 

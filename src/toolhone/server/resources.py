@@ -1,5 +1,6 @@
 """MCP resources and prompts: the catalog, a tool, a stored result, statistics."""
 
+from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from mcp import types
@@ -8,7 +9,7 @@ from toolhone.answers import definition_json
 from toolhone.exceptions import InvalidRequestError, UnknownToolError
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
-from toolhone.models import Caller, Json
+from toolhone.models import Caller, Json, ToolDefinition
 
 CATALOG = "toolhone://catalog"
 WITHIN = f"{CATALOG}?token_budget="
@@ -87,17 +88,19 @@ async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResource
     if uri == STATISTICS:
         return _json(uri, await gateway.statistics(caller=caller))
     if uri.startswith(WITHIN) or (uri == CATALOG and gateway.default_budget is not None):
-        text = await gateway.catalog_text(gateway.default_budget or 0 if uri == CATALOG else _budget(uri))
+        text = await gateway.catalog_text(
+            gateway.default_budget or 0 if uri == CATALOG else _budget(uri), caller=caller
+        )
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=uri, mime_type="text/plain", text=text)]
         )
     if uri == CATALOG or uri.startswith(f"{CATALOG}/"):
-        return _json(uri, _catalog_page(gateway, uri))
+        return _json(uri, _catalog_page(gateway.tools(caller), uri))
     if uri.startswith(TOOL):
         name = unquote(uri.removeprefix(TOOL))
-        tool = gateway.catalog.get(name)
+        tool = gateway.tool(name, caller)
         if tool is None:
-            near = ", ".join(gateway.catalog.near(name)) or "none"
+            near = ", ".join(gateway.near(name, caller)) or "none"
             raise UnknownToolError(f"There is no tool {name!r}. Close names: {near}.")
         return _json(uri, definition_json(tool))
     if uri.startswith(RESULT):
@@ -107,8 +110,7 @@ async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResource
     )
 
 
-def _catalog_page(gateway: Gateway, uri: str) -> Json:
-    tools = gateway.catalog.tools()
+def _catalog_page(tools: Sequence[ToolDefinition], uri: str) -> Json:
     pages = max(1, -(-len(tools) // PAGE))
     text = uri.removeprefix(CATALOG).removeprefix("/") or "1"
     if not text.isdecimal() or not 1 <= int(text) <= pages:
@@ -150,12 +152,12 @@ def _json(uri: str, value: Json) -> types.ReadResourceResult:
     return types.ReadResourceResult(contents=[content])
 
 
-def complete(gateway: Gateway, params: types.CompleteRequestParams) -> types.CompleteResult:
+def complete(gateway: Gateway, params: types.CompleteRequestParams, caller: Caller) -> types.CompleteResult:
     """Tool names for the tool template; nothing for everything else."""
     values: list[str] = []
     if isinstance(params.ref, types.ResourceTemplateReference) and params.ref.uri == f"{TOOL}{{name}}":
         begin = params.argument.value
-        values = [quote(tool.name) for tool in gateway.catalog.tools() if tool.name.startswith(begin)]
+        values = [quote(tool.name) for tool in gateway.tools(caller) if tool.name.startswith(begin)]
     return types.CompleteResult(
         completion=types.Completion(values=values[:100], total=len(values), has_more=len(values) > 100)
     )

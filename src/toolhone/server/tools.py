@@ -214,7 +214,7 @@ async def validate_output(
     gateway: Gateway, arguments: JsonObject, caller: Caller, report: ProgressReporter | None
 ) -> types.CallToolResult:
     given = await understood(gateway, "validate_output", arguments, caller)
-    errors = await gateway.validate_output(given["schema"], given["output"])
+    errors = await gateway.validate_output(given["schema"], given["output"], caller=caller)
     return answer({"valid": not errors, "errors": errors})
 
 

@@ -8,16 +8,27 @@ Each event is in spans of a minute, a quarter, an hour and a day; fine spans are
 Payloads that are erased later change nothing here: what is kept of them is how many tokens there were.
 """
 
+import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolhone.models import EventKind
 from toolhone.records.durations import bucket_of
-from toolhone.records.figures import ALL, AuditFact, Count, Durations, Progress, ReadFacts, Tally
+from toolhone.records.figures import (
+    ALL,
+    SERVER,
+    TOOL,
+    AuditFact,
+    Count,
+    Durations,
+    Progress,
+    ReadFacts,
+)
 from toolhone.storage.migrations import Schema
 from toolhone.storage.sqlite import SqliteFile
 
@@ -39,7 +50,17 @@ _SEEN_DAYS = 2
 _COUNTED = frozenset({EventKind.CALL, EventKind.REFUSAL, EventKind.SELECTION})
 
 Key = tuple[int, str, str, str, str]
-"""(start, tool, server, kind, code); for times the last is the number of the bucket."""
+"""(start, about, server, kind, code)"""
+
+TimesKey = tuple[int, str, str]
+"""(start, about, kind)"""
+
+
+@dataclass(slots=True)
+class _Tally:
+    events: int = 0
+    tokens: int = 0
+    of_all: int = 0
 
 
 def create_figures(db: "Database") -> None:
@@ -48,7 +69,7 @@ def create_figures(db: "Database") -> None:
         """
         CREATE TABLE counts (
             width INTEGER NOT NULL,
-            tool TEXT NOT NULL,
+            about TEXT NOT NULL,
             start INTEGER NOT NULL,
             server TEXT NOT NULL,
             kind TEXT NOT NULL,
@@ -56,21 +77,20 @@ def create_figures(db: "Database") -> None:
             events INTEGER NOT NULL,
             tokens INTEGER NOT NULL,
             of_all INTEGER NOT NULL,
-            PRIMARY KEY (width, tool, start, server, kind, code)
+            PRIMARY KEY (width, about, start, server, kind, code)
         ) WITHOUT ROWID
         """
     )
+    # The buckets of a span together as JSON: a row for each would be read ten times as slowly.
     db.conn.execute(
         """
         CREATE TABLE durations (
             width INTEGER NOT NULL,
-            tool TEXT NOT NULL,
+            about TEXT NOT NULL,
             start INTEGER NOT NULL,
-            server TEXT NOT NULL,
             kind TEXT NOT NULL,
-            bucket INTEGER NOT NULL,
-            events INTEGER NOT NULL,
-            PRIMARY KEY (width, tool, start, server, kind, bucket)
+            buckets TEXT NOT NULL,
+            PRIMARY KEY (width, about, start, kind)
         ) WITHOUT ROWID
         """
     )
@@ -116,66 +136,37 @@ class SqliteFigureStore:
             return Progress(seq=seq, timestamp=timestamp, complete=False)
         return Progress(seq=last.seq, timestamp=last.timestamp, complete=len(fresh) < AT_ONCE - 1)
 
-    def counts(self, width: int, *, since: int, tools: bool) -> Sequence[Count]:
-        if tools:
-            sql = f"{_SUMS} WHERE {_TOOLS} GROUP BY tool, server, kind, code"
-        else:
-            sql = f"{_COUNTS} WHERE width = ? AND tool = '' AND start >= ?"
-        return self._counts(sql, (width, since))
+    def counts(self, width: int, about: str, *, since: int) -> Sequence[Count]:
+        sql = """
+            SELECT about, start, server, kind, code, events, tokens, of_all FROM counts
+            WHERE width = ? AND about = ? AND start >= ?
+        """
+        return self._file.read(
+            lambda connection: [Count._make(row) for row in connection.execute(sql, (width, about, since))]
+        )
 
-    def durations(self, width: int, *, since: int, tools: bool) -> Sequence[Durations]:
-        if tools:
-            sql = f"{_TIME_SUMS} WHERE {_TOOLS} GROUP BY tool, server, kind, bucket"
-        else:
-            sql = f"{_TIMES} WHERE width = ? AND tool = '' AND start >= ?"
-        return self._durations(sql, (width, since))
+    def sums(self, width: int, prefix: str, *, since: int) -> Sequence[Count]:
+        sql = """
+            SELECT about, 0, server, kind, code, SUM(events), SUM(tokens), SUM(of_all) FROM counts
+            WHERE width = ? AND about >= ? AND about < ? AND start >= ? GROUP BY about, server, kind, code
+        """
+        values = (width, prefix, prefix + "\U0010ffff", since)
+        return self._file.read(
+            lambda connection: [Count._make(row) for row in connection.execute(sql, values)]
+        )
 
-    def tool_counts(self, width: int, tool: str, *, since: int) -> Sequence[Count]:
-        return self._counts(f"{_COUNTS} WHERE width = ? AND tool = ? AND start >= ?", (width, tool, since))
-
-    def tool_durations(self, width: int, tool: str, *, since: int) -> Sequence[Durations]:
-        return self._durations(f"{_TIMES} WHERE width = ? AND tool = ? AND start >= ?", (width, tool, since))
-
-    def server_counts(self, width: int, server: str, *, since: int) -> Sequence[Count]:
-        sql = f"{_COUNTS} WHERE {_TOOLS} AND server = ?"
-        return self._counts(sql, (width, since, server))
-
-    def server_durations(self, width: int, server: str, *, since: int) -> Sequence[Durations]:
-        sql = f"{_TIMES} WHERE {_TOOLS} AND server = ?"
-        return self._durations(sql, (width, since, server))
+    def durations(self, width: int, abouts: Sequence[str], *, since: int) -> Sequence[Durations]:
+        sql = "SELECT about, start, kind, buckets FROM durations WHERE width = ? AND about = ? AND start >= ?"
+        return self._file.read(
+            lambda connection: [
+                Durations(about, start, kind, json.loads(buckets))
+                for chosen in abouts
+                for about, start, kind, buckets in connection.execute(sql, (width, chosen, since))
+            ]
+        )
 
     def close(self) -> None:
         self._file.close()
-
-    def _counts(self, sql: str, values: tuple[int | str, ...]) -> list[Count]:
-        rows = self._file.read(lambda connection: connection.execute(sql, values).fetchall())
-        return [
-            Count(
-                start=start,
-                tool=tool,
-                server=server,
-                kind=kind,
-                code=code,
-                events=events,
-                tokens=tokens,
-                of_all=of_all,
-            )
-            for start, tool, server, kind, code, events, tokens, of_all in rows
-        ]
-
-    def _durations(self, sql: str, values: tuple[int | str, ...]) -> list[Durations]:
-        rows = self._file.read(lambda connection: connection.execute(sql, values).fetchall())
-        return [
-            Durations(start=start, tool=tool, server=server, kind=kind, bucket=bucket, events=events)
-            for start, tool, server, kind, bucket, events in rows
-        ]
-
-
-_TOOLS = "width = ? AND tool > '' AND start >= ?"
-_COUNTS = "SELECT start, tool, server, kind, code, events, tokens, of_all FROM counts"
-_SUMS = "SELECT 0, tool, server, kind, code, SUM(events), SUM(tokens), SUM(of_all) FROM counts"
-_TIMES = "SELECT start, tool, server, kind, bucket, events FROM durations"
-_TIME_SUMS = "SELECT 0, tool, server, kind, bucket, SUM(events) FROM durations"
 
 
 def _counted(connection: sqlite3.Connection) -> tuple[int, str, str | None]:
@@ -190,33 +181,24 @@ def _start_over(connection: sqlite3.Connection, seq: int, row_hash: str) -> None
 
 
 def _add(connection: sqlite3.Connection, facts: Iterable[AuditFact], now: float) -> None:
-    minutes, times = _by_minute(connection, facts)
+    counts, times = _by_minute(connection, facts)
     for width, kept in KEPT.items():
         eldest = 0 if kept is None else int(now - kept)
+        counts, times = _widened(counts, width), _widened_times(times, width)
         connection.executemany(
             """
-            INSERT INTO counts (width, start, tool, server, kind, code, events, tokens, of_all)
+            INSERT INTO counts (width, start, about, server, kind, code, events, tokens, of_all)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT DO UPDATE SET events = events + excluded.events,
                 tokens = tokens + excluded.tokens, of_all = of_all + excluded.of_all
             """,
             [
                 (width, *key, tally.events, tally.tokens, tally.of_all)
-                for key, tally in _widened(minutes, width).items()
+                for key, tally in counts.items()
                 if key[0] >= eldest
             ],
         )
-        wide: Counter[Key] = Counter()
-        for key, events in times.items():
-            wide[key[0] - key[0] % width, *key[1:]] += events
-        connection.executemany(
-            """
-            INSERT INTO durations (width, start, tool, server, kind, bucket, events)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET events = events + excluded.events
-            """,
-            [(width, *key[:4], int(key[4]), events) for key, events in wide.items() if key[0] >= eldest],
-        )
+        _add_times(connection, width, {key: row for key, row in times.items() if key[0] >= eldest})
         if kept is not None:
             for table in ("counts", "durations"):
                 sql = f"DELETE FROM {table} WHERE width = ? AND start < ?"  # noqa: S608 - one of two words
@@ -224,37 +206,54 @@ def _add(connection: sqlite3.Connection, facts: Iterable[AuditFact], now: float)
     connection.execute("DELETE FROM seen WHERE day < ?", (int(now // DAY) - _SEEN_DAYS,))
 
 
+def _add_times(connection: sqlite3.Connection, width: int, times: Mapping[TimesKey, Counter[str]]) -> None:
+    where = "width = ? AND start = ? AND about = ? AND kind = ?"
+    for key, fresh in times.items():
+        found = connection.execute(f"SELECT buckets FROM durations WHERE {where}", (width, *key)).fetchone()  # noqa: S608
+        buckets = fresh if found is None else fresh + Counter(json.loads(found[0]))
+        connection.execute(
+            "INSERT OR REPLACE INTO durations (width, start, about, kind, buckets) VALUES (?, ?, ?, ?, ?)",
+            (width, *key, json.dumps(buckets, separators=(",", ":"))),
+        )
+
+
 def _by_minute(
     connection: sqlite3.Connection, facts: Iterable[AuditFact]
-) -> tuple[dict[Key, Tally], Counter[Key]]:
-    """Counts and times of each minute, of everything and by tool."""
-    counts: dict[Key, Tally] = {}
-    times: Counter[Key] = Counter()
+) -> tuple[dict[Key, _Tally], dict[TimesKey, Counter[str]]]:
+    """Counts and times of each minute: of everything, by tool, and by server."""
+    counts: defaultdict[Key, _Tally] = defaultdict(_Tally)
+    times: defaultdict[TimesKey, Counter[str]] = defaultdict(Counter)
     for fact in facts:
         if fact.kind not in _COUNTED:
             continue
         second = int(datetime.fromisoformat(fact.timestamp).timestamp())
         start = second - second % MINUTE
-        code = "" if fact.success is not False else fact.error_code or "unknown"
+        # A selection that found nothing did not fail.
+        failed = fact.success is False and fact.kind != EventKind.SELECTION
+        code = (fact.error_code or "unknown") if failed else ""
         of_all = 0
-        if fact.kind == EventKind.SELECTION:
-            # A selection that found nothing did not fail.
-            code = fact.error_code or ""
-            of_all = fact.tokens_of_all or 0
-            if of_all and not _first_of_day(connection, fact, second // DAY):
-                of_all = 0
-        abouts = [(ALL, "")]
-        if fact.tool:
-            known = fact.error_code != "unknown_tool"
-            abouts.append((fact.tool if known else UNKNOWN, fact.server or ""))
-        for tool, server in abouts:
-            tally = counts.setdefault((start, tool, server, fact.kind, code), Tally())
+        if fact.tokens_of_all and _first_of_day(connection, fact, second // DAY):
+            of_all = fact.tokens_of_all
+        timed = fact.execution_time_ms is not None and fact.kind != EventKind.REFUSAL
+        bucket = str(bucket_of(fact.execution_time_ms or 0))
+        for about, server in _abouts(fact):
+            tally = counts[start, about, server, fact.kind, code]
             tally.events += 1
             tally.tokens += fact.tokens_used or 0
             tally.of_all += of_all
-            if fact.execution_time_ms is not None and fact.kind != EventKind.REFUSAL:
-                times[start, tool, server, fact.kind, str(bucket_of(fact.execution_time_ms))] += 1
+            if timed:
+                times[start, about, fact.kind][bucket] += 1
     return counts, times
+
+
+def _abouts(fact: AuditFact) -> list[tuple[str, str]]:
+    """What an event is counted for, and the server of that."""
+    if not fact.tool:
+        return [(ALL, "")]
+    if fact.error_code == "unknown_tool":
+        return [(ALL, ""), (TOOL + UNKNOWN, "")]
+    server = fact.server or ""
+    return [(ALL, ""), (TOOL + fact.tool, server), (SERVER + server, server)]
 
 
 def _first_of_day(connection: sqlite3.Connection, fact: AuditFact, day: int) -> bool:
@@ -264,13 +263,18 @@ def _first_of_day(connection: sqlite3.Connection, fact: AuditFact, day: int) -> 
     return added.rowcount > 0
 
 
-def _widened(minutes: dict[Key, Tally], width: int) -> dict[Key, Tally]:
-    if width == MINUTE:
-        return minutes
-    wide: dict[Key, Tally] = {}
-    for key, tally in minutes.items():
-        sums = wide.setdefault((key[0] - key[0] % width, *key[1:]), Tally())
+def _widened(counts: Mapping[Key, _Tally], width: int) -> dict[Key, _Tally]:
+    wide: defaultdict[Key, _Tally] = defaultdict(_Tally)
+    for key, tally in counts.items():
+        sums = wide[key[0] - key[0] % width, *key[1:]]
         sums.events += tally.events
         sums.tokens += tally.tokens
         sums.of_all += tally.of_all
+    return wide
+
+
+def _widened_times(times: Mapping[TimesKey, Counter[str]], width: int) -> dict[TimesKey, Counter[str]]:
+    wide: defaultdict[TimesKey, Counter[str]] = defaultdict(Counter)
+    for key, buckets in times.items():
+        wide[key[0] - key[0] % width, *key[1:]].update(buckets)
     return wide

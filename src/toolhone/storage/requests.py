@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolhone.records.requests import FirstAnswer, KeyedRequest
+from toolhone.records.requests import Begun, FirstAnswer, KeyedRequest
 from toolhone.storage.migrations import Schema
 from toolhone.storage.sqlite import SqliteFile
 
@@ -46,8 +46,8 @@ class SqliteKeyedRequestStore:
         self._file = SqliteFile(folder / "requests.db", REQUESTS)
         self._most = most
 
-    def begin(self, request: KeyedRequest, *, forget_before: str) -> tuple[KeyedRequest, FirstAnswer | None] | None:
-        def work(connection: sqlite3.Connection) -> tuple[KeyedRequest, FirstAnswer | None] | None:
+    def begin(self, request: KeyedRequest, *, forget_before: str) -> Begun | None:
+        def work(connection: sqlite3.Connection) -> Begun | None:
             connection.execute("DELETE FROM requests WHERE at < ?", (forget_before,))
             row = connection.execute(
                 f"SELECT fingerprint, at, status, body FROM requests {_OF_CALLER}",  # noqa: S608 - constant
@@ -90,9 +90,7 @@ def _named(request: KeyedRequest) -> dict[str, object]:
     return {"principal": request.principal, "key": request.key}
 
 
-def _found(
-    request: KeyedRequest, fingerprint: str, at: str, status: int | None, body: bytes | None
-) -> tuple[KeyedRequest, FirstAnswer | None]:
+def _found(request: KeyedRequest, fingerprint: str, at: str, status: int | None, body: bytes | None) -> Begun:
     first = KeyedRequest(principal=request.principal, key=request.key, fingerprint=fingerprint, at=at)
     answer = None if status is None else FirstAnswer(status=status, body=body or b"")
     return first, answer

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
@@ -12,14 +12,12 @@ from toolhone.models import EventKind, JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_audit import ROW, AuditRows, Erased, EraseRows, Verified
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.paging import Cursor, Limit, cursor_of, place_of, strange
 from toolhone.stores import AuditQuery
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 
 LINES = "application/x-ndjson"
-
-LARGEST = 2**53
-"""The largest whole number that every JSON reader understands."""
 
 READING = [allowed(Permission.READ_AUDIT)]
 
@@ -72,26 +70,32 @@ async def list_audit(
     app: GivenApp,
     caller: GivenCaller,
     query: Filters,
-    before: Annotated[
-        int | None, Query(ge=0, le=LARGEST, description="Only rows before the one of this `seq`.")
-    ] = None,
-    after: Annotated[
-        int | None, Query(ge=0, le=LARGEST, description="Only rows after the one of this `seq`.")
-    ] = None,
-    order: Annotated[Literal["newest", "oldest"], Query(description="Which come first.")] = "newest",
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> JsonObject:
     """What happened: calls, refusals, selections, erasures and the rest; redacted, the newest first."""
-    chosen = replace(query, before=before, after=after, newest_first=order == "newest", limit=limit + 1)
-    found = await app.oversight.rows(chosen, caller=caller)
+    way, place = ("before", None) if cursor is None else _place(cursor)
+    newer = way == "after"
+    turned = replace(query, **({way: place}), newest_first=not newer, limit=limit + 1)
+    found = await app.oversight.rows(turned, caller=caller)
     rows = found[:limit]
-    places = [row["seq"] for row in rows]
-    return {
-        "rows": rows,
-        "oldest_seq": min(places, default=None),
-        "newest_seq": max(places, default=None),
-        "more": len(found) > limit,
-    }
+    if newer:
+        rows.reverse()
+    before = cursor_of("before", rows[-1]["seq"]) if rows and (newer or len(found) > limit) else None
+    after = cursor_of("after", rows[0]["seq"]) if rows else cursor if newer else None
+    return {"items": rows, "next_cursor": before, "previous_cursor": after}
+
+
+def _place(cursor: str) -> tuple[str, int]:
+    """Which way a cursor leads, and from where.
+
+    Raises:
+        InvalidRequestError: It is not of this list.
+    """
+    way, place = place_of(cursor, str, int)
+    if way not in {"before", "after"} or not isinstance(place, int):
+        raise strange(cursor)
+    return str(way), place
 
 
 @router.get(
@@ -152,5 +156,5 @@ async def verify_audit(
     operation_id="erase_audit",
 )
 async def erase_audit(body: EraseRows, app: GivenApp, caller: GivenCaller) -> JsonObject:
-    """Remove what rows hold; the rows and the chain stay, and the erasure is recorded. Unknown ids do no harm."""
+    """Remove what rows hold; rows and chain stay, and the erasure is recorded. Unknown ids do no harm."""
     return {"erased": await app.oversight.erase(body.audit_ids, caller=caller)}

@@ -77,16 +77,19 @@ class AuditRows(BaseModel):
     """A page of the audit."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"rows": [ROW], "oldest_seq": 41, "newest_seq": 41, "more": True}]}
+        json_schema_extra={
+            "examples": [
+                {"items": [ROW], "next_cursor": "WyJiZWZvcmUiLDQxXQ", "previous_cursor": "WyJhZnRlciIsNDFd"}
+            ]
+        }
     )
 
-    rows: list[AuditEntry]
-    oldest_seq: int | None
-    """Give it as `before` for the rows before these."""
-    newest_seq: int | None
-    """Give it as `after`, with `order=oldest`, for the rows after these."""
-    more: bool
-    """Whether there are more in the order asked."""
+    items: list[AuditEntry]
+    """The newest first."""
+    next_cursor: str | None
+    """Asks for the rows before these; null if there are none."""
+    previous_cursor: str | None
+    """Asks for the rows after these: those of the page before, or what has come since the first."""
 
 
 class Verified(BaseModel):

@@ -79,7 +79,7 @@ class FoundTools(BaseModel):
                             "score": 0.81,
                             "fits": 0.96,
                             "level": "full",
-                            "signature": "weather__forecast(place, days?:int) Forecast for a place.",
+                            "signature": "## weather__forecast\nForecast for a place.\n place\n days? int",
                             "readOnly": True,
                             "server": "weather",
                             "category": "general",
@@ -138,9 +138,9 @@ class DescribedTools(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "tools": [{"name": "add", "signature": "add(a:num, b:num) Add two numbers."}],
+                    "tools": [{"name": "add", "signature": "## add\nAdd two numbers.\n a num\n b num"}],
                     "tokens": {"sent": 15, "legend": 0, "as_json": 44},
-                    "text": "add(a:num, b:num) Add two numbers. (call_read_tools)",
+                    "text": "## add (call_read_tools)\nAdd two numbers.\n a num\n b num",
                 }
             ]
         }
@@ -244,7 +244,7 @@ class ToolPage(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "tools": [
+                    "items": [
                         {
                             "name": "add",
                             "server": "local",
@@ -254,17 +254,16 @@ class ToolPage(BaseModel):
                         }
                     ],
                     "total": 214,
-                    "next": "add",
+                    "next_cursor": "WyJhZGQiXQ",
                 }
             ]
         }
     )
 
-    tools: list[ToolSummary]
+    items: list[ToolSummary]
     total: int
     """How many match, on all pages."""
-    next: str | None
-    """What to give as `after` for the next page; null on the last."""
+    next_cursor: str | None
 
 
 class ToolTokens(BaseModel):
@@ -291,7 +290,7 @@ class ToolDetail(BaseModel):
                     "readOnly": True,
                     "server": "local",
                     "category": "general",
-                    "signature": "add(a:num, b:num) Add two numbers.",
+                    "signature": "## add\nAdd two numbers.\n a num\n b num",
                     "tokens": {"signature": 13, "as_json": 44},
                 }
             ]

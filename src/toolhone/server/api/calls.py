@@ -98,7 +98,7 @@ async def read_result(
     summary="Check a value against a JSON Schema",
     operation_id="validate_output",
 )
-async def validate_output(body: Check, gateway: GivenGateway) -> JsonObject:
+async def validate_output(body: Check, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
     """In what way a value does not match a schema. References to other addresses are never fetched."""
-    errors = await gateway.validate_output(body.schema_, body.output)
+    errors = await gateway.validate_output(body.schema_, body.output, caller=caller)
     return {"valid": not errors, "errors": errors}

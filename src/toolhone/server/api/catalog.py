@@ -6,14 +6,14 @@ from itertools import islice
 from typing import Annotated
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from toolhone import tokens
 from toolhone.answers import wire_form
-from toolhone.exceptions import ToolhoneError, UnknownToolError
+from toolhone.exceptions import PermissionDeniedError, ToolhoneError, UnknownToolError
 from toolhone.found_text import described
 from toolhone.gateway import Gateway
-from toolhone.models import Caller, Category, JsonObject, ToolDefinition, content_hash
+from toolhone.models import Caller, Category, JsonObject, ToolDefinition
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import (
     Describe,
@@ -23,8 +23,10 @@ from toolhone.server.api.bodies_of_tools import (
     ToolDetail,
     ToolPage,
 )
+from toolhone.server.api.etags import UNCHANGED, IfNoneMatch, tag_of, tagged, unchanged
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
 from toolhone.server.api.openapi import also
+from toolhone.server.api.paging import Cursor, Limit, cursor_of, place_of
 from toolhone.server.tools import described_answer
 
 router = APIRouter(prefix="/tools", tags=["tools"])
@@ -39,15 +41,19 @@ FINDING = [allowed(Permission.FIND_TOOLS)]
 async def recorded(
     gateway: Gateway, tool: str, arguments: JsonObject, caller: Caller
 ) -> AsyncGenerator[None]:
-    """Whatever is refused inside is in the audit, as for the MCP tool of this name."""
+    """What is turned away inside is in the audit, as for the MCP tool of this name."""
     try:
         yield
+    except PermissionDeniedError:  # whoever answers with 403 records it
+        raise
     except ToolhoneError as error:
         await gateway.refuse(tool, arguments, caller=caller, error=error)
         raise
 
 
-@router.get("", dependencies=FINDING, summary="List tools", operation_id="list_tools")
+@router.get(
+    "", dependencies=FINDING, response_model=ToolPage, summary="List tools", operation_id="list_tools"
+)
 async def list_tools(
     gateway: GivenGateway,
     caller: GivenCaller,
@@ -56,13 +62,14 @@ async def list_tools(
         str | None, Query(max_length=200, description="Only of this server; `local` is of tool files.")
     ] = None,
     category: Annotated[Category | None, Query(description="Only of this category.")] = None,
-    after: Annotated[str, Query(max_length=200, description="`next` of the page before.")] = "",
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> ToolPage:
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> JsonObject:
     """All tools that the caller may use, by name; one line each. `find` is for tasks."""
-    await gateway.settle()
+    after = "" if cursor is None else str(place_of(cursor, str)[0])
+    await gateway.settle(caller)
 
-    def page() -> ToolPage:
+    def page() -> JsonObject:
         matching = [
             tool
             for tool in visible(gateway, caller)
@@ -73,20 +80,18 @@ async def list_tools(
         rest = (tool for tool in matching if tool.name > after)
         shown = list(islice(rest, limit))
         more = next(rest, None) is not None
-        return ToolPage.model_validate(
-            {
-                "tools": [_summary(tool) for tool in shown],
-                "total": len(matching),
-                "next": shown[-1].name if more else None,
-            }
-        )
+        return {
+            "items": [_summary(tool) for tool in shown],
+            "total": len(matching),
+            "next_cursor": cursor_of(shown[-1].name) if more else None,
+        }
 
     return await anyio.to_thread.run_sync(page)
 
 
 def visible(gateway: Gateway, caller: Caller) -> list[ToolDefinition]:
     """The tools that this caller may use, by name."""
-    return sorted(gateway.catalog.tools(), key=lambda tool: tool.name)
+    return list(gateway.tools(caller))
 
 
 def _summary(tool: ToolDefinition) -> JsonObject:
@@ -155,24 +160,26 @@ async def describe_tools(body: Describe, gateway: GivenGateway, caller: GivenCal
     response_model_exclude_unset=True,
     responses={
         200: {"headers": {"ETag": {"description": "Of the definition.", "schema": {"type": "string"}}}},
-        304: {"description": "It is as `If-None-Match` says."},
+        304: UNCHANGED,
         **also(404),
     },
     summary="Show a tool",
     operation_id="get_tool",
 )
 async def get_tool(
-    name: str, request: Request, response: Response, gateway: GivenGateway, caller: GivenCaller
+    name: str,
+    response: Response,
+    gateway: GivenGateway,
+    caller: GivenCaller,
+    if_none_match: IfNoneMatch = None,
 ) -> JsonObject | Response:
     """A tool's full definition, how an agent is told about it, and what both take in tokens."""
     async with recorded(gateway, "describe_tools", {"names": [name]}, caller):
         (definition,), _ = await gateway.describe([name], caller=caller)
-    tag = f'"{content_hash(definition).removeprefix("sha256:")[:32]}"'
-    if tag in {
-        part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")
-    }:
-        return Response(status_code=304, headers={"ETag": tag})
-    tool = gateway.catalog.get(name)
+    tag = tag_of(definition)
+    if (same := unchanged(tag, if_none_match)) is not None:
+        return same
+    tool = gateway.tool(name, caller)
     if tool is None:  # it went while we wrote down that it was asked for
         raise UnknownToolError(f"There is no tool {name!r} any more.")
 
@@ -189,5 +196,5 @@ async def get_tool(
             },
         }
 
-    response.headers["ETag"] = tag
+    response.headers.update(tagged(tag))
     return await anyio.to_thread.run_sync(told)

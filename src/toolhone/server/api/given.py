@@ -49,7 +49,7 @@ async def _caller(request: Request) -> Caller:
     return caller_of(request)
 
 
-# Coroutines, though they wait for nothing: FastAPI runs plain functions in threads, which costs more than they do.
+# Coroutines, though they wait for nothing: FastAPI runs plain functions in threads, at a higher price.
 GivenApp = Annotated[App, Depends(_app)]
 GivenCaller = Annotated[Caller, Depends(_caller)]
 GivenGateway = Annotated[Gateway, Depends(gateway_of)]

@@ -21,8 +21,9 @@ Key = Annotated[
         min_length=1,
         max_length=200,
         pattern=r"^[!-~]+$",
-        description="Of your own making, new for each new request. The same request with the same key is answered "
-        "within 24 hours as it was the first time, and takes effect once. Another request with it is refused.",
+        description="Of your own making, new for each new request. The same request with the same key is "
+        "answered within 24 hours as it was the first time, and takes effect once. Another request with it "
+        "is refused.",
         examples=["7f3f2f60-5e0c-4a53-9b8e-3f8f7f2b8a11"],
     ),
 ]

@@ -1,9 +1,9 @@
-"""JSON answers that any text can be sent in: what agents did need not be Unicode that UTF-8 can carry."""
+"""Answers that carry any text: what agents did need not be Unicode that UTF-8 can carry."""
 
 import json
 from functools import cache
 
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 
 from toolhone.json_values import minified
@@ -15,6 +15,12 @@ class JsonAnswer(JSONResponse):
 
     def render(self, content: Json) -> bytes:
         return encoded(content)
+
+
+class MarkdownAnswer(Response):
+    """A text in Markdown."""
+
+    media_type = "text/markdown"
 
 
 def encoded(value: Json) -> bytes:

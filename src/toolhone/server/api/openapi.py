@@ -1,6 +1,6 @@
 """What the OpenAPI document says of every operation alike: its credentials, and how it refuses.
 
-An operation declares the errors that are its own (`also`). Those that any request can meet are added here, once,
+An operation declares the errors that are its own (`also`). Those that any request can meet are added here,
 with the body that `problems.py` gives them, so that no endpoint can forget one or describe it otherwise.
 """
 
@@ -16,13 +16,13 @@ SCHEMES: JsonObject = {
     "token": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API token (`toolhone tokens issue`), or a JWT where an OAuth issuer is configured.",
+        "description": "An API token (`toolhone tokens issue`), or a JWT if an OAuth issuer is configured.",
     },
     "login": {
         "type": "apiKey",
         "in": "cookie",
         "name": "toolhone_session",
-        "description": "The login of a browser, as the dashboard has it; unsafe methods need its CSRF token too.",
+        "description": "The login of a browser at the dashboard; unsafe methods need its CSRF token too.",
     },
 }
 

@@ -49,9 +49,9 @@ def place_of(cursor: str, *kinds: type[str] | type[int]) -> list[str | int]:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as exc:
-        raise _strange(cursor) from exc
+        raise strange(cursor) from exc
     if not is_array(parts) or [type(part) for part in parts] != list(kinds):
-        raise _strange(cursor)
+        raise strange(cursor)
     return parts
 
 
@@ -69,14 +69,16 @@ def page_of(found: Sequence[T], limit: int, cursor: str | None, *, name: Callabl
         (last,) = place_of(cursor, str)
         begin = 1 + next((place for place, one in enumerate(found) if name(one) == last), -1)
         if begin == 0:
-            raise _strange(cursor)
+            raise strange(cursor)
     page = list(found[begin : begin + limit])
     more = begin + limit < len(found)
     return Page(items=page, next_cursor=cursor_of(name(page[-1])) if more else None)
 
 
-def _strange(cursor: str) -> InvalidRequestError:
+def strange(cursor: str) -> InvalidRequestError:
+    """The error for a cursor that is of another list, or of none."""
     shown = cursor if len(cursor) <= 40 else f"{cursor[:40]}…"
     return InvalidRequestError(
-        f"{shown!r} is no cursor of this list. Send the next_cursor of its last page with the same filters, or none."
+        f"{shown!r} is no cursor of this list. Send the next_cursor of its last page with the same filters, "
+        "or none."
     )

@@ -90,7 +90,7 @@ async def list_servers(app: GivenApp, caller: GivenCaller) -> JsonObject:
     operation_id="refresh_servers",
 )
 async def refresh_servers(app: GivenApp, caller: GivenCaller) -> JsonObject:
-    """Start every downstream server and list its tools. It takes as long as the slowest, at most `start_timeout`."""
+    """Start every downstream server and list its tools. It takes as long as the slowest of them."""
     return _all(await app.upkeep.refresh(caller=caller), app.notices())
 
 
@@ -103,7 +103,7 @@ async def refresh_servers(app: GivenApp, caller: GivenCaller) -> JsonObject:
     operation_id="restart_server",
 )
 async def restart_server(name: str, app: GivenApp, caller: GivenCaller) -> JsonObject:
-    """End a server's session, forget its failures, and start it. 503 if it does not start, with its reason."""
+    """End a server's session, forget its failures, start it. 503 with the reason if it does not start."""
     return server_json(await app.upkeep.restart(name, caller=caller))
 
 

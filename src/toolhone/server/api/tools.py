@@ -78,7 +78,7 @@ class Selected(BaseModel):
                         {
                             "name": "weather__forecast",
                             "level": "full",
-                            "signature": "weather__forecast(place, days?:int) Forecast for a place.",
+                            "signature": "## weather__forecast\nForecast for a place.\n place\n days? int",
                             "score": 0.81,
                             "fits": 0.96,
                         }
@@ -138,8 +138,8 @@ class ParallelCalls(BaseModel):
         list[JsonObject],
         Field(
             max_length=1024,
-            description="Each `{function | name | tool, arguments | params, id?}`, or as OpenAI's API writes a tool "
-            'call. An argument `{"$from": ID, "path": POINTER}` is taken from the answer of another call.',
+            description="Each `{function | name | tool, arguments | params, id?}`, or as OpenAI's API writes "
+            'one. An argument `{"$from": ID, "path": POINTER}` is taken from the answer of another call.',
         ),
     ]
     user_id: Annotated[

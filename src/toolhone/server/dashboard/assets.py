@@ -1,4 +1,4 @@
-"""Styles and scripts of the pages: files of this package, each at an address that changes with its content."""
+"""Styles and scripts of the pages: files of this package, at addresses that change with their content."""
 
 import hashlib
 from functools import cache

@@ -13,8 +13,9 @@ from toolhone.app import App
 from toolhone.compression.levels import LEFT_OUT, Level
 from toolhone.compression.rendering import render as rendered
 from toolhone.exceptions import UnknownToolError
-from toolhone.models import Category, JsonObject, ToolDefinition
+from toolhone.models import Caller, Category, EventKind, JsonObject, ToolDefinition
 from toolhone.roles import Permission
+from toolhone.server.api.catalog import visible
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
@@ -45,12 +46,13 @@ def catalog_pages() -> APIRouter:
     async def tools(
         request: Request,
         gateway: GivenGateway,
+        caller: GivenCaller,
         q: str = "",
         server: str = "",
         category: str = "",
         page: int = 1,
     ) -> HTMLResponse:
-        everything = gateway.catalog.tools()
+        everything = visible(gateway, caller)
         found = [tool for tool in everything if _matches(tool, q.casefold().split(), server, category)]
         last = max(1, -(-len(found) // PAGE))
         page = min(max(page, 1), last)
@@ -73,9 +75,9 @@ def catalog_pages() -> APIRouter:
     async def tool(
         request: Request, gateway: GivenGateway, app: GivenApp, caller: GivenCaller, name: str
     ) -> HTMLResponse:
-        known = gateway.catalog.get(name)
+        known = gateway.tool(name, caller)
         if known is None:
-            near = ", ".join(gateway.catalog.near(name))
+            near = ", ".join(gateway.near(name, caller))
             raise UnknownToolError(f"There is no tool {name!r}.{f' Did you mean {near}?' if near else ''}")
         levels, as_json = await anyio.to_thread.run_sync(_written, known)
         may_read = allows(caller, Permission.READ_AUDIT)
@@ -88,7 +90,7 @@ def catalog_pages() -> APIRouter:
             definition=definition_json(known),
             levels=levels,
             json_tokens=as_json,
-            recent=await _recent(app, known.name) if may_read else [],
+            recent=await _recent(app, caller, known.name) if may_read else [],
         )
 
     return router
@@ -115,5 +117,6 @@ def _written(tool: ToolDefinition) -> tuple[list[Written], int]:
     return levels, tokens.count_json(wire)
 
 
-async def _recent(app: App, name: str) -> list[JsonObject]:
-    return await app.audit.query(AuditQuery(tool=name, kinds=("call", "refusal"), limit=RECENT))
+async def _recent(app: App, caller: Caller, name: str) -> list[JsonObject]:
+    asked = AuditQuery(tool=name, kinds=(EventKind.CALL, EventKind.REFUSAL), limit=RECENT)
+    return await app.oversight.rows(asked, caller=caller)

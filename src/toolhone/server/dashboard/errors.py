@@ -64,7 +64,15 @@ def error_page(request: Request, status: int, message: str, *, code: str = "") -
     """What went wrong, and what to do next."""
     heading = HEADINGS.get(status, "This did not work")
     try:
-        return render(request, "error.html", title=heading, status=status, message=message, code=code)
+        return render(
+            request,
+            "error.html",
+            title=heading,
+            http_status=status,
+            status=status,
+            message=message,
+            code=code,
+        )
     except NotAuthenticatedError:
         return render_bare("bare_error.html", title=heading, status=status, message=message)
 

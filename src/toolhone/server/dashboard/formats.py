@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 from toolhone.models import Json
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 """Where there is no figure."""
 
 LONGEST = 20_000
@@ -37,6 +37,8 @@ def milliseconds(value: float | None) -> str:
     """0.4 ms, 12 ms, 1.24 s, 3 min 20 s."""
     if value is None or not math.isfinite(value):
         return NOTHING
+    if value == 0:
+        return "0 ms"
     if value < 10:
         return f"{value:.1f} ms"
     if value < 999.5:
@@ -108,6 +110,14 @@ def stamp(timestamp: str | None) -> str:
     return NOTHING if not timestamp else timestamp[:19].replace("T", " ")
 
 
+def brief(timestamp: str | None) -> str:
+    """An ISO timestamp where the year goes without saying: Nov 23 10:48:03."""
+    if not timestamp:
+        return NOTHING
+    moment = datetime.fromisoformat(timestamp)
+    return f"{moment:%b} {moment.day} {moment:%H:%M:%S}"
+
+
 def ago(timestamp: str | None, now: datetime | None = None) -> str:
     """How long ago an ISO timestamp was, in its largest unit; or in how long it will be."""
     if not timestamp:
@@ -172,6 +182,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "date": date,
     "stamp": stamp,
     "ago": ago,
+    "brief": brief,
     "short_id": short_id,
     "pretty": pretty,
     "segment": segment,

@@ -60,13 +60,11 @@ def jobs_pages() -> APIRouter:
         system: GivenSystem,
         caller: GivenCaller,
         category: str = "",
-        status: str = "",
+        state: str = "",
         done: str = "",
     ) -> HTMLResponse:
         chosen = category_of(category)
-        found = await system.jobs(
-            category=chosen, status=_state(status), limit=SHOWN + 1, caller=caller
-        )
+        found = await system.jobs(category=chosen, status=_state(state), limit=SHOWN + 1, caller=caller)
         budgets = [(one, *await system.budget(one, caller=caller)) for one in Category]
         figures = await system.statistics(caller=caller)
         return render(
@@ -82,7 +80,7 @@ def jobs_pages() -> APIRouter:
             all_categories=ALL_CATEGORIES,
             category=category,
             states=[(key, label) for key, (label, _) in STATES.items()],
-            status=status,
+            state=state,
             tones=TONES,
             done=DONE.get(done),
         )

@@ -27,8 +27,6 @@ else run. Filters are in `formats.py`. `data-live="ID"` on an element with that 
 its content every few seconds, with what the same address answers then.
 """
 
-import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -40,13 +38,13 @@ from markupsafe import Markup
 
 from toolhone import __version__
 from toolhone.access import permissions
+from toolhone.invisible import with_unseen_shown
+from toolhone.json_values import well_formed
 from toolhone.models import Caller, Json
 from toolhone.roles import Permission
 from toolhone.server.api.given import caller_of
 from toolhone.server.dashboard.assets import address
 from toolhone.server.dashboard.formats import FILTERS
-
-logger = logging.getLogger(__name__)
 
 CSRF = "toolhone.csrf"
 """Where in an ASGI scope the token stands that a form must send back."""
@@ -55,12 +53,6 @@ POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-
-_UNSEEN = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-    r"\ud800-\udfff\U000e0000-\U000e007f]"
-)
-"""Control characters, what has no width, half surrogate pairs, and what turns the direction of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +90,7 @@ def render(
     title: str,
     nav: str = "",
     charts: bool = False,
-    status: int = 200,
+    http_status: int = 200,
     **context: Json,
 ) -> HTMLResponse:
     """A page.
@@ -107,24 +99,35 @@ def render(
         title: Its heading.
         nav: The key of the entry of the navigation that it belongs to.
         charts: Whether it has charts, so that their scripts are loaded.
+        http_status: Of the answer.
         context: What the template shows.
     """
     caller = caller_of(request)
     allowed = permissions(caller)
-    html = templates().get_template(template).render(
-        title=title,
-        nav=nav,
-        charts=charts,
-        entries=[entry for entry in NAVIGATION if entry.permission is None or entry.permission in allowed],
-        may=lambda permission: Permission(permission) in allowed,
-        caller=caller,
-        csrf=request.scope.get(CSRF, ""),
-        here=request.url.path,
-        query=request.url.query,
-        version=__version__,
-        **context,
+
+    def may(permission: str) -> bool:
+        return Permission(permission) in allowed
+
+    html = (
+        templates()
+        .get_template(template)
+        .render(
+            title=title,
+            nav=nav,
+            charts=charts,
+            entries=[
+                entry for entry in NAVIGATION if entry.permission is None or entry.permission in allowed
+            ],
+            may=may,
+            caller=caller,
+            csrf=request.scope.get(CSRF, ""),
+            here=request.url.path,
+            query=request.url.query,
+            version=__version__,
+            **context,
+        )
     )
-    return HTMLResponse(html, status, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(html, http_status, headers={"Content-Security-Policy": POLICY})
 
 
 def render_bare(template: str, *, title: str, status: int = 200, **context: Json) -> HTMLResponse:
@@ -156,5 +159,7 @@ def templates() -> Environment:
 
 
 def _seen(value: Json) -> Json:
-    """What an expression writes: no text of somebody else can hide a part of itself, or of the page."""
-    return _UNSEEN.sub("\ufffd", value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    """What an expression writes: what cannot be seen in a text is shown, and all of it can be sent."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return with_unseen_shown(well_formed(value))

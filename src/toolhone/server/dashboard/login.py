@@ -12,6 +12,7 @@ from toolhone.server.authentication import COOKIE, HOST_COOKIE, address_of, is_s
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render_bare
 from toolhone.server.entrance import Entrance
+from toolhone.server.guard import REQUEST_ID
 
 LARGEST_FORM = 16_384
 
@@ -26,7 +27,9 @@ def login_pages() -> APIRouter:
         if code is None:
             return render_bare("login.html", title="Log in", next=onward, problem="")
         try:
-            cookie = _entrance(request).login_by_code(code, address_of(request.scope))
+            cookie = await _entrance(request).login_by_code(
+                code, address_of(request.scope), request_id=request.scope[REQUEST_ID]
+            )
         except (NotAuthenticatedError, RateLimitedError) as error:
             return _again(error, onward)
         # A page that leads on, and no redirect: the address may have been opened from a page of another
@@ -42,7 +45,9 @@ def login_pages() -> APIRouter:
         onward = within(fields.get("next", ["/"])[0])
         token = fields.get("token", [""])[0].strip()
         try:
-            cookie = await _entrance(request).login(token, address_of(request.scope))
+            cookie = await _entrance(request).login(
+                token, address_of(request.scope), request_id=request.scope[REQUEST_ID]
+            )
         except (NotAuthenticatedError, RateLimitedError) as error:
             return _again(error, onward)
         return _with_cookie(RedirectResponse(onward, 303), request, cookie)

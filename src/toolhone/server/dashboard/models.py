@@ -145,9 +145,7 @@ def _chosen(name: str) -> Category:
     return category
 
 
-async def _now(
-    system: Finetuning, category: Category, alias: str, caller: GivenCaller
-) -> AliasChange | None:
+async def _now(system: Finetuning, category: Category, alias: str, caller: GivenCaller) -> AliasChange | None:
     """What the alias stands for now."""
     aliases = await system.aliases(category, caller=caller)
     return next((one for one in aliases if one.alias == alias), None)

@@ -1,12 +1,16 @@
 """The downstream servers: where each stands, and starting one anew."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from toolhone.exceptions import ServerUnavailableError
+from toolhone.redaction import redact
 from toolhone.registry.server_state import ServerStatus
 from toolhone.roles import Permission
-from toolhone.server.api.given import GivenApp, allowed
+from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.servers import server_json
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import segment
 from toolhone.server.dashboard.layout import render
@@ -25,25 +29,21 @@ def servers_pages() -> APIRouter:
     router = page_router()
 
     @router.get("/servers", dependencies=[allowed(Permission.OPERATE)])
-    async def servers(request: Request, app: GivenApp) -> HTMLResponse:
-        await app.gateway()
+    async def servers(request: Request, app: GivenApp, caller: GivenCaller) -> HTMLResponse:
         return render(
             request,
             "servers.html",
             title="Servers",
             nav="servers",
-            servers=app.server_states(),
+            servers=[server_json(state) for state in app.upkeep.servers(caller=caller)],
             tones=TONES,
-            notices=app.notices(),
-            config=app.settings.config,
+            notices=[redact(notice) for notice in app.notices()],
         )
 
     @router.post("/servers/{name}/restart", dependencies=[allowed(Permission.OPERATE)])
-    async def restart(app: GivenApp, name: str) -> RedirectResponse:
-        try:
-            await app.downstream.restart(name)
-        except ServerUnavailableError:
-            pass  # the page it leads to says why
+    async def restart(app: GivenApp, caller: GivenCaller, name: str) -> RedirectResponse:
+        with suppress(ServerUnavailableError):  # the page it leads to says why
+            await app.upkeep.restart(name, caller=caller)
         return RedirectResponse(f"/servers#{segment(name)}", 303)
 
     return router

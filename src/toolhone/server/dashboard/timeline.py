@@ -213,7 +213,7 @@ def _arrows(lines: Sequence[Line]) -> list[Arrow]:
             if source is None or source is line:
                 continue
             start, end = source.x + source.width, line.x
-            # Down from the end of the one, then into the start of the other; it bends back where they overlap.
+            # Down from the end of the one, then into the start of the other; back where they overlap.
             bend = max(start, min(start + 14, end - 10)) if end > start + 4 else start + 8
             arrows.append(
                 Arrow(

@@ -1,0 +1,113 @@
+"""The page of tokens and roles: who may come in, and what each role may do."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from toolhone.exceptions import InvalidRequestError
+from toolhone.models import Caller
+from toolhone.records.access import ApiToken
+from toolhone.roles import PERMISSIONS, Permission, Role
+from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.dashboard.errors import page_router
+from toolhone.server.dashboard.layout import render
+
+MEANINGS = {
+    Permission.FIND_TOOLS: "Find and describe tools",
+    Permission.CALL_TOOLS: "Run tools and read their results",
+    Permission.COLLECT: "Hand in snapshots of work",
+    Permission.MONITOR: "See snapshots, datasets, jobs and models",
+    Permission.READ_AUDIT: "See what every caller did",
+    Permission.OPERATE: "See settings and servers, start servers anew",
+    Permission.PREPARE: "Prepare and export datasets, compare models",
+    Permission.TRAIN: "Estimate, create, cancel and retry fine-tunings",
+    Permission.APPROVE: "Let work begin that costs money, set budgets",
+    Permission.PROMOTE: "Choose what aliases stand for and what the selector ranks with",
+    Permission.ERASE: "Erase what is kept of an agent or a user",
+    Permission.TRUST: "Let a tool be used whose definition has changed",
+    Permission.ADMINISTER: "Issue and revoke tokens, back up the data",
+}
+
+LIVES = [("1", "1 day"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "never")]
+"""After how many days a token expires, as it can be chosen."""
+
+DONE = {"revoked": "The token is revoked. It opens nothing from now on, in no process."}
+
+
+def access_pages() -> APIRouter:
+    router = page_router()
+
+    async def page(
+        request: Request, app: GivenApp, caller: Caller, *, issued: str | None = None, done: str = ""
+    ) -> HTMLResponse:
+        tokens = await app.tokens.tokens(caller=caller)
+        now = datetime.now(UTC).isoformat()
+        return render(
+            request,
+            "access.html",
+            title="Access",
+            nav="access",
+            tokens=[(token, *_state(token, now)) for token in tokens],
+            issued=issued,
+            roles=list(Role),
+            role_headings=[("Permission", "wide"), *((role.value, "") for role in Role)],
+            role_choices=[(role.value, role.value) for role in Role],
+            meanings=MEANINGS,
+            permissions=PERMISSIONS,
+            lives=LIVES,
+            own=caller.principal.removeprefix("token:"),
+            done=DONE.get(done),
+        )
+
+    @router.get("/access", dependencies=[allowed(Permission.ADMINISTER)])
+    async def access(request: Request, app: GivenApp, caller: GivenCaller, done: str = "") -> HTMLResponse:
+        return await page(request, app, caller, done=done)
+
+    @router.post("/access/issue", dependencies=[allowed(Permission.ADMINISTER)])
+    async def issue(
+        request: Request,
+        app: GivenApp,
+        caller: GivenCaller,
+        name: Annotated[str, Form()],
+        role: Annotated[Role, Form()],
+        days: Annotated[str, Form()] = "",
+        tools: Annotated[str, Form()] = "",
+        rate: Annotated[str, Form()] = "",
+    ) -> HTMLResponse:
+        """Issue a token, and show it on the page that answers: nowhere else, and never again."""
+        _, text = await app.tokens.issue(
+            caller=caller,
+            name=name.strip(),
+            role=role,
+            tools=[one for one in re.split(r"[\s,]+", tools) if one] or None,
+            expires_in=timedelta(days=whole) if (whole := _whole(days, "days")) else None,
+            requests_per_minute=_whole(rate, "requests a minute"),
+        )
+        return await page(request, app, caller, issued=text)
+
+    @router.post("/access/{token_id}/revoke", dependencies=[allowed(Permission.ADMINISTER)])
+    async def revoke(app: GivenApp, caller: GivenCaller, token_id: str) -> RedirectResponse:
+        await app.tokens.revoke(token_id, caller=caller)
+        return RedirectResponse("/access?done=revoked", 303)
+
+    return router
+
+
+def _state(token: ApiToken, now: str) -> tuple[str, str]:
+    """What it opens now, in a word and its colour."""
+    if token.revoked_at is not None:
+        return "revoked", "plain"
+    if token.expires_at is not None and token.expires_at <= now:
+        return "expired", "warn"
+    return "open", "good"
+
+
+def _whole(text: str, what: str) -> int | None:
+    if not text.strip():
+        return None
+    if not text.strip().isdecimal():
+        raise InvalidRequestError(f"{text!r} is no number of {what}; write a whole number or nothing.")
+    return int(text)

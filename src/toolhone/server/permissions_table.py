@@ -1,0 +1,113 @@
+"""The one table of who may do what: each role against every endpoint, MCP tool and page.
+
+It is made from what the routes and tools themselves declare, so it cannot say anything else than is done.
+`python -m toolhone.server.permissions_table` writes it as `docs/permissions.md` has it.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+from fastapi.params import Depends
+from fastapi.routing import iter_route_contexts
+
+from toolhone.roles import PERMISSIONS, Permission, Role
+from toolhone.server.api.given import Gate
+from toolhone.server.api.routes import api_router
+from toolhone.server.dashboard.routes import dashboard_router
+from toolhone.server.definitions import INPUT_SCHEMAS
+from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PERMISSIONS
+from toolhone.server.mcp import permission_for
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+HEAD = """\
+# Who may do what
+
+Made from the code by `python -m toolhone.server.permissions_table`; a test fails if it is not up to date,
+and another one sends every request with a token of every role and compares.
+
+A role is a set of permissions (`toolhone.roles`). What is in no set is denied. A token can be narrower than
+its role: by scopes, which are permissions, and by patterns of names of tools. Its role is never wider than
+what toolhone was launched with (`--role`). `any` is everybody with a valid credential.
+
+Besides, over MCP: resources about tools and results go with the tools, those about jobs, datasets and models
+take `monitor`. A result or a session is its caller's alone, whatever the role."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that can be asked for."""
+
+    method: str
+    """`tool` for MCP."""
+    name: str
+    """A path, or the name of a tool."""
+    gates: tuple[Permission | None, ...]
+    """What it takes, all of it; `None` is any credential. Without one it is open to everybody."""
+
+    def allows(self, role: Role) -> bool:
+        """Whether this role may ask for it."""
+        return all(gate is None or gate in PERMISSIONS[role] for gate in self.gates)
+
+    @property
+    def takes(self) -> str:
+        """The permission in words."""
+        return " and ".join(gate.value for gate in self.gates if gate is not None) or "any"
+
+
+def entries_of(router: APIRouter) -> Iterator[Entry]:
+    """The endpoints of a router, as they declare themselves."""
+    for route in iter_route_contexts(router.routes):
+        dependencies: Sequence[Depends] = getattr(route, "dependencies", ())
+        gates = [one.dependency for one in dependencies if isinstance(one.dependency, Gate)]
+        for method in METHODS:
+            if method in (route.methods or ()):
+                yield Entry(method, route.path or "", tuple(gate.permission for gate in gates))
+
+
+def endpoints() -> list[Entry]:
+    """REST."""
+    return list(entries_of(api_router()))
+
+
+def pages() -> list[Entry]:
+    """The dashboard, without what is public: the login, and files that say nothing of anybody."""
+    return [entry for entry in entries_of(dashboard_router()) if entry.gates]
+
+
+def tools() -> list[Entry]:
+    """MCP."""
+    return [
+        Entry("tool", name, (permission_for(name),)) for name in (*INPUT_SCHEMAS, *FINETUNING_PERMISSIONS)
+    ]
+
+
+def rendered() -> str:
+    """The table as a page of the documentation."""
+    roles = ["", "## Roles", "", _row("permission", *Role), _line(1)]
+    for permission in Permission:
+        marks = ("yes" if permission in PERMISSIONS[role] else "" for role in Role)
+        roles.append(_row(f"`{permission}`", *marks))
+    parts = [HEAD, *roles]
+    for title, entries in (("MCP tools", tools()), ("REST", endpoints()), ("Dashboard", pages())):
+        parts += ["", f"## {title}", "", _row("request", "takes", *Role), _line(2)]
+        for entry in entries:
+            name = f"`{entry.name}`" if entry.method == "tool" else f"`{entry.method} {entry.name}`"
+            parts.append(
+                _row(name, f"`{entry.takes}`", *("yes" if entry.allows(role) else "" for role in Role))
+            )
+    return "\n".join(parts) + "\n"
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _line(left: int) -> str:
+    return _row(*["---"] * left, *[":-:"] * len(Role))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(rendered())
