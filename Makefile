@@ -43,6 +43,7 @@ demo: $(VENV)/demo.stamp  ## Set everything up and run the main job on real serv
 .PHONY: node-tools
 node-tools: $(VENV)/dev.stamp
 	@test -d examples/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix examples/node $(NPM_FLAGS)
+	@test -d packaging/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix packaging/node $(NPM_FLAGS) --ignore-scripts
 	@test -d tests/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix tests/node $(NPM_FLAGS) --ignore-scripts
 
 .PHONY: test
@@ -91,6 +92,14 @@ format: $(VENV)/dev.stamp  ## Put the code in its one form.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+packaging/node/node_modules: packaging/node/package-lock.json $(VENV)/dev.stamp
+	$(NODE_PATH_FIRST) npm ci --prefix packaging/node $(NPM_FLAGS) --ignore-scripts
+	@touch $@
+
+.PHONY: mcpb
+mcpb: packaging/node/node_modules  ## Pack and validate dist/toolhone.mcpb, the bundle for Claude Desktop.
+	@$(NODE_PATH_FIRST) $(BIN)/python packaging/mcpb/build.py
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of the README; DATA=FOLDER RESULTS=FOLDER add real ones.
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS))
@@ -116,6 +125,8 @@ survival: $(VENV)/dev.stamp .venv-survival/survival.stamp  ## Do calls survive c
 lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 	for group in demo dev; do $(BIN)/uv pip compile --quiet pyproject.toml --group $$group --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/$$group.txt; done
+	$(BIN)/uv pip compile --quiet pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-emit-index-url -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra train --group train-test --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-package torch \
 	  -o requirements/train.txt
@@ -124,4 +135,4 @@ lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 
 .PHONY: clean
 clean:  ## Remove everything that was made here.
-	rm -rf $(VENV) .venv-peers .venv-survival .venv-train examples/node/node_modules tests/node/node_modules .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .venv-peers .venv-survival .venv-train examples/node/node_modules tests/node/node_modules packaging/node/node_modules .pytest_cache .ruff_cache .hypothesis dist

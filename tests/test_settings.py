@@ -60,3 +60,21 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigurationError, match=r"settings\.toml"):
         load_settings({"TOOLHONE_SETTINGS": str(file)})
+
+
+def test_each_value_knows_where_it_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("max_calls = 8\nexplore = 0.1\n")
+    environ = {"TOOLHONE_SETTINGS": str(file), "TOOLHONE_EXPLORE": "0.2", "TOOLHONE_DATA": "/var/a"}
+    settings = load_settings(environ, data=Path("/var/b"), mode="native", role=None)
+    assert settings.origins == {
+        "max_calls": str(file),
+        "explore": "TOOLHONE_EXPLORE",
+        "data": "command line",
+        "mode": "command line",
+    }
+
+
+def test_a_variable_that_the_command_line_hands_on_is_still_a_variable() -> None:
+    settings = load_settings({"TOOLHONE_DATA": "/var/a"}, data=Path("/var/a"))
+    assert settings.origins == {"data": "TOOLHONE_DATA"}

@@ -172,7 +172,7 @@ class AuditLog:
             StorageError: No; the message says why.
         """
         self._check_open()
-        await anyio.to_thread.run_sync(lambda: self._opened().check_writable(), limiter=self._writer)
+        await self._read(lambda store: store.check_writable())
 
     async def query(self, query: AuditQuery) -> list[JsonObject]:
         """The matching rows in the export form (see `storage/chain.py`).

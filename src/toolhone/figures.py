@@ -20,9 +20,14 @@ from toolhone.models import EventKind
 from toolhone.records.durations import percentile
 from toolhone.records.figures import (
     ALL,
+    DAY,
+    HOUR,
+    MINUTE,
     MOST_SHOWN,
+    QUARTER,
     SERVER,
     TOOL,
+    WEEK,
     Count,
     Durations,
     FigureStore,
@@ -39,12 +44,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WIDTHS = (
-    (timedelta(hours=2), 60),
-    (timedelta(hours=36), 900),
-    (timedelta(days=14), 3_600),
-    (timedelta(days=3_660), 86_400),
+    (timedelta(hours=2), MINUTE),
+    (timedelta(hours=36), QUARTER),
+    (timedelta(days=14), HOUR),
+    (timedelta(days=3_660), DAY),
 )
 """Up to which window which width of spans, in seconds: 14 to 336 points, and years by days."""
+
+WIDER = {MINUTE: QUARTER, QUARTER: HOUR, HOUR: DAY, DAY: WEEK}
 
 PAUSE = 10.0
 """Seconds between two looks of the background at the audit."""
@@ -107,8 +114,8 @@ class Figures:
                 since,
                 store.counts(width, ALL, since=since),
                 store.durations(width, [ALL], since=since),
-                tools=_shares(store, width, since, store.sums(width, TOOL, since=since)),
-                servers=_shares(store, width, since, store.sums(width, SERVER, since=since)),
+                tools=_shares(store, width, since, TOOL),
+                servers=_shares(store, width, since, SERVER),
             )
 
         return await self._with(read)
@@ -135,14 +142,13 @@ class Figures:
         about = SERVER + name
 
         def read(store: FigureStore, _: AuditStore) -> Overview:
-            of_tools = [row for row in store.sums(width, TOOL, since=since) if row.server == name]
             return self._overview(
                 progress,
                 width,
                 since,
                 store.counts(width, about, since=since),
                 store.durations(width, [about], since=since),
-                tools=_shares(store, width, since, of_tools),
+                tools=_shares(store, width, since, TOOL, of_server=name),
             )
 
         return await self._with(read)
@@ -238,16 +244,28 @@ def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> P
     )
 
 
-def _shares(store: FigureStore, width: int, since: int, sums: Iterable[Count]) -> list[Share]:
-    """What each tool or server had, the most called first; times are read of those that are shown only."""
+def _shares(
+    store: FigureStore, width: int, since: int, prefix: str, *, of_server: str | None = None
+) -> list[Share]:
+    """What each tool or server had, the most called first; times are read of those that are shown only.
+
+    The window is covered by wider spans from where one begins, so that a week is some thirty spans a tool.
+    """
+    wider = WIDER[width]
+    middle = since + -since % wider
+    parts = ((width, since, middle), (wider, middle, None))
     counts: defaultdict[tuple[str, str], list[Count]] = defaultdict(list)
-    for count in sums:
-        counts[count.about, count.server].append(count)
+    for span, first, end in parts:
+        for count in store.sums(span, prefix, since=first, until=end):
+            if of_server is None or count.server == of_server:
+                counts[count.about, count.server].append(count)
     points = {key: _point(0, rows, ()) for key, rows in counts.items()}
     shown = sorted(points, key=lambda key: (-points[key].calls, -points[key].refusals, key))[:MOST_SHOWN]
     buckets: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for row in store.durations(width, list(dict.fromkeys(about for about, _ in shown)), since=since):
-        buckets[row.about].update(row.buckets)
+    abouts = list(dict.fromkeys(about for about, _ in shown))
+    for span, first, end in parts:
+        for row in store.durations(span, abouts, since=first, until=end):
+            buckets[row.about].update(row.buckets)
     return [
         Share(
             name=about.partition(" ")[2],

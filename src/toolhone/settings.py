@@ -219,7 +219,10 @@ def load_settings(environ: Mapping[str, str], **options: Json) -> Settings:
             origins[name] = f"{PREFIX}{name.upper()}"
     given = {name: value for name, value in options.items() if value is not None}
     values |= given
-    origins |= dict.fromkeys(given, "command line")
+    for name, value in given.items():
+        # The command line reads some variables itself, and hands their values on as options.
+        if origins.get(name) != f"{PREFIX}{name.upper()}" or environ[f"{PREFIX}{name.upper()}"] != str(value):
+            origins[name] = "command line"
     for name, default in (("config", "mcp.json"), ("registry", "tool_registry")):
         if name not in values and (path := config_folder() / default).exists():
             values[name] = path

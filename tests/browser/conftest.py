@@ -69,8 +69,7 @@ def world(openai_host: "Host", tmp_path_factory: pytest.TempPathFactory) -> "Ite
     made.fill()
     made.start()
     try:
-        first = made.order(description="the first")
-        made.rest("POST", f"/finetuning/jobs/{first}/approve").raise_for_status()
+        first = made.order(approved=True)
         made.use()
         job = made.wait_for(first, JobStatus.SUCCEEDED, JobStatus.GATE_FAILED, JobStatus.FAILED)
         assert job.status is JobStatus.SUCCEEDED, job.error

@@ -37,40 +37,38 @@ PAGES = (
 )
 
 
-def address(world: "World", path: str) -> str:
-    """The address of a page, with what there is in place of what is meant."""
-    for name, value in world.names.items():
-        path = path.replace(name, value)
-    return world.url + path
-
-
 def findings(page: Page) -> list[str]:
     """What axe finds on the page that is serious."""
     page.evaluate(AXE(encoding="utf-8"))
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{one['id']} ({one['impact']}): {one['help']}: "
-        + json.dumps([node["html"][:200] + " | " + (node.get("failureSummary") or "")[:300] for node in one["nodes"][:3]])
+        + json.dumps(
+            [
+                node["html"][:200] + " | " + (node.get("failureSummary") or "")[:300]
+                for node in one["nodes"][:3]
+            ]
+        )
         for one in result["violations"]
         if one["impact"] in {"serious", "critical"}
     ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_serious_finding(
-    world: "World", signed_in: Callable[..., Page], scheme: str
-) -> None:
+def test_no_page_has_a_serious_finding(world: "World", signed_in: Callable[..., Page], scheme: str) -> None:
     page = signed_in(color_scheme=scheme, bypass_csp=True)
     found: dict[str, list[str]] = {}
     for path in PAGES:
-        answer = page.goto(address(world, path))
+        answer = page.goto(world.address(path))
         assert answer is not None and answer.status == 200, path
         if serious := findings(page):
             found[path] = serious
     assert found == {}
 
 
-def test_no_page_before_the_login_has_a_serious_finding(world: "World", open_context: Callable[..., object]) -> None:
+def test_no_page_before_the_login_has_a_serious_finding(
+    world: "World", open_context: Callable[..., object]
+) -> None:
     page = open_context(bypass_csp=True).new_page()  # pyright: ignore
     page.goto(f"{world.url}/login")
     assert findings(page) == []
@@ -80,7 +78,7 @@ def test_no_page_is_wider_than_a_phone(world: "World", signed_in: Callable[..., 
     page = signed_in(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     wide: dict[str, int] = {}
     for path in PAGES:
-        page.goto(address(world, path))
+        page.goto(world.address(path))
         width: int = page.evaluate("document.documentElement.scrollWidth")
         if width > 390:
             wide[path] = width
@@ -92,6 +90,6 @@ def test_every_page_has_one_heading_and_says_what_it_is(
 ) -> None:
     page = signed_in()
     for path in PAGES:
-        page.goto(address(world, path))
+        page.goto(world.address(path))
         assert page.get_by_role("heading", level=1).count() == 1, path
         assert page.locator(".lead").first.inner_text().strip(), path

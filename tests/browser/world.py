@@ -169,14 +169,14 @@ class World:
         self.token = ""
         """Of an admin."""
         self.names: dict[str, str] = {}
-        """What there is, by what it is called in addresses: DATASET, COMPARISON, JOB, MODEL."""
+        """What there is, by what it is called in addresses: DATASET, JOB, REQUEST, …"""
 
     def start(self) -> None:
         """Serve, and wait until it says where."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "toolhone", "serve", "--http", "127.0.0.1:0"],
             env=self.environ,
-            cwd=ROOT,
+            cwd=ROOT / "docs",
             text=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -198,7 +198,15 @@ class World:
             if self.process.stderr:
                 self.process.stderr.close()
 
-    def rest(self, method: str, path: str, body: JsonObject | None = None, *, token: str = "") -> httpx2.Response:
+    def address(self, path: str) -> str:
+        """The address of a page, with what there is in place of what is meant."""
+        for name, value in self.names.items():
+            path = path.replace(name, value)
+        return self.url + path
+
+    def rest(
+        self, method: str, path: str, body: JsonObject | None = None, *, token: str = ""
+    ) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token or self.token}"}
         return httpx2.request(
             method, f"{self.url}/api/v1{path}", json=body, headers=headers, timeout=PATIENCE
@@ -212,9 +220,9 @@ class World:
         """Let an agent find and call tools over MCP."""
         run(self._use)
 
-    def order(self, *, description: str) -> str:
-        """Another training, which waits for approval; its id."""
-        return run(self._order, description)
+    def order(self, *, approved: bool = False) -> str:
+        """Another training; its id."""
+        return run(self._order, approved)
 
     def wait_for(self, job_id: str, *statuses: JobStatus) -> Job:
         """The job, as soon as it is in one of these states."""
@@ -243,7 +251,7 @@ class World:
             )
             self.names |= {"DATASET": manifest.dataset_id, "COMPARISON": compared.comparison_id or ""}
 
-    async def _order(self, description: str) -> str:
+    async def _order(self, approved: bool) -> str:
         async with self._parts() as parts:
             config = FinetuningConfig(
                 category=SECURITY,
@@ -251,9 +259,11 @@ class World:
                 base_model=BASE,
                 min_validation_accuracy=0.6,
                 max_training_cost_usd=5.0,
-                description=description,
             )
-            return (await parts.system.create_job(config=config, caller=ADMIN)).job_id
+            job = await parts.system.create_job(config=config, caller=ADMIN)
+            if approved:
+                await parts.system.approve_job(job.job_id, caller=ADMIN)
+            return job.job_id
 
     async def _wait_for(self, job_id: str, statuses: tuple[JobStatus, ...]) -> Job:
         job: Job | None = None
@@ -274,16 +284,17 @@ class World:
                 await client.call_tool("find_tools", {"task": task})
             for calls in BATCHES:
                 await client.call_tool("call_tools", {"calls": calls})
+        rows = self.rest("GET", "/audit?kinds=call&tool=hash_file").json()["items"]
+        assert rows and rows[0]["success"], rows
+        self.names["REQUEST"] = rows[0]["request_id"]
 
-
-SOURCE = str(ROOT / "src" / "toolhone")
 
 BATCHES: list[list[JsonObject]] = [
     [
         {
             "id": "found",
             "tool": "search_files",
-            "arguments": {"path": SOURCE, "query": "class Gateway", "glob": "*.py"},
+            "arguments": {"path": ".", "query": "find_tools", "glob": "*.md"},
         },
         {
             "id": "hashed",

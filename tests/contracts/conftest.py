@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from toolhone.records.access import TokenStore
 from toolhone.records.stores import DatasetStore, JobStore, ModelStore, SnapshotStore
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
@@ -20,9 +21,11 @@ from toolhone.storage.memory import (
 )
 from toolhone.storage.memory_models import MemoryModelStore
 from toolhone.storage.memory_snapshots import MemorySnapshotStore
+from toolhone.storage.memory_tokens import MemoryTokenStore
 from toolhone.storage.models import SqliteModelStore
 from toolhone.storage.results import SqliteResultStore
 from toolhone.storage.snapshots import SqliteSnapshotStore
+from toolhone.storage.tokens import SqliteTokenStore
 from toolhone.storage.vectors import SqliteVectorStore
 from toolhone.stores import AuditStore, CatalogStore, LearningStore, ResultStore, VectorStore
 
@@ -98,6 +101,13 @@ def model_store(kind: str, tmp_path: Path) -> Iterator[ModelStore]:
 @pytest.fixture
 def snapshot_store(kind: str, tmp_path: Path) -> Iterator[SnapshotStore]:
     store: SnapshotStore = SqliteSnapshotStore(tmp_path) if kind == "sqlite" else MemorySnapshotStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def token_store(kind: str, tmp_path: Path) -> Iterator[TokenStore]:
+    store: TokenStore = SqliteTokenStore(tmp_path) if kind == "sqlite" else MemoryTokenStore()
     yield store
     store.close()
 

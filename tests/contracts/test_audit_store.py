@@ -1,7 +1,9 @@
 """What every AuditStore does."""
 
 import json
+import random
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -129,7 +131,109 @@ def test_a_query_matches_every_field_that_is_set(audit_store: AuditStore) -> Non
     assert found(limit=0) == []
 
 
-@pytest.mark.parametrize("fields", [{"limit": -1}, {"since": "yesterday"}, {"kinds": ["calls"]}])
+def test_pages_follow_each_other_whatever_is_added_between(audit_store: AuditStore) -> None:
+    audit_store.append([call(str(number % 3)) for number in range(10)])
+
+    first = audit_store.query(AuditQuery(tool="1", limit=2))
+    audit_store.append([call("1")])
+    second = audit_store.query(AuditQuery(tool="1", limit=2, before=first[-1]["seq"]))
+
+    assert [row["seq"] for row in (*first, *second)] == [8, 5, 2]
+    newer = audit_store.query(AuditQuery(after=first[0]["seq"], newest_first=False))
+    assert [row["seq"] for row in newer] == [9, 10, 11]
+    assert audit_store.query(AuditQuery(before=1)) == []
+    exported = audit_store.export(AuditQuery(after=3, before=6, limit=None))
+    assert [row["seq"] for row in exported] == [4, 5]
+
+
+def test_rows_are_found_by_the_code_of_their_error(audit_store: AuditStore) -> None:
+    audit_store.append(
+        [call(success=False, error_code=code) for code in ("timeout", "tool_failed", "timeout")]
+    )
+
+    assert [row["seq"] for row in audit_store.query(AuditQuery(error_code="timeout"))] == [3, 1]
+    assert [row["seq"] for row in audit_store.query(AuditQuery(error_code="timeout", success=True))] == []
+
+
+def test_a_clock_that_went_back_hides_no_row(audit_store: AuditStore) -> None:
+    """Rows are found by their time, though their order is another."""
+    times = ["2026-05-01", "2026-01-01", "2026-05-02", "2026-03-01"]
+    stamps = [f"{day}T00:00:00.000000+00:00" for day in times for _ in range(700)]
+    audit_store.append([replace(call(), timestamp=stamp) for stamp in stamps])
+
+    def found(**fields: Any) -> set[int]:
+        return {(row["seq"] - 1) // 700 for row in audit_store.query(AuditQuery(limit=None, **fields))}
+
+    assert found(since="2026-05-01") == {0, 2}
+    assert found(until="2026-03-01") == {1}
+    assert found(since="2026-02-01", until="2026-05-01", kinds=["call", "model"]) == {3}
+
+
+def test_every_query_finds_what_its_fields_say(audit_store: AuditStore) -> None:
+    """Whichever index a store reads for them, all filters together mean the same."""
+    rng = random.Random(6)
+    kinds = [EventKind.CALL, EventKind.REFUSAL, EventKind.SELECTION]
+    audit_store.append(
+        [
+            new_event(
+                rng.choice(kinds),
+                rng.choice([ANNA, BEN]),
+                tool=rng.choice(["a", "b", None]),
+                server=rng.choice(["s", None]),
+                success=rng.choice([True, False, None]),
+                error_code=rng.choice(["timeout", None]),
+                request_id=rng.choice(["r-1", None]),
+            )
+            for _ in range(200)
+        ]
+    )
+    rows = audit_store.query(AuditQuery(limit=None, newest_first=False))
+    columns = {"tool": "tool_name", "principal": "user_id"}
+    choices: dict[str, list[Any]] = {
+        "tool": ["a", None],
+        "server": ["s", None],
+        "principal": ["ben", None],
+        "success": [True, False, None],
+        "error_code": ["timeout", None],
+        "request_id": ["r-1", None],
+        "kinds": [["call"], ["call", "refusal", "call"], [], None],
+    }
+    for combination in product(*choices.values()):
+        fields = dict(zip(choices, combination, strict=True))
+        expected = [
+            row["seq"]
+            for row in rows
+            if all(
+                value is None
+                or (row["kind"] in value if name == "kinds" else row[columns.get(name, name)] == value)
+                for name, value in fields.items()
+            )
+        ]
+        found = audit_store.query(AuditQuery(limit=7, **fields))
+        assert [row["seq"] for row in found] == expected[::-1][:7], fields
+
+
+def test_facts_are_what_figures_are_made_of(audit_store: AuditStore) -> None:
+    selection = new_event(
+        EventKind.SELECTION, ANNA, success=True, tokens_used=30, payload={"tokens_of_all": 900}
+    )
+    audit_store.append([call(success=False, error_code="timeout", execution_time_ms=7), selection])
+    audit_store.erase([selection.event_id], record=erasure(selection.event_id))
+
+    first, second, third = audit_store.facts(0, 10)
+
+    assert (first.seq, first.kind, first.success, first.error_code) == (1, "call", False, "timeout")
+    assert (first.tool, first.principal, first.session) == ("get_weather", "anna", "s-1")
+    assert (first.execution_time_ms, first.tokens_of_all) == (7.0, None)
+    assert (second.tokens_used, second.tokens_of_all) == (30, None)  # what was erased is not known any more
+    assert third.kind == "erasure"
+    assert audit_store.facts(1, 1) == [second]
+    assert second.row_hash == audit_store.query(AuditQuery(before=3, limit=1))[0]["row_hash"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"limit": -1}, {"since": "yesterday"}, {"kinds": ["calls"]}, {"before": -1}]
+)
 def test_a_query_that_makes_no_sense_is_refused(audit_store: AuditStore, fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequestError, match=r"-1|yesterday|calls"):
         audit_store.query(AuditQuery(**fields))

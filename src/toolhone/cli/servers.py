@@ -1,10 +1,11 @@
-"""`toolhone servers`: the state of each downstream server."""
+"""`toolhone servers`: the state of each downstream server, and which of its tools are held back."""
 
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from toolhone.cli.approvals import approve, diff, pending, reject
 from toolhone.cli.options import (
     as_json,
     coloured,
@@ -22,6 +23,8 @@ from toolhone.cli.permitting import permitted
 from toolhone.registry.server_state import ServerStatus
 from toolhone.roles import Permission
 
+HELD_BACK = (pending, diff, approve, reject)
+
 COLOURS = {
     ServerStatus.READY: "green",
     ServerStatus.FAILED: "red",
@@ -30,14 +33,28 @@ COLOURS = {
 }
 
 
-@click.command(short_help="Show the state of each downstream server.")
+@click.group(invoke_without_command=True, short_help="Show each downstream server; approve changed tools.")
 @click.option("--stored", is_flag=True, help="Show what is known without starting any server.")
 @places
 @as_json
+@click.pass_context
 def servers(
-    stored: bool, config: Path | None, registry: Path | None, data: Path | None, json_output: bool
+    context: click.Context,
+    stored: bool,
+    config: Path | None,
+    registry: Path | None,
+    data: Path | None,
+    json_output: bool,
 ) -> None:
-    """Start every downstream server, list its tools, and show its state with the error if there is one."""
+    """Start every downstream server, list its tools, and show its state with the error if there is one.
+
+    The commands are about tools whose definition changed since it was approved: they are held back until an
+    admin approves them.
+    """
+    if context.invoked_subcommand is not None:
+        # Also where it stands before the command.
+        context.default_map = {context.invoked_subcommand: {"data": data}}
+        return
     settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.OPERATE)
 
     async def main() -> None:
@@ -76,3 +93,7 @@ def servers(
             note_if_nothing_is_configured(settings)
 
     run(main)
+
+
+for command in HELD_BACK:
+    servers.add_command(command)

@@ -27,6 +27,9 @@ class AuditFact(NamedTuple):
 ReadFacts = Callable[[int, int], Sequence[AuditFact]]
 """Receives (after, limit): the facts of the rows after this `seq`, oldest first."""
 
+MINUTE, QUARTER, HOUR, DAY, WEEK = 60, 900, 3_600, 86_400, 604_800
+"""Widths of spans, in seconds. Each ends where one of the next width ends, sooner or later."""
+
 ALL = "*"
 """What a row is about: of everything, also of what is about no tool."""
 
@@ -81,11 +84,13 @@ class FigureStore(Protocol):
         """Of spans of `width` seconds that start at `since` or later."""
         ...
 
-    def sums(self, width: int, prefix: str, *, since: int) -> Sequence[Count]:
+    def sums(self, width: int, prefix: str, *, since: int, until: int | None = None) -> Sequence[Count]:
         """Likewise, of all whose `about` begins so: summed over the spans, with `start` being 0."""
         ...
 
-    def durations(self, width: int, abouts: Sequence[str], *, since: int) -> Sequence[Durations]: ...
+    def durations(
+        self, width: int, abouts: Sequence[str], *, since: int, until: int | None = None
+    ) -> Sequence[Durations]: ...
 
     def close(self) -> None: ...
 

@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import httpx2
 
+from toolhone.activity import trace_headers
 from toolhone.exceptions import (
     CallTimeoutError,
     ConnectionLostError,
@@ -68,7 +69,7 @@ async def send(
                 client.stream(
                     request.method,
                     request.url,
-                    headers=dict(request.headers),
+                    headers={**trace_headers(), **request.headers},
                     content=request.content,
                     extensions={"trace": trace},
                 ) as response,

@@ -18,6 +18,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR
 
+from toolhone.activity import trace_headers
 from toolhone.models import Json, JsonObject
 from toolhone.redaction import redact_text
 from toolhone.registry.child_guard import ANNOUNCEMENT
@@ -191,6 +192,8 @@ class _HttpClient(httpx2.AsyncClient):
     """
 
     async def send(self, request: httpx2.Request, **options: Json) -> httpx2.Response:
+        # Also in `_meta`; proxies on the way read only this.
+        request.headers.update(trace_headers())
         try:
             response = await super().send(request, **options)
         except httpx2.TransportError as exc:
@@ -224,6 +227,7 @@ class _SseClient(httpx2.AsyncClient):
         self._on_fault = on_fault
 
     async def send(self, request: httpx2.Request, **options: Json) -> httpx2.Response:
+        request.headers.update(trace_headers())
         try:
             response = await super().send(request, **options)
         except httpx2.TransportError:

@@ -82,6 +82,10 @@ def _by(equal: list[str], kind: int | None, query: AuditQuery) -> str:
     joining = next((name for name in ("call_id", "request_id") if name in equal), None)
     if joining is not None:
         return f"INDEXED BY {_INDEXES[joining]}"
+    if "error_code" in equal:
+        return f"INDEXED BY {_INDEXES['error_code']}"
+    if query.success is False:
+        return "INDEXED BY audit_by_failure"
     filters = len(equal) + (kind is not None)
     if filters == 0:
         return "NOT INDEXED"
@@ -90,8 +94,8 @@ def _by(equal: list[str], kind: int | None, query: AuditQuery) -> str:
     if kind is not None:
         return "INDEXED BY audit_by_kind"
     if query.success is not None:
-        # What worked is nearly everything: the first rows looked at are shown.
-        return f"INDEXED BY {_NARROW}" if query.success else "INDEXED BY audit_by_failure"
+        # That is nearly everything: the first rows looked at are shown.
+        return f"INDEXED BY {_NARROW}"
     return f"INDEXED BY {_INDEXES[equal[0]]}"
 
 

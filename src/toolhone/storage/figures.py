@@ -4,7 +4,8 @@
 counts: several processes that share the folder count every row once. If the row it names is not the audit's
 any more (another audit was put in its place, a backup was brought back), counting starts over.
 
-Each event is in spans of a minute, a quarter, an hour and a day; fine spans are dropped when they are old.
+Each event is in spans of a minute, a quarter of an hour, an hour, a day and a week; fine spans are dropped
+when they are old.
 Payloads that are erased later change nothing here: what is kept of them is how many tokens there were.
 """
 
@@ -21,8 +22,13 @@ from toolhone.models import EventKind
 from toolhone.records.durations import bucket_of
 from toolhone.records.figures import (
     ALL,
+    DAY,
+    HOUR,
+    MINUTE,
+    QUARTER,
     SERVER,
     TOOL,
+    WEEK,
     AuditFact,
     Count,
     Durations,
@@ -38,10 +44,8 @@ if TYPE_CHECKING:
 AT_ONCE = 10_000
 """Rows counted in one transaction: a fraction of a second."""
 
-MINUTE, QUARTER, HOUR, DAY = 60, 900, 3_600, 86_400
-
-KEPT = {MINUTE: 3 * HOUR, QUARTER: 3 * DAY, HOUR: 60 * DAY, DAY: None}
-"""For how many seconds spans of this width are kept; days stay."""
+KEPT = {MINUTE: 3 * HOUR, QUARTER: 3 * DAY, HOUR: 60 * DAY, DAY: None, WEEK: None}
+"""For how many seconds spans of this width are kept; the widest stay."""
 
 UNKNOWN = "(unknown)"
 """In place of the name of a tool that is none: callers could make up any number of them."""
@@ -145,28 +149,39 @@ class SqliteFigureStore:
             lambda connection: [Count._make(row) for row in connection.execute(sql, (width, about, since))]
         )
 
-    def sums(self, width: int, prefix: str, *, since: int) -> Sequence[Count]:
+    def sums(self, width: int, prefix: str, *, since: int, until: int | None = None) -> Sequence[Count]:
         sql = """
             SELECT about, 0, server, kind, code, SUM(events), SUM(tokens), SUM(of_all) FROM counts
-            WHERE width = ? AND about >= ? AND about < ? AND start >= ? GROUP BY about, server, kind, code
+            WHERE width = ? AND about >= ? AND about < ? AND start >= ? AND start < ?
+            GROUP BY about, server, kind, code
         """
-        values = (width, prefix, prefix + "\U0010ffff", since)
+        values = (width, prefix, prefix + "\U0010ffff", since, _end(until))
         return self._file.read(
             lambda connection: [Count._make(row) for row in connection.execute(sql, values)]
         )
 
-    def durations(self, width: int, abouts: Sequence[str], *, since: int) -> Sequence[Durations]:
-        sql = "SELECT about, start, kind, buckets FROM durations WHERE width = ? AND about = ? AND start >= ?"
+    def durations(
+        self, width: int, abouts: Sequence[str], *, since: int, until: int | None = None
+    ) -> Sequence[Durations]:
+        sql = """
+            SELECT about, start, kind, buckets FROM durations
+            WHERE width = ? AND about = ? AND start >= ? AND start < ?
+        """
+        end = _end(until)
         return self._file.read(
             lambda connection: [
                 Durations(about, start, kind, json.loads(buckets))
                 for chosen in abouts
-                for about, start, kind, buckets in connection.execute(sql, (width, chosen, since))
+                for about, start, kind, buckets in connection.execute(sql, (width, chosen, since, end))
             ]
         )
 
     def close(self) -> None:
         self._file.close()
+
+
+def _end(until: int | None) -> int:
+    return 2**63 - 1 if until is None else until
 
 
 def _counted(connection: sqlite3.Connection) -> tuple[int, str, str | None]:
@@ -210,7 +225,9 @@ def _add_times(connection: sqlite3.Connection, width: int, times: Mapping[TimesK
     where = "width = ? AND start = ? AND about = ? AND kind = ?"
     for key, fresh in times.items():
         found = connection.execute(f"SELECT buckets FROM durations WHERE {where}", (width, *key)).fetchone()  # noqa: S608
-        buckets = fresh if found is None else fresh + Counter(json.loads(found[0]))
+        buckets = fresh.copy()
+        if found is not None:
+            buckets.update(json.loads(found[0]))
         connection.execute(
             "INSERT OR REPLACE INTO durations (width, start, about, kind, buckets) VALUES (?, ?, ?, ?, ?)",
             (width, *key, json.dumps(buckets, separators=(",", ":"))),

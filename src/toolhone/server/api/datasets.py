@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from toolhone.exceptions import ConflictError
+from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Category
 from toolhone.records.datasets import DatasetRequest, Manifest, Row, Split
 from toolhone.roles import Permission
@@ -141,7 +141,7 @@ async def rows(
     if cursor is not None:
         part, place = place_of(cursor, str, int)
         if part != split.value:
-            raise ConflictError(f"The cursor is of the part {part!r}, and {split.value!r} is asked for.")
+            raise InvalidRequestError(f"The cursor is of the part {part!r}, and {split.value!r} is asked for.")
         offset = int(place)
     found, more = await pages.rows(dataset_id, split, offset=offset, limit=limit, caller=caller)
     return Page(items=found, next_cursor=cursor_of(split.value, offset + len(found)) if more else None)

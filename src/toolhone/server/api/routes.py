@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from toolhone.server.api import (
+    approvals,
     audit,
     budgets,
     calls,
@@ -39,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     catalog.router,
     calls.router,
     servers.router,
+    approvals.router,
     registry.router,
     selector.router,
     audit.router,

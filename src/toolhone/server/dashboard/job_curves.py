@@ -11,6 +11,8 @@ from toolhone.server.dashboard.formats import NOTHING, duration, usd
 MOST_POINTS = 240
 """Of a longer curve every so many points are left out; its last one never is."""
 
+COST_POINTS = 60
+
 LOSSES: tuple[tuple[str, str, Tone], ...] = (
     ("Training loss", "training_loss", "first"),
     ("Validation loss", "validation_loss", "second"),
@@ -57,12 +59,20 @@ def cost_chart(job: Job, events: Sequence[JobEvent]) -> Chart | None:
         if event.data.get("attempt") == job.attempt and isinstance(cost, int | float):
             points.append((event.at, float(cost)))
     points.append((job.finished_at or job.updated_at, job.cost_usd))
-    shown = [points[index] for index in _thinned(range(len(points)))]
+    spent = sorted((_seconds(begin, at), cost) for at, cost in points)
+    moments = [spent[-1][0] * slot / COST_POINTS for slot in range(COST_POINTS + 1)]
     return Chart(
         id="cost",
         caption="Cost by time",
-        labels=[duration(_seconds(begin, at)) for at, _ in shown],
-        series=[Series(label="Cost so far", values=[cost for _, cost in shown], tone="third")],
+        labels=[duration(moment) for moment in moments],
+        series=[
+            Series(
+                label="Cost so far",
+                # Equal steps in time, each with what was known by then: between two figures nothing is known.
+                values=[max(cost for at, cost in spent if at <= moment) for moment in moments],
+                tone="third",
+            )
+        ],
         kind="line",
         heading="After",
         unit="USD",

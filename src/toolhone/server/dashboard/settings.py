@@ -1,14 +1,13 @@
 """The page of settings: each value, where it came from and what it means. Settings hold no secrets."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from toolhone.json_values import is_array, is_object
 from toolhone.models import Json
-from toolhone.redaction import redact
+from toolhone.redaction import redact_text
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, allowed
 from toolhone.server.dashboard.errors import page_router
@@ -55,12 +54,12 @@ def shown_settings(settings: Settings) -> list[Shown]:
     the audit all the same: an address may have a password in it.
     """
     meanings = setting_meanings()
-    values: dict[str, Json] = redact(settings.model_dump(mode="json"))
+    values: dict[str, Json] = settings.model_dump(mode="json")
     return [
         Shown(
             name=name,
             variable=f"{PREFIX}{name.upper()}",
-            value=_written(getattr(settings, name), values[name]),
+            value=redact_text(_written(values[name])),
             origin=settings.origins.get(name, ""),
             meaning=meanings.get(name, ""),
         )
@@ -68,14 +67,13 @@ def shown_settings(settings: Settings) -> list[Shown]:
     ]
 
 
-def _written(kept: Json, value: Json) -> str:
+def _written(value: Json) -> str:
     if value is None:
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if is_object(value):
-        return ", ".join(f"{key}: {_written(None, one)}" for key, one in value.items()) or "none"
+        return ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) or "none"
     if is_array(value):
-        return ", ".join(str(one) for one in value) or "none"
-    # A path is no address that could have a password in it.
-    return str(kept) if isinstance(kept, Path) else str(value)
+        return ", ".join(_written(one) for one in value) or "none"
+    return f"{value:,.12g}" if isinstance(value, int | float) else str(value)

@@ -130,7 +130,7 @@ def timeline(rows: Sequence[JsonObject]) -> Timeline:
         ticks=tuple(
             Tick(x=x_of(first + moment / 1000), text=milliseconds(moment)) for moment in _ticks(total * 1000)
         ),
-        total_ms=(last - first) * 1000,
+        total_ms=round((last - first) * 1000, 3),
         drawn=drawn,
     )
 
@@ -175,8 +175,8 @@ def _line(span: _Span, y: float, x_of: Callable[[float], float], started_ms: flo
         x=x,
         width=max(LEAST, round(x_of(span.end) - x, 1)),
         tone="failed" if failed else ("" if is_call else "other"),
-        started_ms=started_ms,
-        took_ms=(span.end - span.start) * 1000,
+        started_ms=round(started_ms, 3),
+        took_ms=round((span.end - span.start) * 1000, 3),
         said=said if len(said) <= 22 else f"{said[:21]}…",
         row=row,
         needs=_needs(row["parameters"]),
@@ -199,7 +199,7 @@ def _needs(arguments: Json) -> tuple[str, ...]:
     if not is_object(arguments):
         return ()
     try:
-        return tuple(dict.fromkeys(one.source for one in references(arguments)))
+        return tuple(sorted({one.source for one in references(arguments)}))
     except InvalidRequestError:  # the call was refused for it, and its row says so
         return ()
 

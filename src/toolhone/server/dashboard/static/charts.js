@@ -8,7 +8,7 @@
 
   const spec = (canvas) => JSON.parse(document.getElementById(canvas.dataset.chart).textContent);
 
-  const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+  const short = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 
   const datasets = (told) =>
     told.series.map((series) => {

@@ -1,0 +1,74 @@
+"""Logins of browsers."""
+
+from toolhone.auth.logins import CODE_SECONDS, MOST_SESSIONS, SESSION_SECONDS, Logins, proves
+from toolhone.models import Caller
+from toolhone.roles import Role
+
+WHO = Caller(principal="local", role=Role.OPERATOR)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_code_logs_in_once() -> None:
+    logins = Logins()
+    code = logins.code(WHO)
+    assert logins.redeem("something else") is None
+    assert logins.redeem(code) == WHO
+    assert logins.redeem(code) is None
+
+
+def test_a_code_is_good_for_a_quarter_of_an_hour() -> None:
+    clock = Clock()
+    logins = Logins(clock=clock)
+    early, late = logins.code(WHO), logins.code(WHO)
+    clock.now += CODE_SECONDS - 1
+    assert logins.redeem(early) == WHO
+    clock.now += 1
+    assert logins.redeem(late) is None
+
+
+def test_a_session_lasts_until_it_ends() -> None:
+    clock = Clock()
+    logins = Logins(clock=clock)
+    first, session = logins.begin(WHO, token_id="t")
+    second, _ = logins.begin(WHO)
+    assert logins.find(first) == session
+    assert session.token_id == "t"
+    logins.end(first)
+    logins.end(first)
+    assert logins.find(first) is None
+    clock.now += SESSION_SECONDS - 1
+    assert logins.find(second) is not None
+    clock.now += 1
+    assert logins.find(second) is None
+
+
+def test_nothing_kept_in_memory_opens_a_session() -> None:
+    logins = Logins()
+    cookie, session = logins.begin(WHO)
+    code = logins.code(WHO)
+    assert cookie not in repr(vars(logins)) and code not in repr(vars(logins))
+    assert session.csrf not in repr(session)
+
+
+def test_only_a_page_of_the_session_proves_itself() -> None:
+    logins = Logins()
+    _, mine = logins.begin(WHO)
+    _, yours = logins.begin(WHO)
+    assert proves(mine, mine.csrf)
+    assert not proves(mine, yours.csrf)
+    assert not proves(mine, "")
+    assert not proves(mine, "\ud800 ü")
+
+
+def test_the_oldest_session_gives_way_when_there_are_too_many() -> None:
+    logins = Logins()
+    cookies = [logins.begin(WHO)[0] for _ in range(MOST_SESSIONS + 1)]
+    assert logins.find(cookies[0]) is None
+    assert logins.find(cookies[1]) is not None

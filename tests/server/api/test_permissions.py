@@ -1,0 +1,128 @@
+"""The table of who may do what is true: every request is sent with a token of every role."""
+
+import re
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client, types
+from mcp.client.streamable_http import streamable_http_client
+
+from toolhone.models import Json
+from toolhone.roles import Permission, Role
+from toolhone.server.api.routes import api_router
+from toolhone.server.authentication import PUBLIC, PUBLIC_FOLDERS
+from toolhone.server.dashboard.routes import dashboard_router
+from toolhone.server.permissions_table import Entry, endpoints, entries_of, pages, rendered, tools
+
+Rest: TypeAlias = Json
+
+REST, PAGES = endpoints(), pages()
+
+PAGE = Path(__file__).parents[3] / "docs" / "permissions.md"
+
+LEAVING = "/logout"
+"""Ends the login of whoever has one, and asks nothing of others."""
+
+
+def test_the_documented_table_is_the_one_in_force() -> None:
+    command = "python -m toolhone.server.permissions_table > docs/permissions.md"
+
+    assert PAGE.read_text(encoding="utf-8") == rendered(), f"write it anew: {command}"
+
+
+def test_every_endpoint_says_once_what_it_takes() -> None:
+    assert [entry for entry in entries_of(api_router()) if len(entry.gates) != 1] == []
+
+
+def test_every_page_says_once_what_it_takes_or_is_public() -> None:
+    silent = [entry for entry in entries_of(dashboard_router()) if len(entry.gates) != 1]
+
+    assert [
+        entry.name
+        for entry in silent
+        if entry.gates
+        or not (entry.name in {*PUBLIC, LEAVING} or f"{entry.name}/".startswith(PUBLIC_FOLDERS))
+    ] == []
+
+
+def test_nothing_is_for_everybody_but_what_tells_callers_about_themselves() -> None:
+    assert [entry.name for entry in REST if entry.gates == (None,)] == ["/api/v1/me"]
+
+
+async def ask(client: httpx2.AsyncClient, entry: Entry, *, form: bool) -> httpx2.Response:
+    """A request that means nothing: whether it may be asked is decided before what it asks is looked at."""
+    path = re.sub(r"{[^}]+}", "nothing_of_this_name", entry.name)
+    if entry.method == "GET":
+        return await client.get(path)
+    return await client.request(entry.method, path, **({"data": {"a": "b"}} if form else {"json": {}}))
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_endpoint_is_open_to_the_roles_of_the_table_and_to_no_other(
+    rest: Rest, role: Role
+) -> None:
+    wrong: list[str] = []
+    async with rest.client(role) as client:
+        for entry in [*REST, *PAGES]:
+            response = await ask(client, entry, form=not entry.name.startswith("/api/"))
+            allowed = response.status_code not in {401, 403}
+            if allowed is not entry.allows(role) or response.status_code == 500:
+                wrong.append(f"{entry.method} {entry.name}: {response.status_code}")
+
+    assert wrong == []
+
+
+async def test_without_a_credential_nothing_is_open(rest: Rest) -> None:
+    wrong: list[str] = []
+    async with httpx2.AsyncClient(base_url=rest.url, timeout=60) as nobody:
+        for entry in [*REST, *PAGES]:
+            response = await ask(nobody, entry, form=False)
+            if response.status_code != 401:
+                wrong.append(f"{entry.method} {entry.name}: {response.status_code}")
+
+    assert wrong == []
+
+
+async def test_a_scope_takes_away_what_its_role_would_allow(rest: Rest) -> None:
+    wrong: list[str] = []
+    async with rest.client(Role.ADMIN, scopes=[Permission.MONITOR]) as client:
+        for entry in REST:
+            response = await ask(client, entry, form=False)
+            if (response.status_code == 403) is (entry.gates in {(Permission.MONITOR,), (None,)}):
+                wrong.append(f"{entry.method} {entry.name}: {response.status_code}")
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_tool_is_open_to_the_roles_of_the_table_and_to_no_other(rest: Rest, role: Role) -> None:
+    wrong: list[str] = []
+    headers = {"Authorization": f"Bearer {await rest.token(role)}"}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        with anyio.fail_after(90):
+            async with Client(streamable_http_client(f"{rest.url}/mcp", http_client=http)) as client:
+                for entry in tools():
+                    answer = await client.call_tool(entry.name, {})
+                    (block,) = answer.content
+                    assert isinstance(block, types.TextContent)
+                    allowed = not block.text.startswith("permission_denied")
+                    if allowed is not entry.allows(role):
+                        wrong.append(f"{entry.name}: {block.text}")
+
+    assert wrong == []
+
+
+async def test_every_refusal_is_in_the_audit(rest: Rest) -> None:
+    async with rest.client(Role.AGENT) as agent, rest.client() as admin:
+        me = (await agent.get("/api/v1/me")).json()["principal"]
+        refused = await agent.get("/api/v1/tokens")
+        rows = (await admin.get("/api/v1/audit", params={"principal": me, "kinds": "refusal"})).json()[
+            "items"
+        ]
+
+    assert refused.status_code == 403
+    (row,) = rows
+    assert (row["error_code"], row["details"]["path"]) == ("permission_denied", "/api/v1/tokens")
