@@ -44,11 +44,26 @@ demo: $(VENV)/demo.stamp  ## Set everything up and run the main job on real serv
 node-tools: $(VENV)/dev.stamp
 	@test -d examples/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix examples/node $(NPM_FLAGS)
 	@test -d packaging/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix packaging/node $(NPM_FLAGS) --ignore-scripts
-	@test -d tests/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix tests/node $(NPM_FLAGS) --ignore-scripts
+	@test tests/node/node_modules/.package-lock.json -nt tests/node/package-lock.json || $(NODE_PATH_FIRST) npm ci --prefix tests/node $(NPM_FLAGS) --ignore-scripts
 
 .PHONY: test
 test: $(VENV)/dev.stamp node-tools  ## Set up and pass the tests.
-	$(NODE_PATH_FIRST) $(BIN)/python -m pytest $(ARGS)
+	$(NODE_PATH_FIRST) $(BIN)/python -m pytest --ignore=tests/browser $(ARGS)
+
+# The browser is the distribution's; nothing here downloads one.
+.PHONY: chromium
+chromium:
+	@command -v "$${TOOLHONE_CHROMIUM:-chromium}" >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 \
+	  || command -v google-chrome >/dev/null 2>&1 || { echo "No Chromium was found. Install it with:" \
+	  "apt-get install -y chromium; or name one in TOOLHONE_CHROMIUM." >&2; exit 1; }
+
+.PHONY: test-browser
+test-browser: chromium $(VENV)/dev.stamp node-tools  ## Pass the tests of the dashboard in a real browser.
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+.PHONY: screenshots
+screenshots: chromium $(VENV)/dev.stamp  ## Take the pictures of the dashboard in docs/images.
+	TOOLHONE_PICTURES=$(CURDIR)/docs/images $(BIN)/python -m pytest tests/browser/test_pictures.py
 
 # Torch and what comes with it live apart, so that everything else is tested without them. Torch itself comes
 # first and is not in the lock, because machines have different builds of it.

@@ -17,6 +17,7 @@ TEXTS = {module: module.read_text(encoding="utf-8") for module in MODULES}
 HEAVY = {
     *("numpy", "onnxruntime", "tokenizers", "torch", "sentence_transformers"),
     *("bpe_openai", "sqlite_utils", "rich", "jsonschema", "Stemmer"),
+    *("prometheus_client", "fastapi", "jinja2"),
     *("dbos", "sqlalchemy", "openai", "rensa", "pyarrow", "transformers", "peft", "trl"),
 }
 """Libraries that take long to import or much memory, and are needed later than the start, if at all."""

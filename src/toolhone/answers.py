@@ -1,10 +1,16 @@
 """How answers read: the text forms of what toolhone tells an agent. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from toolhone.execution.presentation import body_text
 from toolhone.json_values import minified
 from toolhone.models import CallResult, JsonObject, ToolDefinition
+
+_LIKE_A_HEADING = re.compile(
+    r"^(?=\[[^\]\n]*\] \S+(?:: (?:ok, \d+ ms|FAILED, )|, other content:))", re.MULTILINE
+)
+"""Where a line of a result reads like the heading of another one."""
 
 
 def wire_form(tool: ToolDefinition) -> JsonObject:
@@ -56,15 +62,22 @@ def result_json(result: CallResult) -> JsonObject:
 
 
 def results_text(results: Sequence[CallResult]) -> str:
-    """A batch answer: a heading a slot, then the result as it is."""
+    """A batch answer: a heading a slot, then the result as it is.
+
+    A line of a result that reads like such a heading gets a backslash in front: no tool answers for another.
+    """
     return "\n\n".join(_result_text(result) for result in results)
 
 
 def _result_text(result: CallResult) -> str:
     head = f"[{result.slot}] {result.tool}"
     if result.success:
-        return f"{head}: ok, {result.execution_time_ms:.0f} ms\n{result_body(result)}"
-    return f"{head}: FAILED, {result_body(result)}" if result.error is not None else head
+        return f"{head}: ok, {result.execution_time_ms:.0f} ms\n{_within(result_body(result))}"
+    return f"{head}: FAILED, {_within(result_body(result))}" if result.error is not None else head
+
+
+def _within(body: str) -> str:
+    return _LIKE_A_HEADING.sub(r"\\", body)
 
 
 def result_body(result: CallResult) -> str:

@@ -18,8 +18,9 @@ from toolhone.identifiers import new_id
 from toolhone.models import Caller, Category, EventKind, JsonObject
 from toolhone.reach import Reach, Visible
 from toolhone.receipts import Overhead, Receipts
-from toolhone.selection.question import Selection
-from toolhone.selection.selector import Selector
+from toolhone.selection.question import ScoredTool, Selection
+from toolhone.selection.remembered import Remembered
+from toolhone.selection.selector import REMEMBERED_ANSWERS, Selector
 from toolhone.standing import Standing
 from toolhone.statistics import Usage
 
@@ -130,6 +131,7 @@ class Finder:
         self._settle = settle
         self._remember = remember
         self._counted: WeakKeyDictionary[Visible, int] = WeakKeyDictionary()
+        self._texts: Remembered[tuple[Sequence[ScoredTool], Told, int]] = Remembered(REMEMBERED_ANSWERS)
 
     @acting("find_tools")
     async def find(
@@ -191,8 +193,14 @@ class Finder:
         to_tell = finding(selection, notices, cautions, {n: blocked[n] for n in pinned if n in blocked})
         budget = token_budget if token_budget is not None else self._default_budget
 
+        room = None if budget is None else kept_for(budget, self._margin)
+        # A ranking from memory is the same object as before, and so is then what is said of it.
+        asked = id(selection.tools), to_tell.as_key(), room
+        known_text = self._texts.find(asked)
+
         def describe() -> tuple[Told, int, int]:
-            room = None if budget is None else kept_for(budget, self._margin)
+            if known_text is not None and known_text[0] is selection.tools:
+                return known_text[1], known_text[2], self._tokens_of_all(visible)
             said = tell(to_tell, room, tokens.count_tokens)
             return said, tokens.count_tokens(said.preamble), self._tokens_of_all(visible)
 
@@ -200,6 +208,7 @@ class Finder:
             told, legend, of_all = describe()  # less than a hop to a thread would cost
         else:  # the vocabulary is to be loaded, or a large catalog to be counted
             told, legend, of_all = await anyio.to_thread.run_sync(describe)
+        self._texts.keep(asked, (selection.tools, told, legend))
         self._receipts.compared(caller.principal, of_all)
         found = Found(
             request_id=request_id,

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from toolhone.answers import wire_form
@@ -96,6 +96,10 @@ class Finding:
     left_out: Sequence[LeftOut] = ()
     considered: int
     notices: Sequence[str] = ()
+
+    def as_key(self) -> Hashable:
+        """What tells it from others that have the same ranking."""
+        return tuple(tool.caution for tool in self.tools), tuple(self.left_out), tuple(self.notices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

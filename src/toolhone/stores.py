@@ -27,7 +27,7 @@ class AuditQuery:
     since: str | None = None
     until: str | None = None
     after: int | None = None
-    """Only rows after the one of this `seq`; `before` likewise. So a page follows another, whatever is added."""
+    """Only rows after the one of this `seq`; `before` likewise. So pages join, whatever is added between."""
     before: int | None = None
     limit: int | None = 50
     newest_first: bool = True

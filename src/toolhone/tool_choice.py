@@ -102,14 +102,15 @@ class ToolChoice:
         self._saved += choice.tokens_saved
         return choice
 
-    async def statistics(self) -> JsonObject:
-        """Selections of this way in since toolhone was started, and what is known of every tool's calls."""
+    async def statistics(self, *, caller: Caller) -> JsonObject:
+        """Selections of this way in since toolhone was started, and what is known of the calls of tools."""
         usage = await self._usage.snapshot()
+        tools = {tool.name for tool in self._gateway.tools(caller)}
         return {
             "total_executions": self._selections,
             "total_tokens_saved": self._saved,
             "avg_tokens_saved_per_execution": self._saved / self._selections if self._selections else 0.0,
-            "registered_tools": len(self._gateway.catalog.tools()),
+            "registered_tools": len(tools),
             "tool_usage_patterns": {
                 name: {
                     "usage_count": tool.calls,
@@ -118,6 +119,7 @@ class ToolChoice:
                     "avg_tokens_used": round(tool.mean_tokens, 2),
                 }
                 for name, tool in sorted(usage.items())
+                if name in tools
             },
         }
 

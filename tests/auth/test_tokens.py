@@ -116,7 +116,6 @@ async def test_no_other_text_opens_anything(text: str) -> None:
 async def test_a_revocation_by_another_process_counts_at_the_next_request(office: Office) -> None:
     token_id, text = await issued(office.tokens)
     assert await office.tokens.verify(text) is not None
-    assert office.tokens.remembers(text)
 
     cli = office.of_another_process()
     await cli.revoke(token_id, caller=ADMIN)
@@ -124,6 +123,17 @@ async def test_a_revocation_by_another_process_counts_at_the_next_request(office
     assert await office.tokens.verify(text) is None
     assert await office.tokens.current(token_id) is None
     await cli.aclose()
+    await office.tokens.aclose()
+
+
+async def test_who_was_let_in_once_is_met_again(office: Office) -> None:
+    token_id, text = await issued(office.tokens)
+    assert not office.tokens.has_met(text)
+    await office.tokens.verify(text)
+    await issued(office.tokens)
+    assert office.tokens.has_met(text)
+    assert not office.tokens.has_met(f"thk_{token_id}_{'a' * 32}")
+    assert not office.tokens.has_met("")
     await office.tokens.aclose()
 
 

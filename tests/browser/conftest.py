@@ -5,12 +5,12 @@ What a page writes to the console as an error, and every request of it that fail
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -92,38 +92,42 @@ def fresh_world(tmp_path: Path) -> "Iterator[World]":
         made.end()
 
 
-@contextmanager
-def watched(context: BrowserContext) -> Generator[list[str]]:
-    """What goes wrong in the pages of a context, as it does."""
+def watch(context: BrowserContext, expected: str | None) -> list[str]:
+    """What goes wrong in the pages of a context, as it does; without what a test is about."""
     wrong: list[str] = []
+
+    def note(what: str) -> None:
+        if expected is None or not re.search(expected, what):
+            wrong.append(what)
 
     def said(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            wrong.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+            note(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def failed(request: Request) -> None:
         # A page that is left while it refreshes itself breaks off its own question.
         if request.failure != "net::ERR_ABORTED":
-            wrong.append(f"{request.method} {request.url}: {request.failure}")
+            note(f"{request.method} {request.url}: {request.failure}")
 
     context.on("console", said)
     context.on("requestfailed", failed)
-    context.on("weberror", lambda error: wrong.append(f"uncaught: {error.error}"))
-    yield wrong
+    context.on("weberror", lambda error: note(f"uncaught: {error.error}"))
+    return wrong
 
 
 @pytest.fixture
 def open_context(browser: Browser) -> Iterator[Open]:
-    """Opens a browser of its own for a test; by default a desk's, in light colours."""
+    """Opens a browser of its own for a test; by default a desk's, in light colours.
+
+    With `expected` what matches it may go wrong.
+    """
     opened: list[tuple[BrowserContext, list[str]]] = []
 
-    def make(**options: object) -> BrowserContext:
-        context = browser.new_context(
-            **{"viewport": DESK, "color_scheme": "light", "locale": "en-GB", "timezone_id": "UTC"} | options  # pyright: ignore
-        )
+    def make(expected: str | None = None, **options: Any) -> BrowserContext:
+        usual: dict[str, Any] = {"viewport": DESK, "color_scheme": "light", "locale": "en-GB"}
+        context = browser.new_context(**(usual | options))
         context.set_default_timeout(20_000)
-        with watched(context) as wrong:
-            opened.append((context, wrong))
+        opened.append((context, watch(context, expected)))
         return context
 
     yield make

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PICTURES = {
     "overview": "/",
     "search": "/tools/search?task=find+text+in+files",
-    "request": "REQUEST",
+    "request": "/audit/requests/REQUEST",
     "audit": "/audit",
     "dataset": "/datasets/DATASET",
     "job": "/jobs/JOB",

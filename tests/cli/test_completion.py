@@ -45,3 +45,31 @@ def test_bash_completes_a_command(run: Run, home: Path) -> None:
     )
 
     assert (done.stdout, done.stderr) == ("completion\n", "")
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "word", "expected"),
+    [
+        ("zsh", "toolhone install --client ", "3", {"claude-desktop", "claude-code", "cursor", "vscode"}),
+        ("bash", "toolhone install --client cu", "3", {"cursor"}),
+        ("fish", "toolhone doc", "doc", {"doctor"}),
+        ("fish", "toolhone doctor --d", "--d", {"--deep", "--data"}),
+        ("zsh", "toolhone tokens issue --role ", "4", {"viewer", "agent", "operator", "admin"}),
+    ],
+)
+def test_commands_options_and_their_values_are_completed(
+    home: Path, shell: str, words: str, word: str, expected: set[str]
+) -> None:
+    ask = {"_TOOLHONE_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": word}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("toolhone")],
+        env={**os.environ, **ask},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    given = {part for line in done.stdout.splitlines() for part in line.replace("\t", ",").split(",")}
+    assert expected <= given

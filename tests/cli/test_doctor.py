@@ -15,6 +15,7 @@ import pytest
 from toolhone.models import Json
 
 Run: TypeAlias = Callable[..., Json]
+PLAIN = Path(__file__).parents[1] / "registry" / "servers" / "plain.py"
 SECRET = "ghp_R7f2Kq9ZxW4mB1nV8tY3cH6jL5dP0sGaUeQi"
 
 
@@ -52,7 +53,7 @@ Examine: TypeAlias = Callable[..., dict[tuple[str, str], list[Json]]]
 def test_a_sound_installation_has_no_problems_and_no_warnings(
     run: Run, examine: Examine, registry: Path, servers: Callable[..., Path], user: Path
 ) -> None:
-    servers(plain=None)
+    servers(plain={"command": sys.executable, "args": ["-I", "-S", str(PLAIN), "--tools", "3"]})
     run("install", "--client", "cursor")
     assert run("find", "add two numbers").exit_code == 0
 

@@ -4,8 +4,9 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -25,7 +26,6 @@ Site: TypeAlias = Json
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 PAGE = {"Accept": "text/html"}
-MODERN = "2026-07-28"
 
 CLOSED = [
     ("POST", "/mcp"),
@@ -69,11 +69,13 @@ class Peer:
         """The result of one of toolhone's tools."""
         answer = self.send("tools/call", session=self.session, name=tool, arguments=arguments)
         assert answer.status_code == 200, answer.text
-        (data,) = re.findall(r"^data: (\{.*\})$", answer.text, re.MULTILINE)
-        return json.loads(data)["result"]
+        messages = [line.removeprefix("data: ") for line in answer.text.splitlines() if "data: {" in line]
+        return json.loads(messages[-1])["result"]
 
 
 NAMED = {"name": "test", "version": "1"}
+
+Join: TypeAlias = Callable[[Http, str | None], Peer]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,28 @@ def http(server: Http) -> Iterator[httpx2.Client]:
         yield client
 
 
+@pytest.fixture
+def join() -> Iterator[Join]:
+    """Makes peers, and ends them with the test."""
+    with ExitStack() as stack:
+
+        def peer(server: Http, token: str | None) -> Peer:
+            made = Peer(server.url, token)
+            stack.callback(made.http.close)
+            return made
+
+        yield peer
+
+
+@pytest.fixture(scope="module")
+def narrowed(site: Site, server: Http, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
+    """A second start on the same folder: over https, for viewers at most."""
+    certificate, key = _self_signed(tmp_path_factory.mktemp("certificate"))
+    options = ("--role", "viewer", "--tls-cert", str(certificate), "--tls-key", str(key))
+    with site.http(*options) as server:
+        yield server
+
+
 def audited(site: Site, kind: str) -> list[JsonObject]:
     done = site.toolhone("audit", "list", "--kind", kind, "-n", "1000", "--json", "--data", str(site.data))
     assert done.returncode == 0, done.stderr
@@ -129,23 +153,25 @@ def test_a_browser_is_led_to_the_login_and_from_there_back(http: httpx2.Client, 
     assert answer.headers["location"] == ("/login" if path == "/" else f"/login?next={quote(path, safe='')}")
 
 
-def test_a_token_opens_what_its_role_may_do(server: Http, agent: str, site: Site) -> None:
-    asking = Peer(server.url, agent)
+def test_a_token_opens_what_its_role_may_do(server: Http, agent: str, site: Site, join: Join) -> None:
+    asking = join(server, agent)
     ran = asking.call("call_tools", calls=[{"tool": "add", "arguments": {"a": 1, "b": 2}}])
     assert ran["structuredContent"]["results"][0]["result"] == {"sum": 3}
 
-    watching = Peer(server.url, site.token("viewer"))
+    watching = join(server, site.token("viewer"))
     refused = watching.call("call_tools", calls=[{"tool": "add", "arguments": {"a": 1, "b": 2}}])
     assert refused["isError"] and "permission_denied" in refused["content"][0]["text"]
 
-    narrow = Peer(server.url, site.token("agent", "--scope", "find_tools"))
+    narrow = join(server, site.token("agent", "--scope", "find_tools"))
     refused = narrow.call("call_tools", calls=[{"tool": "add", "arguments": {"a": 1, "b": 2}}])
     assert refused["isError"] and "'call_tools'" in refused["content"][0]["text"]
 
 
-def test_a_revoked_token_opens_nothing_also_in_a_session_that_it_began(server: Http, site: Site) -> None:
+def test_a_revoked_token_opens_nothing_also_in_a_session_that_it_began(
+    server: Http, site: Site, join: Join
+) -> None:
     token = site.token("agent")
-    peer = Peer(server.url, token)
+    peer = join(server, token)
     assert "structuredContent" in peer.call("get_statistics")
     assert site.toolhone("tokens", "revoke", token.split("_")[1], "--data", str(site.data)).returncode == 0
 
@@ -156,9 +182,11 @@ def test_a_revoked_token_opens_nothing_also_in_a_session_that_it_began(server: H
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
-def test_a_stream_ends_soon_after_its_token_is_revoked(server: Http, site: Site, path: str) -> None:
+def test_a_stream_ends_soon_after_its_token_is_revoked(
+    server: Http, site: Site, path: str, join: Join
+) -> None:
     token = site.token("agent")
-    peer = Peer(server.url, token)
+    peer = join(server, token)
     headers = {"Mcp-Session-Id": peer.session} if path == "/mcp" else {}
     with ThreadPoolExecutor(1) as pool, peer.http.stream("GET", path, headers=headers) as stream:
         assert stream.status_code == 200
@@ -169,9 +197,9 @@ def test_a_stream_ends_soon_after_its_token_is_revoked(server: Http, site: Site,
 
 
 def test_nobody_speaks_in_the_session_of_another_or_reads_its_results(
-    server: Http, site: Site, agent: str
+    server: Http, site: Site, agent: str, join: Join
 ) -> None:
-    mine, yours = Peer(server.url, agent), Peer(server.url, site.token("admin"))
+    mine, yours = join(server, agent), join(server, site.token("admin"))
     answer = yours.send("tools/list", session=mine.session)
     assert answer.status_code == 404
     assert yours.http.delete("/mcp", headers={"Mcp-Session-Id": mine.session}).status_code == 404
@@ -182,25 +210,27 @@ def test_nobody_speaks_in_the_session_of_another_or_reads_its_results(
     refused = yours.call("read_result", handle=handle)
     assert refused["isError"] and "unknown_handle" in refused["content"][0]["text"]
     # The same credential in another session is the same caller.
-    assert Peer(server.url, agent).call("read_result", handle=handle)["structuredContent"]["total"] > 0
+    assert join(server, agent).call("read_result", handle=handle)["structuredContent"]["total"] > 0
 
 
 def test_nobody_sends_into_the_event_stream_of_another(server: Http, agent: str, admin: str) -> None:
-    with httpx2.Client(base_url=server.url, timeout=60) as http:
-        with http.stream("GET", "/sse", headers=bearer(agent)) as stream:
-            lines = stream.iter_lines()
-            where = next(line for line in lines if line.startswith("data: ")).removeprefix("data: ")
-            ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-            assert http.post(where, json=ping, headers=bearer(admin)).status_code == 404
-            assert http.post(where, json=ping).status_code == 401
-            assert http.post(where, json=ping, headers=bearer(agent)).status_code == 202
+    with (
+        httpx2.Client(base_url=server.url, timeout=60) as http,
+        http.stream("GET", "/sse", headers=bearer(agent)) as stream,
+    ):
+        lines = stream.iter_lines()
+        where = next(line for line in lines if line.startswith("data: ")).removeprefix("data: ")
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert http.post(where, json=ping, headers=bearer(admin)).status_code == 404
+        assert http.post(where, json=ping).status_code == 401
+        assert http.post(where, json=ping, headers=bearer(agent)).status_code == 202
 
 
 @pytest.mark.parametrize(
     "given",
     [
         "Bearer thk_0123456789_" + "a" * 32,
-        "Bearer ",
+        "Bearer",
         "Bearer thk_",
         "Basic YWRtaW46YWRtaW4=",
         "Bearer ' OR 1=1 --",
@@ -219,7 +249,9 @@ def guessed(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
         yield other, server
 
 
-def test_guessing_is_slowed_down_and_recorded_without_filling_the_disk(guessed: tuple[Site, Http]) -> None:
+def test_guessing_is_slowed_down_and_recorded_without_filling_the_disk(
+    guessed: tuple[Site, Http], join: Join
+) -> None:
     site, server = guessed
     token = site.token("agent")
     with httpx2.Client(base_url=server.url, timeout=60) as http:
@@ -317,14 +349,12 @@ def test_a_deeply_nested_body_is_a_client_error(
 
 
 def test_the_first_token_is_shown_once_and_every_start_logs_a_browser_in(
-    site: Site, server: Http, admin: str
+    server: Http, narrowed: Http, admin: str
 ) -> None:
     assert re.fullmatch(r"thk_[a-z0-9]{10}_[A-Za-z0-9]{32}", admin)
-    told = "".join(server.errors.seen)
-    assert told.count("thk_") == 1
-    with site.http() as again:
-        assert again.first_token is None
-        assert again.login != server.login
+    assert "".join(server.errors.seen).count("thk_") == 1
+    assert narrowed.first_token is None
+    assert narrowed.login.partition("code=")[2] != server.login.partition("code=")[2]
 
 
 def test_a_login_address_is_good_for_one_browser(server: Http, site: Site) -> None:
@@ -341,11 +371,12 @@ def test_a_login_address_is_good_for_one_browser(server: Http, site: Site) -> No
     assert "logged_in" in {row["details"]["what"] for row in audited(site, "access")}
 
 
-def logged_in(server: Http, token: str) -> httpx2.Client:
-    browser = httpx2.Client(base_url=server.url, timeout=60, headers={"Origin": server.url})
-    answer = browser.post("/login", data={"token": token, "next": "/audit?kind=call"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/audit?kind=call")
-    return browser
+@contextmanager
+def logged_in(server: Http, token: str) -> Generator[httpx2.Client]:
+    with httpx2.Client(base_url=server.url, timeout=60, headers={"Origin": server.url}) as browser:
+        answer = browser.post("/login", data={"token": token, "next": "/audit?kind=call"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/audit?kind=call")
+        yield browser
 
 
 def test_what_a_login_changes_needs_the_token_of_its_page(server: Http, admin: str) -> None:
@@ -409,9 +440,9 @@ def test_what_rest_refuses_a_caller_is_on_record(server: Http, site: Site, agent
     assert row["details"]["path"] == "/api/v1/finetuning/datasets/general"
 
 
-def test_open_loopback_opens_mcp_to_agents_of_this_machine_and_nothing_else(site: Site) -> None:
+def test_open_loopback_opens_mcp_to_agents_of_this_machine_and_nothing_else(site: Site, join: Join) -> None:
     with site.http("--open-loopback") as server, httpx2.Client(base_url=server.url, timeout=60) as http:
-        peer = Peer(server.url, None)
+        peer = join(server, None)
         assert "structuredContent" in peer.call("get_statistics")
         listed = peer.send("tools/list", session=peer.session).text
         assert "call_tools" in listed and "create_finetuning_job" not in listed
@@ -423,25 +454,24 @@ def test_open_loopback_opens_mcp_to_agents_of_this_machine_and_nothing_else(site
         assert http.get("/mcp", headers=bearer("thk_0123456789_" + "a" * 32)).status_code == 401
 
 
-def test_what_toolhone_is_launched_with_bounds_every_credential(site: Site, admin: str) -> None:
-    with site.http("--role", "viewer") as server:
-        refused = Peer(server.url, admin).call("call_tools", calls=[{"tool": "add", "arguments": {}}])
-        assert refused["isError"] and "'viewer'" in refused["content"][0]["text"]
-        with httpx2.Client(base_url=server.url, timeout=60) as browser:
-            browser.get(server.login)
-            assert browser.get("/audit", headers=PAGE).status_code == 403
+def test_what_toolhone_is_launched_with_bounds_every_credential(narrowed: Http, admin: str) -> None:
+    with httpx2.Client(base_url=narrowed.url, verify=False, timeout=60) as http:
+        assert http.get("/api/v1/openapi.json", headers=bearer(admin)).status_code == 200
+        assert http.get("/audit", headers={**PAGE, **bearer(admin)}).status_code == 403
 
 
-def test_over_https_the_cookie_is_the_hosts_own(site: Site, tmp_path: Path) -> None:
-    certificate, key = _self_signed(tmp_path)
-    with site.http("--tls-cert", str(certificate), "--tls-key", str(key)) as server:
-        assert server.url.startswith("https://")
-        with httpx2.Client(base_url=server.url, verify=False, timeout=60) as browser:  # noqa: S501
-            cookie = browser.get(server.login).headers["set-cookie"]
-    assert re.fullmatch(r"__Host-toolhone_session=\S{43}; HttpOnly; Path=/; SameSite=strict; Secure", cookie)
+def test_over_https_the_cookie_is_the_hosts_own(narrowed: Http) -> None:
+    assert narrowed.url.startswith("https://")
+    with httpx2.Client(base_url=narrowed.url, verify=False, timeout=60) as browser:
+        cookie = browser.get(narrowed.login).headers["set-cookie"]
+        assert re.fullmatch(
+            r"__Host-toolhone_session=\S{43}; HttpOnly; Path=/; SameSite=strict; Secure", cookie
+        )
+        # Who is logged in by the address is no more than toolhone was launched with.
+        assert browser.get("/audit", headers=PAGE).status_code == 403
 
 
-def test_an_authorization_servers_tokens_open_mcp(site: Site, tmp_path: Path) -> None:
+def test_an_authorization_servers_tokens_open_mcp(site: Site, tmp_path: Path, join: Join) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     told: JsonObject = jwt.get_algorithm_by_name("ES256").to_jwk(key.public_key(), as_dict=True)
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [{**told, "alg": "ES256", "kid": "k"}]}))
@@ -464,9 +494,9 @@ def test_an_authorization_servers_tokens_open_mcp(site: Site, tmp_path: Path) ->
         told = http.get("/.well-known/oauth-protected-resource/mcp").json()
         assert (told["resource"], told["authorization_servers"]) == (audience, [issuer])
 
-        peer = Peer(server.url, access_token())
+        peer = join(server, access_token())
         assert "structuredContent" in peer.call("get_statistics")
-        other = Peer(server.url, access_token(sub="bob"))
+        other = join(server, access_token(sub="bob"))
         assert other.send("tools/list", session=peer.session).status_code == 404
         for wrong in ({"aud": "https://other.example.com"}, {"scope": "openid"}, {"exp": 1}):
             assert http.get("/api/v1/openapi.json", headers=bearer(access_token(**wrong))).status_code == 401

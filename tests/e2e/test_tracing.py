@@ -1,5 +1,6 @@
 """A trace goes from the client through toolhone to the downstream server, and to a collector."""
 
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -46,10 +47,9 @@ class Collector(ThreadingHTTPServer):
 
 
 class _Receiver(BaseHTTPRequestHandler):
-    server: Collector
-
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        assert isinstance(self.server, Collector)
         self.server.received.append(ExportTraceServiceRequest.FromString(body))
         self.send_response(200)
         self.end_headers()
@@ -73,7 +73,7 @@ def downstream() -> JsonObject:
     return {"told": {"command": sys.executable, "args": ["-I", "-S", str(TOLD)]}}
 
 
-CALLS = {"calls": [{"tool": "told__meta", "arguments": {}}]}
+CALLS: JsonObject = {"calls": [{"tool": "told__meta", "arguments": {}}]}
 
 
 def test_a_trace_goes_through_without_a_collector(site: Json) -> None:
@@ -159,6 +159,87 @@ def test_the_header_of_a_request_over_http_is_the_parent(site: Json, collector: 
     assert spans["MCP send tools/call meta"].trace_id.hex() == TRACE
     rest = spans["GET other"]
     assert (rest.trace_id.hex(), rest.parent_span_id.hex()) == (TRACE, PARENT)
+
+
+class Downstream(ThreadingHTTPServer):
+    """Answers MCP (2025-11-25) over Streamable HTTP in JSON, and an API; keeps the headers of requests."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answering)
+        self.seen: dict[str, JsonObject] = {}
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Answering(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Downstream)
+        self.server.seen[self.path] = dict(self.headers.items())
+        self._answer({"here": True} if self.path == "/api" else None)
+
+    def do_POST(self) -> None:
+        message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        method, number = message["method"], message.get("id")
+        assert isinstance(self.server, Downstream)
+        self.server.seen[method] = dict(self.headers.items())
+        result: JsonObject | None = None
+        if method == "initialize":
+            info = {"name": "http", "version": "1"}
+            result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": info}
+        elif method == "tools/list":
+            result = {"tools": [{"name": "ask", "inputSchema": {"type": "object"}}]}
+        elif method == "tools/call":
+            result = {"content": [{"type": "text", "text": "asked"}]}
+        if number is None:
+            self._answer(None)
+        elif result is None:
+            error = {"code": -32601, "message": "Method not found"}
+            self._answer({"jsonrpc": "2.0", "id": number, "error": error})
+        else:
+            self._answer({"jsonrpc": "2.0", "id": number, "result": result})
+
+    def _answer(self, body: Json) -> None:
+        text = b"" if body is None else json.dumps(body).encode()
+        self.send_response(202 if self.command == "POST" and not text else 200 if text else 405)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Json) -> None:
+        """Say nothing."""
+
+
+def test_requests_to_servers_and_apis_carry_the_trace_in_a_header(site: Json) -> None:
+    with Downstream() as http:
+        site.downstream({"http": {"url": f"{http.url}/mcp"}})
+        handler: JsonObject = {"type": "http", "url": f"{http.url}/api", "allowPrivateAddresses": True}
+        tool = {
+            "name": "ask_api",
+            "description": "Ask.",
+            "inputSchema": {"type": "object"},
+            "handler": handler,
+        }
+        (site.registry / "ask_api.json").write_text(json.dumps(tool))
+        calls: JsonObject = {
+            "calls": [{"tool": "http__ask", "arguments": {}}, {"tool": "ask_api", "arguments": {}}]
+        }
+        meta = {"traceparent": TRACEPARENT, "baggage": "customer=42"}
+        with site.stdio() as client:
+            client.initialize()
+            answer = client.ask("tools/call", name="call_tools", arguments=calls, _meta=meta)
+        http.shutdown()
+
+    assert [slot["success"] for slot in answer["structuredContent"]["results"]] == [True, True], answer
+    for request in ("tools/call", "/api"):
+        headers = {name.lower(): value for name, value in http.seen[request].items()}
+        assert headers["traceparent"].split("-")[1] == TRACE, request
+        assert "baggage" not in headers  # what a client put there is not for strangers
 
 
 def test_a_collector_that_is_not_understood_is_said_at_the_start(site: Json) -> None:

@@ -182,6 +182,22 @@ async def test_a_comparison_is_bounded_before_and_settled_after(shop: Shop) -> N
     assert shop.forgotten == ["data-1"]
 
 
+async def test_a_comparison_that_was_made_can_be_read_again(shop: Shop) -> None:
+    paid = await shop.compare()
+
+    (kept,) = await shop.comparisons.all()
+    assert kept.comparison_id == shop.audited[0].payload["comparison_id"]
+    assert kept.paid_usd == paid
+    assert await shop.comparisons.find(kept.comparison_id) == kept
+
+
+async def test_what_cannot_be_kept_is_answered_all_the_same(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("a file where the folder should be")
+
+    assert await shop.compare() == pytest.approx(6.0)
+    assert shop.audited[0].success
+
+
 async def test_what_was_answered_is_not_paid_for_again(shop: Shop) -> None:
     await shop.compare()
 

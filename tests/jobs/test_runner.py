@@ -55,6 +55,22 @@ async def test_a_job_runs_from_its_plan_to_its_model(open_shop: Open) -> None:
     assert shop.audited[-1].payload["outcome"] == "succeeded"
 
 
+async def test_what_a_training_costs_is_noted_on_the_way_and_not_too_often(
+    open_shop: Open, paper: ModuleType
+) -> None:
+    # Of at most 5 dollars: a cent more is no step of a hundredth of that.
+    costs = [1.0, 1.01, 1.04, 2.0, 2.0]
+    polls = [Polled(phase=Phase.RUNNING, raw="running", cost_usd=cost) for cost in costs]
+    done = Polled(phase=Phase.SUCCEEDED, raw="succeeded", cost_usd=2.5)
+    shop = open_shop(paper.Script(polls=(*polls, done)))
+    job = await ended(shop, await shop.approved())
+
+    events = await shop.board.events(job.job_id)
+    noted = [event.data for event in events if event.kind == "cost"]
+    assert [data["cost_usd"] for data in noted] == [1.0, 2.0, 2.5]
+    assert {data["attempt"] for data in noted} == {1}
+
+
 async def test_what_the_base_model_has_learned_already_is_said_in_the_plan_and_the_verdict(
     open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,7 +318,7 @@ async def test_a_dataset_that_was_changed_after_the_plan_is_not_trained_on(
 
     job = await ended(shop, job_id)
 
-    assert (job.status, job.error_code, shop.provider.submits) == (JobStatus.FAILED, "invalid_request", 0)
+    assert (job.status, job.error_code, shop.provider.submits) == (JobStatus.FAILED, "conflict", 0)
     assert job.error is not None and "was changed after the plan" in job.error
 
 
@@ -328,7 +344,7 @@ async def test_of_a_dataset_that_is_revoked_meanwhile_no_model_comes_to_be_used(
         shop.provider.release.set()
 
     job = await shop.board.job(job_id)
-    assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "conflict")
     assert job.error is not None
     assert "was revoked (It held what was erased). Use 'd2'." in job.error
     assert shop.provider.cancelled is stopped
@@ -363,7 +379,7 @@ async def test_a_model_is_marked_whose_dataset_is_revoked_while_it_is_kept(
 
     assert kept[0] is None and len(kept) == 2
     assert shop.models.model("tuned").tainted is not None
-    assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "conflict")
 
 
 async def test_a_training_that_lost_its_files_is_said_to_have_lost_its_dataset(
@@ -381,10 +397,10 @@ async def test_a_training_that_lost_its_files_is_said_to_have_lost_its_dataset(
         shop.provider.release.set()
 
     job = await shop.board.job(job_id)
-    assert (job.status, job.error_code) == (JobStatus.FAILED, "invalid_request")
+    assert (job.status, job.error_code) == (JobStatus.FAILED, "conflict")
 
 
-@pytest.mark.parametrize(("what", "code"), [("revoked", "invalid_request"), ("dearer", "budget_exceeded")])
+@pytest.mark.parametrize(("what", "code"), [("revoked", "conflict"), ("dearer", "budget_exceeded")])
 async def test_what_is_not_as_planned_any_more_is_not_asked_for_again(
     open_shop: Open, paper: ModuleType, monkeypatch: pytest.MonkeyPatch, what: str, code: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -9,6 +10,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from toolhone import __version__
@@ -116,10 +118,26 @@ def test_the_installed_command_finds_tools_far_from_the_checkout(installed: Path
     assert found["tools"][0]["name"] == "get_weather"
 
 
-def test_the_installed_package_has_what_it_needs_to_serve_pages(installed: Path, tmp_path: Path) -> None:
-    code = (
-        "from toolhone.server.http import build_http_app\n"
-        "from importlib.resources import files\n"
-        "assert files('toolhone.plots').joinpath('assets/chart.umd.min.js').is_file()\n"
+def test_the_installed_command_serves_pages_with_all_that_they_load(installed: Path, tmp_path: Path) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("TOOLHONE_", "PYTHON"))}
+    server = subprocess.Popen(
+        [installed / "bin" / "toolhone", "serve", "--http", "127.0.0.1:0", "--data", tmp_path / "data"],
+        cwd=tmp_path,
+        env={**own, "XDG_CONFIG_HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    run(installed / "bin/python", "-c", code, cwd=tmp_path)
+    assert server.stderr is not None
+    try:
+        # It ends by itself if it cannot listen, and then says no address.
+        address = next(found[0] for line in server.stderr if (found := re.search(r"http://[\w.]+:\d+", line)))
+        page = httpx2.get(f"{address}/login", timeout=60)
+        assets = set(re.findall(r"(?:href|src)=\"(/static/[^\"]+)\"", page.text))
+        answers = {asset: httpx2.get(f"{address}{asset}", timeout=60).status_code for asset in assets}
+    finally:
+        server.kill()
+        server.wait(60)
+        server.stderr.close()
+
+    assert page.status_code == 200
+    assert answers and set(answers.values()) == {200}, answers

@@ -1,4 +1,4 @@
-"""A toolhone in this process over real server processes that a test can turn hostile, and MCP clients of it."""
+"""A toolhone in this process over server processes that a test can turn hostile, and MCP clients of it."""
 
 import json
 import os
@@ -62,8 +62,9 @@ class Session:
         told: list[str] = []
         with anyio.fail_after(PATIENCE):
             told.append((await self.client.list_tools(cache_mode="bypass")).model_dump_json())
-            for uri in ("toolhone://catalog", "toolhone://catalog?token_budget=2000", "toolhone://statistics"):
-                told.append((await self.client.read_resource(uri)).model_dump_json())
+            for path in ("catalog", "catalog?token_budget=2000", "statistics"):
+                read = await self.client.read_resource(f"toolhone://{path}")
+                told.append(read.model_dump_json())
             reference = types.ResourceTemplateReference(uri="toolhone://tools/{name}")
             completed = await self.client.complete(reference, {"name": "name", "value": ""})
             told.append(completed.model_dump_json())

@@ -104,7 +104,12 @@ async def test_a_server_that_says_itself_that_its_list_changed_is_held_back_too(
         {"title": "Greeting"},
         {"annotations": {"readOnlyHint": True}},
         {"outputSchema": {"type": "object"}},
-        {"inputSchema": {"type": "object", "properties": {"text": {"type": "string", "description": "A path."}}}},
+        {
+            "inputSchema": {
+                "type": "object",
+                "properties": {"text": {"type": "string", "description": "A path."}},
+            }
+        },
         {"description": "Greet somebody.\u200b"},
     ],
 )

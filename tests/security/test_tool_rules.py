@@ -172,7 +172,8 @@ class Many:
 
     def __init__(self, count: int) -> None:
         self._tools = [
-            ToolDefinition(name=f"tool_{number:05}", description="", input_schema={}) for number in range(count)
+            ToolDefinition(name=f"tool_{number:05}", description="", input_schema={})
+            for number in range(count)
         ]
 
     def tools(self) -> list[ToolDefinition]:

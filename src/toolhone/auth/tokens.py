@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 import string
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -66,6 +67,8 @@ class ApiTokens:
         self._store: TokenStore | None = None
         self._thread = anyio.CapacityLimiter(1)
         self._remembered: dict[str, tuple[ApiToken, bytes]] = {}
+        self._met: OrderedDict[str, bytes] = OrderedDict()
+        """Hashes of secrets that were good once, by id, whatever became of them."""
         self._version = 0
 
     async def issue(
@@ -146,6 +149,10 @@ class ApiTokens:
         matches = hmac.compare_digest(_hash(secret), expected)
         if token is None or not matches or not self._is_open(token):
             return None
+        self._met[token_id] = expected
+        self._met.move_to_end(token_id)
+        if len(self._met) > _MOST_REMEMBERED:
+            self._met.popitem(last=False)
         await self._use(token)
         return token
 
@@ -154,11 +161,12 @@ class ApiTokens:
         known = await self._find(token_id)
         return known[0] if known is not None and self._is_open(known[0]) else None
 
-    def remembers(self, text: str) -> bool:
-        """Whether this token was verified a moment ago: asking costs a hash and reads nothing."""
+    def has_met(self, text: str) -> bool:
+        """Whether this token was good once: asking costs a hash and reads nothing."""
         form = _FORM.fullmatch(text)
-        known = self._remembered.get(form[1]) if form else None
-        return form is not None and known is not None and hmac.compare_digest(_hash(form[2]), known[1])
+        if form is None:
+            return False
+        return hmac.compare_digest(_hash(form[2]), self._met.get(form[1], _NOBODYS))
 
     async def aclose(self) -> None:
         """Close the store, if it was opened."""

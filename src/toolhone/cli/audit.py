@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from toolhone.audit_words import subject
 from toolhone.cli.options import as_json, coloured, console, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
@@ -130,34 +131,10 @@ def rows_table(rows: list[dict[str, Json]]) -> "Table":
     return table(headings, shown, shorten=["what"])
 
 
-LEARNING = {EventKind.DATASET, EventKind.JOB, EventKind.MODEL}
-
-
 def what_of(row: dict[str, Json]) -> str:
-    """The one thing to know of a row in a list."""
-    details: dict[str, Json] = row["details"]
-    what = str(row["tool_name"] or "")
-    if row["kind"] == EventKind.SELECTION:
-        task: Json = details.get("task", "")
-        what = f"“{task}”" if isinstance(task, str) else f"a task of {task['bytes']:,} bytes, omitted"
-    elif row["kind"] == EventKind.SERVER:
-        what = f"{row['server']}: {details.get('what', '')}"
-    elif row["kind"] == EventKind.RESULT_READ:
-        what = f"{details.get('handle', '')} {details.get('path') or ''}"
-    elif row["kind"] == EventKind.ERASURE:
-        what = str(details.get("what") or f"{len(details.get('event_ids', []))} rows asked for")
-    elif row["kind"] == EventKind.SNAPSHOT:
-        # Erased, it says no more how many they were.
-        what = f"{details['snapshots']} collected" if "snapshots" in details else ""
-    elif row["kind"] == EventKind.ACCESS:
-        which = details.get("token_id") or details.get("path") or details.get("count") or row["user_id"]
-        what = f"{details.get('what', '')} {which}"
-    elif row["kind"] in LEARNING:
-        names = (details.get(name) for name in ("job_id", "dataset_id", "alias", "model_id", "category"))
-        what = f"{details.get('what', '')} {next((name for name in names if name), '')}"
-    if row["error_code"]:
-        what = f"{what} ({row['error_code']})"
-    return harmless(what).replace("\n", " ")
+    """The one thing to know of a row in a list, with what went wrong."""
+    what = subject(row)
+    return harmless(f"{what} ({row['error_code']})" if row["error_code"] else what)
 
 
 @audit.command(short_help="Write all rows to a file.")

@@ -97,14 +97,19 @@ def slot_json(result: CallResult) -> JsonObject:
 
 
 def show(results: Sequence[CallResult]) -> None:
-    """Results on stdout, as they are; everything about them on stderr."""
+    """Results on stdout; everything about them on stderr.
+
+    Text goes into a pipe or a file as it is; a terminal gets none that it would obey.
+    """
+    to_terminal = sys.stdout.isatty()
     for result in results:
         if len(results) > 1:
             state = "ok" if result.success else "failed"
             head = harmless(f"{result.slot}: {result.tool}: {state}")
             click.echo(click.style(head, bold=True), err=True)
         if result.success and isinstance(result.result, str):
-            click.echo(result.result.encode("utf-8", "backslashreplace"))
+            text = harmless(result.result) if to_terminal else result.result
+            click.echo(text.encode("utf-8", "backslashreplace"))
         elif result.success:
             print_json(result.result)
         elif result.error is not None:

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from toolhone.operations import Finetuning
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+_CONTROLS = re.compile("[\x7f-\x9f]")
+"""Those that `json` leaves as they are."""
 
 NARROWEST = 7
 """Cells that are left of a column which gives way, so that it still says something."""
@@ -140,8 +144,10 @@ def run(main: Callable[[], Awaitable[Any]], *, tracebacks: bool = False) -> None
 
 
 def print_json(value: Json) -> None:
-    # Half a surrogate pair, which JSON can carry and UTF-8 cannot, is written as JSON's own escape.
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # As JSON's own escapes: controls that a terminal obeys, and half a surrogate pair, which UTF-8 has not.
+    text = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    click.echo(text.encode("utf-8", "backslashreplace"))
 
 
 def note(message: str) -> None:

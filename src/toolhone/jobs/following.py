@@ -6,7 +6,7 @@ import anyio
 
 from toolhone.exceptions import (
     BudgetExceededError,
-    InvalidRequestError,
+    ConflictError,
     ProviderError,
     ProviderUnavailableError,
 )
@@ -147,13 +147,15 @@ async def _take(attempt: Attempt, polled: Polled, after: str | None) -> str | No
     if polled.raw != job.provider_status:
         changes["provider_status"] = polled.raw
     status = STATUS_OF.get(polled.phase, job.status)
+    cost = _of_cost(attempt, polled)
     if status is not job.status:
         changes["status"] = status
         await attempt.change(
             changes, ("status", f"The provider says: {polled.raw}.", {"status": status.value})
         )
-    elif changes:
-        await attempt.change(changes, _of_cost(attempt, polled))
+        changes = {}
+    if changes or cost:
+        await attempt.change(changes, cost)
     return after
 
 
@@ -195,7 +197,7 @@ async def _stop_if_revoked(attempt: Attempt, provider_job_id: str) -> None:
     """Nothing is learned any more from what somebody had erased."""
     if (revoked := await attempt.revocation()) is not None:
         why = f"{revoked} The training on it was stopped."
-        await stop(attempt, provider_job_id, JobStatus.FAILED, why, code=InvalidRequestError.code)
+        await stop(attempt, provider_job_id, JobStatus.FAILED, why, code=ConflictError.code)
 
 
 async def _keep_limits(attempt: Attempt, provider_job_id: str) -> None:

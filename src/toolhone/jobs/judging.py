@@ -6,7 +6,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from toolhone.exceptions import InvalidRequestError, ProviderError
+from toolhone.exceptions import ConflictError, InvalidRequestError, ProviderError
 from toolhone.jobs.attempt import Attempt
 from toolhone.jobs.planning import revocation, timestamp
 from toolhone.json_values import is_object
@@ -186,7 +186,7 @@ async def _kept(
         tainted = replace(model, tainted=f"It was trained on what must not be used. {revoked}")
         await attempt.keep(lambda _store: keep_model(tainted))
         why = f"{revoked} The model trained on it is kept, marked as not to be used."
-        return JobStatus.FAILED, why, InvalidRequestError.code
+        return JobStatus.FAILED, why, ConflictError.code
     why = str(model.verdict.get("why", ""))
     if model.passed:
         return JobStatus.SUCCEEDED, why or "The gate is passed.", None

@@ -9,7 +9,7 @@ import anyio.to_thread
 
 from toolhone.exceptions import (
     BudgetExceededError,
-    InvalidRequestError,
+    ConflictError,
     NotRunningError,
     StorageError,
     ToolhoneError,
@@ -166,7 +166,7 @@ class FinetuningSteps:
         manifest = await attempt.keep(lambda _store: self._manifest(job.dataset_id))
         check_dataset(job.config, manifest)
         if manifest.content_hash != plan.dataset_hash:
-            raise InvalidRequestError(
+            raise ConflictError(
                 f"The dataset {job.dataset_id!r} was changed after the plan {plan.plan_id!r}. Estimate anew."
             )
         folder = await attempt.keep(lambda _store: self._folder(job.dataset_id))

@@ -19,6 +19,10 @@ Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
 
+_OF_THE_CLOUD = (ipaddress.IPv4Network("168.63.129.16/32"), ipaddress.IPv4Network("192.0.0.0/24"))
+"""Public by the registries, or taken for it by some versions of Python, and yet services by which Azure and
+Oracle Cloud talk to the machine itself."""
+
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses of a name as the operating system gives them.
@@ -69,7 +73,11 @@ def is_public(address: str) -> bool:
         if parsed.is_site_local or parsed in _NAT64_LOCAL:
             return False
     return parsed.is_global and not (
-        parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified or parsed.is_link_local
+        any(parsed in network for network in _OF_THE_CLOUD)
+        or parsed.is_multicast
+        or parsed.is_reserved
+        or parsed.is_unspecified
+        or parsed.is_link_local
     )
 
 

@@ -22,7 +22,9 @@ from toolhone.exceptions import ModelUnavailableError, NotRunningError
 from toolhone.models import Category, ToolDefinition
 from toolhone.selection.calibration import by_words
 from toolhone.selection.encoder import EncodedTask, Encoder
+from toolhone.selection.heavy import build, keep, vector_source
 from toolhone.selection.question import Question, Selection, checked_question
+from toolhone.selection.remembered import Remembered, key_of
 from toolhone.selection.text import TASK_CHARACTERS
 from toolhone.selection.threads import products_in_one_thread
 from toolhone.stores import IndexStore, ToolUsage, VectorStore
@@ -52,6 +54,9 @@ QUESTIONS_AT_ONCE = 2
 """Each keeps a core busy for milliseconds; more at once would only slow each other down."""
 
 REMEMBERED_TASKS = 64
+
+REMEMBERED_ANSWERS = 2_048
+"""Some kilobytes each: an answer names its tools, and the index holds them anyway."""
 
 
 class Selector:
@@ -102,7 +107,9 @@ class Selector:
         self._encoder: Encoder | None = None
         self._encode: Callable[[str], EncodedTask] | None = None
         self._encoding = CapacityLimiter(QUESTIONS_AT_ONCE)
-        self._problem: str | None = None
+        self._remembered: Remembered[Ranking] = Remembered(REMEMBERED_ANSWERS)
+        self.problem: str | None = None
+        """Why words alone choose, if the encoder has failed."""
         self._running = False
         self._restored = False
         self._settled = False
@@ -110,18 +117,13 @@ class Selector:
         self._changed = anyio.Event()
         self._progress = anyio.Event()
 
-    @property
-    def problem(self) -> str | None:
-        """Why words alone choose, if the encoder has failed."""
-        return self._problem
-
     def update(self, tools: Sequence[ToolDefinition]) -> None:
         """Take over a new catalog. Cheap; call it on the event loop. The next question sees it."""
         self._tools = tuple(tools)
         self._stale = True
         self._restored = False
         # Without a model there is nothing to wait for, whatever the tools are.
-        self._settled = self._problem is not None
+        self._settled = self.problem is not None
         self._changed.set()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
@@ -139,14 +141,14 @@ class Selector:
                 await self._keep_vectors(encoder)
         except ModelUnavailableError as error:
             logger.warning("%s Tools are chosen by words alone.", error.message)
-            self._problem = error.message
+            self.problem = error.message
         except Exception as error:
             # The job ends here: a model that breaks must not take the server with it, words still answer.
             logger.exception("The encoder failed; tools are chosen by words alone")
-            self._problem = f"The encoder failed: {error!r}. Restart to try again."
+            self.problem = f"The encoder failed: {error!r}. Restart to try again."
         finally:
             self._running = False
-            self._settled = self._problem is not None
+            self._settled = self.problem is not None
             self._announce()
 
     async def wait_indexed(self) -> None:
@@ -180,9 +182,9 @@ class Selector:
         if patient:
             await self.wait_indexed()
             await self._current_index()
-            if self._encoder is None or self._problem is not None:
-                raise ModelUnavailableError(self._problem or "There is no encoder.")
-        if self._encoder is None or self._index is None or self._problem is not None:
+            if self._encoder is None or self.problem is not None:
+                raise ModelUnavailableError(self.problem or "There is no encoder.")
+        if self._encoder is None or self._index is None or self.problem is not None:
             return None
         weights = await to_thread.run_sync(self._current_weights)
         return IndexScorer(self._index, self._encoder, weights, checkpoint=anyio.from_thread.check_cancelled)
@@ -238,9 +240,7 @@ class Selector:
         self._asked.set()
         await self._wait_a_little()
         index = await self._current_index()
-        ranking = await to_thread.run_sync(
-            self._answer, index, question, self.learned, frozenset(unhealthy), limiter=self._encoding
-        )
+        ranking = await self._ranked(index, question, frozenset(unhealthy))
         return Selection(
             tools=ranking.tools,
             fits=ranking.fits,
@@ -252,6 +252,18 @@ class Selector:
             notices=ranking.notices,
             elapsed_ms=(perf_counter() - began) * 1000,
         )
+
+    async def _ranked(self, index: "ToolIndex", question: Question, unhealthy: frozenset[str]) -> "Ranking":
+        """The ranking, from memory if it was made before and can only come out the same."""
+        chance = bool(self._explore) and not question.exhaustive
+        key = key_of(question) if self._settled and not unhealthy and not chance else None
+        basis = index, self.learned, self._encode, self._running
+        if key is not None and (known := self._remembered.find(key, *basis)) is not None:
+            return known
+        ranking = await to_thread.run_sync(
+            self._answer, index, question, self.learned, unhealthy, limiter=self._encoding
+        )
+        return ranking if key is None else self._remembered.keep(key, ranking, *basis)
 
     async def _wait_a_little(self) -> None:
         """A small or cached catalog is ready so soon that the better answer is worth the wait."""
@@ -265,7 +277,7 @@ class Selector:
         async with self._building:
             while self._stale or self._index is None:
                 tools = self._tools
-                self._index = await to_thread.run_sync(_build, tools, self._index, self._open_indexes)
+                self._index = await to_thread.run_sync(build, tools, self._index, self._open_indexes)
                 self._stale = self._tools is not tools
             return self._index
 
@@ -297,7 +309,7 @@ class Selector:
         encoded: EncodedTask | None = None
         with_vector = int(index.embedded[among].sum())
         # With fewer than half of them comparable, meaning would mostly compare what happens to be ready.
-        if len(among) and self._encode and self._problem is None and 2 * with_vector >= len(among):
+        if len(among) and self._encode and self.problem is None and 2 * with_vector >= len(among):
             try:
                 encoded = self._encode(question.task)
                 if not believable(encoded.parts).all():
@@ -324,8 +336,8 @@ class Selector:
             learned=learned,
             unhealthy=unhealthy,
         )
-        if self._problem is not None:
-            notices.append(f"Chosen by words alone. {self._problem}")
+        if self.problem is not None:
+            notices.append(f"Chosen by words alone. {self.problem}")
         elif not self._running and encoded is None:
             notices.append("Chosen by words alone: the encoder is not running.")
         elif with_vector < len(among):
@@ -336,7 +348,7 @@ class Selector:
         return replace(ranking, notices=(*index.notices, *notices, *ranking.notices))
 
     async def _keep_vectors(self, encoder: Encoder) -> None:
-        vectors = await to_thread.run_sync(_vector_source, encoder, self._open_vectors)
+        vectors = await to_thread.run_sync(vector_source, encoder, self._open_vectors)
         try:
             while True:
                 self._changed = anyio.Event()
@@ -345,7 +357,7 @@ class Selector:
                 if index is self._index and not self._stale:
                     self._settled = True
                     self._announce()
-                    await to_thread.run_sync(_keep, index, self._open_indexes)
+                    await to_thread.run_sync(keep, index, self._open_indexes)
                     await to_thread.run_sync(vectors.check, index)
                     await self._encode_missing(index, vectors)
                     await self._changed.wait()
@@ -354,10 +366,10 @@ class Selector:
                 await to_thread.run_sync(vectors.close)
 
     async def _embed_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
-        await to_thread.run_sync(_restore, index, vectors)
+        await to_thread.run_sync(vectors.restore, index)
         self._restored = not self._stale
         self._announce()
-        await to_thread.run_sync(_keep, index, self._open_indexes)
+        await to_thread.run_sync(keep, index, self._open_indexes)
         await self._encode_missing(index, vectors)
 
     async def _encode_missing(self, index: "ToolIndex", vectors: "VectorSource") -> None:
@@ -373,33 +385,3 @@ class Selector:
         """Wake everybody who waits for progress."""
         self._progress.set()
         self._progress = anyio.Event()
-
-
-# The imports below are late because numpy would cost every start of the server 0.1 s and 20 MB.
-
-
-def _build(
-    tools: Sequence[ToolDefinition],
-    previous: "ToolIndex | None",
-    open_indexes: Callable[[], IndexStore] | None,
-) -> "ToolIndex":
-    from toolhone.selection.stored import build_index
-
-    return build_index(tools, previous, open_indexes() if open_indexes is not None else None)
-
-
-def _keep(index: "ToolIndex", open_indexes: Callable[[], IndexStore] | None) -> None:
-    from toolhone.selection.stored import save_index
-
-    if open_indexes is not None:
-        save_index(index, open_indexes())
-
-
-def _restore(index: "ToolIndex", vectors: "VectorSource") -> None:
-    vectors.restore(index)
-
-
-def _vector_source(encoder: Encoder, open_store: Callable[[], VectorStore] | None) -> "VectorSource":
-    from toolhone.selection.vectors import VectorSource
-
-    return VectorSource(encoder, open_store)

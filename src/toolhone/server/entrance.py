@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from toolhone.auth.oauth import AccessTokens
 
 FAILURES = 10
-"""Credentials that are not valid, a minute and address; then only those count that were valid just now."""
+"""Credentials that are not valid, a minute and address; then only those are looked at that were good once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +74,8 @@ class Entrance:
             RateLimitedError: Too many that name nobody came from this address.
         """
         wait = self._failures.wait(address, FAILURES)
-        # Who has a good token is not kept out by a neighbour who guesses.
-        if wait is not None and not self._tokens.remembers(text):
+        # Who came with a good token before is not kept out by a neighbour who guesses.
+        if wait is not None and not self._tokens.has_met(text):
             raise _too_many("Too many credentials from this address were not valid", wait)
         try:
             if text.startswith(PREFIX) or self.oauth is None:

@@ -1,8 +1,10 @@
-"""What every request over HTTP passes first: Host, Origin and the size of its body; and headers of answers."""
+"""What every request over HTTP passes first: Host, Origin, the size of its body."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+import anyio
+import anyio.lowlevel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,30 +124,27 @@ class Guard:
             return
         read = 0
         started = False
+        reading = anyio.CancelScope()
 
         async def receive_bounded() -> Message:
             nonlocal read
-            if read > largest:
-                return {"type": "http.disconnect"}
-            message = await receive()
+            message = {"type": "http.disconnect"} if read > largest else await receive()
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
                 if read > largest:
-                    # The application ends as if the client had left; what it says then is not sent.
+                    if not started:
+                        # Not an error of the application's: it ends here and now, and has nothing to log.
+                        reading.cancel()
+                        await anyio.lowlevel.checkpoint()
                     return {"type": "http.disconnect"}
             return message
 
-        async def send_unless_refused(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal started
-            if read > largest and not started:
-                return
             started = True
             await send(message)
 
-        try:
-            await self._app(scope, receive_bounded, send_unless_refused)
-        except Exception:  # what it makes of a body that breaks off is no fault
-            if read <= largest or started:
-                raise
-        if read > largest and not started:
+        with reading:
+            await self._app(scope, receive_bounded, send_noted)
+        if reading.cancelled_caught:
             await refusal(scope, receive, send)

@@ -109,7 +109,8 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        # Ours is complete: `openapi.install`.
+        openapi_url=None,
         routes=[
             Route("/mcp", StreamableHTTPASGIApp(manager)),
             Route("/sse", sse, methods=["GET"]),

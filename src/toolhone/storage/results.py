@@ -63,6 +63,8 @@ class SqliteResultStore:
         self._file.write(work)
 
     def get(self, handle: str, principal: str) -> StoredResult:
+        if not handle.isascii():  # none is, and a lone surrogate cannot even be looked for
+            raise unknown(handle)
         row = self._file.read(
             lambda connection: connection.execute(
                 "SELECT tool, call_id, created_at, expires_at, media, body FROM results "

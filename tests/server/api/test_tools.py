@@ -114,7 +114,7 @@ async def test_the_same_task_again_is_answered_and_recorded_again(admin: httpx2.
 async def test_calls_in_the_words_of_the_seed_run_and_each_says_how_it_went(
     admin: httpx2.AsyncClient,
 ) -> None:
-    calls = [
+    calls: list[JsonObject] = [
         {"function": "add", "arguments": {"a": 2, "b": 3}},
         {"name": "add", "params": {"a": 4, "b": 5}},
         {"function": "no_such_tool", "arguments": {}},

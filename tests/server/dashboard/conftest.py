@@ -194,14 +194,12 @@ def opener(folder: Path) -> OpenSite:
     ) -> AsyncGenerator[Site]:
         config = folder / "mcp.json"
         config.write_text(json.dumps({"mcpServers": dict(servers or {})}))
-        chosen = Settings(
-            **{
-                "data": folder / "data",
-                "registry": registry,
-                "config": config if servers else None,
-                **settings,
-            }
-        )
+        places: JsonObject = {
+            "data": folder / "data",
+            "registry": registry,
+            "config": config if servers else None,
+        }
+        chosen = Settings.model_validate({**places, **settings})
         with listen("127.0.0.1", 0) as listening:
             async with open_app(chosen, os.environ) as app, anyio.create_task_group() as tasks:
                 server = uvicorn.Server(

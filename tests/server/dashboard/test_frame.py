@@ -112,7 +112,7 @@ async def test_what_changes_something_takes_the_token_of_a_form_of_ours(
 
 
 async def test_a_server_that_does_not_start_is_shown_with_its_reason(open_site: OpenSite) -> None:
-    broken = {"command": "/nowhere/<script>alert(1)</script>", "args": []}
+    broken: Json = {"command": "/nowhere/<script>alert(1)</script>", "args": []}
     async with open_site({"broken": broken}) as site, site.visitor() as visitor:
         await site.app.gateway()
         await visitor.post("/servers/broken/restart")

@@ -48,13 +48,14 @@ def test_an_arrow_leads_from_the_call_that_a_reference_names() -> None:
 
 
 def test_arguments_that_cannot_be_read_as_references_need_nothing() -> None:
-    for strange in (
+    strange_ones: tuple[Json, ...] = (
         {"x": {"$from": {}}},
         {"x": {"$from": "1", "unknown": 1}},
         None,
         "text",
         {"omitted": True},
-    ):
+    )
+    for strange in strange_ones:
         assert timeline([row(1, ended_ms=10, parameters=strange)]).lines[0].needs == ()
 
 

@@ -55,6 +55,19 @@ SNAPSHOT: JsonObject = {
     "metadata": {"model": "claude-sonnet"},
 }
 
+CONFIG: JsonObject = {
+    "category": "core_security",
+    "provider": "local",
+    "base_model": "/models/tiny-instruct",
+    "n_epochs": 3,
+    "batch_size": 8,
+    "learning_rate": 0.0001,
+    "max_training_cost_usd": 50.0,
+    "model_version": "1.0.0",
+    "description": "Scanner, November",
+    "tags": ["security"],
+}
+
 JOB: JsonObject = {
     "job_id": "finetune_core_security_20261123_101112_a1b2c3",
     "category": "core_security",
@@ -211,25 +224,6 @@ class SeedDataset(BaseModel):
 class SeedJobRequest(FinetuningConfig):
     """How to fine-tune, as the seed asks for it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "category": "core_security",
-                    "provider": "local",
-                    "base_model": "/models/tiny-instruct",
-                    "n_epochs": 3,
-                    "batch_size": 8,
-                    "learning_rate": 0.0001,
-                    "max_training_cost_usd": 50.0,
-                    "model_version": "1.0.0",
-                    "description": "Scanner, November",
-                    "tags": ["security"],
-                }
-            ]
-        }
-    )
-
     dataset_id: Annotated[
         str | None, Field(max_length=200, description="By default the newest of the category.")
     ] = None
@@ -242,9 +236,7 @@ class SeedJobRequest(FinetuningConfig):
 class PlanNamed(BaseModel):
     """A plan that was made before (`POST /api/v1/plans`): its job runs it and nothing else."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"plan_id": "plan_20261123_101110_0a1b2c3d"}]}
-    )
+    model_config = ConfigDict(extra="forbid")
 
     plan_id: Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import Category, Json, JsonObject
 from toolhone.roles import Permission
+from toolhone.server.api.examples_of_work import page
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
@@ -26,6 +27,17 @@ ModelName = Annotated[
         description="The id of a model, `CATEGORY/ALIAS`, or `PROVIDER:BASE_MODEL`.",
     ),
 ]
+
+_SUMMARY: JsonObject = {
+    "comparison_id": "compare_20261123_110000_0a1b2c3d",
+    "at": "2026-11-23T11:00:00.000000+00:00",
+    "category": "core_security",
+    "dataset_id": "core_security_20261123_101010_a1b2c3",
+    "a": "local:/models/tiny-instruct",
+    "b": "core_security-6b86b273ff34",
+    "conclusion": "b is better than a.",
+    "paid_usd": 0.0,
+}
 
 _SIDE: JsonObject = {
     "name": "local:/models/tiny-instruct",
@@ -125,23 +137,6 @@ class Comparison(BaseModel):
 class ComparisonSummary(BaseModel):
     """A comparison that was made, in short."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "comparison_id": "compare_20261123_110000_0a1b2c3d",
-                    "at": "2026-11-23T11:00:00.000000+00:00",
-                    "category": "core_security",
-                    "dataset_id": "core_security_20261123_101010_a1b2c3",
-                    "a": "local:/models/tiny-instruct",
-                    "b": "core_security-6b86b273ff34",
-                    "conclusion": "b is better than a.",
-                    "paid_usd": 0.0,
-                }
-            ]
-        }
-    )
-
     comparison_id: str
     at: str
     category: Category | None
@@ -206,6 +201,7 @@ async def cost(body: Compared, system: GivenSystem, caller: GivenCaller) -> Comp
     "",
     operation_id="list_comparisons",
     summary="Comparisons that were made, a page at a time",
+    responses={200: page(_SUMMARY), **also()},
     dependencies=[allowed(Permission.MONITOR)],
 )
 async def comparisons(
@@ -253,6 +249,6 @@ async def report(comparison_id: ComparisonId, system: GivenSystem, caller: Given
     """One HTML page, which needs nothing else: to be kept and handed on."""
     from toolhone.training.comparison_report import html_report  # it makes plots, which few ask for
 
-    page = html_report(await system.comparison(comparison_id, caller=caller))
+    report_page = html_report(await system.comparison(comparison_id, caller=caller))
     name = f'attachment; filename="{comparison_id}.html"'
-    return HTMLResponse(page, headers={"Content-Disposition": name})
+    return HTMLResponse(report_page, headers={"Content-Disposition": name})

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from toolhone.exceptions import InvalidRequestError
@@ -11,7 +11,7 @@ from toolhone.models import Category
 from toolhone.records.datasets import DatasetRequest, Manifest, Row, Split
 from toolhone.roles import Permission
 from toolhone.server.api.etags import UNCHANGED, IfNoneMatch, tag_of, tagged, unchanged
-from toolhone.server.api.examples_of_work import DATASET, ROW, page, shown
+from toolhone.server.api.examples_of_work import DATASET, DATASET_REQUEST, ROW, bodies, page, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.given_pages import GivenPages
 from toolhone.server.api.idempotency import GivenOnce
@@ -60,7 +60,10 @@ class DatasetProblem(BaseModel):
     dependencies=[allowed(Permission.PREPARE)],
 )
 async def prepare(
-    body: DatasetRequest, system: GivenSystem, caller: GivenCaller, once: GivenOnce
+    body: Annotated[DatasetRequest, Body(openapi_examples=bodies(defaults=DATASET_REQUEST))],
+    system: GivenSystem,
+    caller: GivenCaller,
+    once: GivenOnce,
 ) -> Response:
     """Make an immutable dataset of a category's snapshots. The same content again is the same dataset."""
     return await once.answer(lambda: system.prepare_dataset(body, caller=caller))
@@ -141,7 +144,9 @@ async def rows(
     if cursor is not None:
         part, place = place_of(cursor, str, int)
         if part != split.value:
-            raise InvalidRequestError(f"The cursor is of the part {part!r}, and {split.value!r} is asked for.")
+            raise InvalidRequestError(
+                f"The cursor is of the part {part!r}, and {split.value!r} is asked for."
+            )
         offset = int(place)
     found, more = await pages.rows(dataset_id, split, offset=offset, limit=limit, caller=caller)
     return Page(items=found, next_cursor=cursor_of(split.value, offset + len(found)) if more else None)

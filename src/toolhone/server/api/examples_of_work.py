@@ -1,5 +1,7 @@
 """What answers about agents' work look like: the examples of the OpenAPI document."""
 
+from fastapi.openapi.models import Example
+
 from toolhone.models import JsonObject
 
 SNAPSHOT: JsonObject = {
@@ -48,6 +50,16 @@ DATASET: JsonObject = {
     "revoked_at": None,
     "revoked_why": None,
     "replaced_by": None,
+}
+
+DATASET_REQUEST: JsonObject = {
+    "category": "core_security",
+    "min_samples": 100,
+    "max_samples": 10_000,
+    "quality_threshold": 0.7,
+    "time_range_days": 30,
+    "split_by": "group",
+    "balance": True,
 }
 
 ROW: JsonObject = {
@@ -194,6 +206,11 @@ ERASURE: JsonObject = {
     "models": ["core_security-6b86b273ff34"],
     "problems": [],
 }
+
+
+def bodies(**examples: JsonObject) -> dict[str, Example]:
+    """Examples of a body, by what they show."""
+    return {name.replace("_", " "): {"value": example} for name, example in examples.items()}
 
 
 def shown(example: object) -> JsonObject:

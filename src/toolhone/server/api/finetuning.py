@@ -10,6 +10,8 @@ from toolhone.models import Category, Json
 from toolhone.records.datasets import DatasetRequest
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_finetuning import (
+    CONFIG,
+    JOB,
     Collected,
     CollectedSnapshot,
     CreatedSeedJob,
@@ -20,6 +22,7 @@ from toolhone.server.api.bodies_of_finetuning import (
     SeedJobRequest,
     SeedStatistics,
 )
+from toolhone.server.api.examples_of_work import bodies
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
@@ -36,7 +39,9 @@ def _kind(body: Json) -> str:
 
 
 JobRequest = Annotated[
-    Annotated[SeedJobRequest, Tag("job")] | Annotated[PlanNamed, Tag("plan")], Discriminator(_kind), Body()
+    Annotated[SeedJobRequest, Tag("job")] | Annotated[PlanNamed, Tag("plan")],
+    Discriminator(_kind),
+    Body(openapi_examples=bodies(configuration=CONFIG, plan={"plan_id": JOB["plan_id"]})),
 ]
 
 

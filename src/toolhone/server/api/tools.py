@@ -360,6 +360,6 @@ def _parallel(slot: JsonObject) -> JsonObject:
     summary="Statistics of tools",
     operation_id="tool_statistics",
 )
-async def tool_statistics(app: GivenApp) -> JsonObject:
+async def tool_statistics(app: GivenApp, caller: GivenCaller) -> JsonObject:
     """What was selected and saved since toolhone was started, and how each tool's calls went so far."""
-    return await (await app.tool_choice()).statistics()
+    return await (await app.tool_choice()).statistics(caller=caller)

@@ -1,6 +1,7 @@
 """The catalog: every tool that the caller may use, and one tool in full."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
@@ -15,8 +16,8 @@ from toolhone.compression.rendering import render as rendered
 from toolhone.exceptions import UnknownToolError
 from toolhone.models import Caller, Category, EventKind, JsonObject, ToolDefinition
 from toolhone.roles import Permission
-from toolhone.server.api.catalog import visible
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
+from toolhone.server.dashboard.call_charts import over_time
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
 from toolhone.stores import AuditQuery
@@ -25,6 +26,9 @@ PAGE = 100
 """Tools on a page."""
 
 RECENT = 10
+
+WINDOW = timedelta(days=7)
+"""Of a tool's figures."""
 
 SHOWN_LEVELS = (Level.INDEX, Level.TYPES, Level.BRIEF, Level.FULL)
 
@@ -52,7 +56,7 @@ def catalog_pages() -> APIRouter:
         category: str = "",
         page: int = 1,
     ) -> HTMLResponse:
-        everything = visible(gateway, caller)
+        everything = gateway.tools(caller)
         found = [tool for tool in everything if _matches(tool, q.casefold().split(), server, category)]
         last = max(1, -(-len(found) // PAGE))
         page = min(max(page, 1), last)
@@ -81,6 +85,7 @@ def catalog_pages() -> APIRouter:
             raise UnknownToolError(f"There is no tool {name!r}.{f' Did you mean {near}?' if near else ''}")
         levels, as_json = await anyio.to_thread.run_sync(_written, known)
         may_read = allows(caller, Permission.READ_AUDIT)
+        figures = await app.figures.tool(known.name, WINDOW) if may_read else None
         return render(
             request,
             "tool.html",
@@ -91,6 +96,9 @@ def catalog_pages() -> APIRouter:
             levels=levels,
             json_tokens=as_json,
             recent=await _recent(app, caller, known.name) if may_read else [],
+            figures=figures,
+            charts=bool(figures and figures.total.calls),
+            over_time=over_time(figures) if figures else [],
         )
 
     return router

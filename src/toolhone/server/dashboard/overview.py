@@ -1,6 +1,5 @@
 """The overview: how it goes, by time, and how everything stands, as far as the caller may see."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request
@@ -13,12 +12,10 @@ from toolhone.models import Caller, EventKind, Json
 from toolhone.operations import ACTIVE
 from toolhone.records.figures import Overview
 from toolhone.roles import Permission
-from toolhone.server.api.catalog import visible
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, known
 from toolhone.server.dashboard.audit import Listed
-from toolhone.server.dashboard.charts import Chart, Series
+from toolhone.server.dashboard.call_charts import over_time, tokens_over_time
 from toolhone.server.dashboard.errors import page_router
-from toolhone.server.dashboard.formats import compact, milliseconds
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.servers import TONES
 from toolhone.stores import AuditQuery
@@ -47,7 +44,7 @@ def overview_pages() -> APIRouter:
         request: Request, app: GivenApp, gateway: GivenGateway, caller: GivenCaller, window: str = ""
     ) -> HTMLResponse:
         shown: dict[str, Json] = {"figures": None, "charts_shown": [], "refusals": None, "receipt": None}
-        shown |= {"servers": None, "jobs": None, "counts": None, "tools": None}
+        shown |= {"servers": None, "jobs": None, "counts": None, "tools": None, "waiting": 0}
         if allows(caller, Permission.READ_AUDIT):
             figures = await app.figures.overview(WINDOWS.get(window, WINDOWS[FIRST]))
             if window not in WINDOWS:
@@ -55,13 +52,14 @@ def overview_pages() -> APIRouter:
                 if window == SHORT:
                     figures = await app.figures.overview(WINDOWS[SHORT])
             shown["figures"] = figures
-            shown["charts_shown"] = over_time(figures)
+            shown["charts_shown"] = [*over_time(figures), tokens_over_time(figures)]
             shown["refusals"] = await _refusals(app, caller)
         if allows(caller, Permission.FIND_TOOLS):
-            shown["tools"] = len(visible(gateway, caller))
+            shown["tools"] = len(gateway.tools(caller))
             shown["receipt"] = gateway.receipts()
         if allows(caller, Permission.OPERATE):
             shown["servers"] = app.upkeep.servers(caller=caller)
+            shown["waiting"] = len(await app.approvals.pending(caller=caller))
         if allows(caller, Permission.MONITOR):
             system = await app.finetuning()
             shown["jobs"] = await system.jobs(status=ACTIVE, limit=JOBS, caller=caller)
@@ -92,58 +90,3 @@ def _is_young(figures: Overview) -> bool:
     since = datetime.fromisoformat(figures.until) - WINDOWS[SHORT]
     older = (point for point in figures.points if datetime.fromisoformat(point.start) < since)
     return not any(point.calls or point.selections or point.refusals for point in older)
-
-
-def over_time(figures: Overview) -> list[Chart]:
-    """The three figures of calls, times and tokens."""
-    points = figures.points
-    labels = moments([point.start for point in points], figures.width_seconds)
-    calls = Chart(
-        id="calls",
-        caption="Calls",
-        labels=labels,
-        series=(
-            Series(label="ok", values=[point.calls - point.errors for point in points], tone="first"),
-            Series(label="failed", values=[point.errors for point in points], tone="bad"),
-            Series(label="refused", values=[point.refusals for point in points], tone="warn"),
-        ),
-        stacked=True,
-        whole=True,
-    )
-    latency = Chart(
-        id="latency",
-        caption="Time of calls",
-        labels=labels,
-        series=(
-            Series(label="p50", values=[point.latency.p50 for point in points], tone="first"),
-            Series(label="p95", values=[point.latency.p95 for point in points], tone="second"),
-            Series(label="p99", values=[point.latency.p99 for point in points], tone="third"),
-        ),
-        kind="line",
-        unit="ms",
-        write=milliseconds,
-    )
-    tokens = Chart(
-        id="tokens",
-        caption="Tokens of tool definitions",
-        labels=labels,
-        series=(
-            Series(label="sent", values=[point.tokens_sent for point in points], tone="second"),
-            Series(label="saved", values=[max(0, point.tokens_saved) for point in points], tone="good"),
-        ),
-        stacked=True,
-        whole=True,
-        write=compact,
-    )
-    return [calls, latency, tokens]
-
-
-def moments(starts: Sequence[str], width_seconds: int) -> list[str]:
-    """How the spans of a series are named: by the time of day, with the day, or by the day. In UTC."""
-    parsed = [datetime.fromisoformat(start) for start in starts]
-    if width_seconds >= 86_400:
-        return [f"{moment:%b} {moment.day}" for moment in parsed]
-    days = {moment.date() for moment in parsed}
-    if len(days) <= 2:
-        return [f"{moment:%H:%M}" for moment in parsed]
-    return [f"{moment:%b} {moment.day} {moment:%H:%M}" for moment in parsed]

@@ -23,6 +23,21 @@ Kind = Literal["agent", "user"]
 def privacy_pages() -> APIRouter:
     router = page_router()
 
+    def confirm(
+        request: Request, kind: Kind, name: str, *, problem: str = "", status: int = 200
+    ) -> HTMLResponse:
+        """Ask once more before anything is erased."""
+        return render(
+            request,
+            "erase.html",
+            title=f"Erase {'an agent' if kind == 'agent' else 'a user'}",
+            nav="privacy",
+            status=status,
+            kind=kind,
+            name=name,
+            problem=problem,
+        )
+
     @router.get("/privacy", dependencies=[allowed(Permission.ERASE)])
     async def privacy(
         request: Request, app: GivenApp, system: GivenSystem, caller: GivenCaller, done: str = ""
@@ -52,15 +67,7 @@ def privacy_pages() -> APIRouter:
     async def ask(
         request: Request, kind: Annotated[Kind, Form()], name: Annotated[str, Form()]
     ) -> HTMLResponse:
-        """Ask once more before anything is erased."""
-        return render(
-            request,
-            "erase.html",
-            title=f"Erase {'an agent' if kind == 'agent' else 'a user'}",
-            nav="privacy",
-            kind=kind,
-            name=_named(name),
-        )
+        return confirm(request, kind, _named(name))
 
     @router.post("/privacy/erase", dependencies=[allowed(Permission.ERASE)])
     async def erase(
@@ -74,8 +81,8 @@ def privacy_pages() -> APIRouter:
         """Erase, and say what came of it. To send it again finds nothing more, and is harmless."""
         named = _named(name)
         if again.strip() != named:
-            raise InvalidRequestError(
-                "Nothing was erased: what was typed to confirm is not the id. Go back and type the id again."
+            return confirm(
+                request, kind, named, problem="Nothing was erased: this is not the id.", status=400
             )
         erased = await system.erase(
             agent_id=named if kind == "agent" else None,

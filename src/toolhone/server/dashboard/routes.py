@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from toolhone.server.dashboard.access import access_pages
+from toolhone.server.dashboard.approvals import approvals_pages
 from toolhone.server.dashboard.assets import assets_router
 from toolhone.server.dashboard.audit import audit_pages
 from toolhone.server.dashboard.catalog import catalog_pages
@@ -27,6 +28,7 @@ def dashboard_router() -> APIRouter:
     router.include_router(login_pages())
     router.include_router(overview_pages())
     router.include_router(servers_pages())
+    router.include_router(approvals_pages())
     # Before the pages of single tools: no tool is called "search".
     router.include_router(search_pages())
     router.include_router(catalog_pages())

@@ -1,11 +1,14 @@
 """The downstream servers: where each stands, and starting one anew."""
 
 from contextlib import suppress
+from datetime import timedelta
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from toolhone.access import allows
 from toolhone.exceptions import ServerUnavailableError
+from toolhone.records.figures import Share
 from toolhone.redaction import redact
 from toolhone.registry.server_state import ServerStatus
 from toolhone.roles import Permission
@@ -25,17 +28,27 @@ TONES = {
 """The colours of states; the others are quiet."""
 
 
+WINDOW = timedelta(days=1)
+"""Of the figures of each server."""
+
+
 def servers_pages() -> APIRouter:
     router = page_router()
 
     @router.get("/servers", dependencies=[allowed(Permission.OPERATE)])
     async def servers(request: Request, app: GivenApp, caller: GivenCaller) -> HTMLResponse:
+        shares: dict[str | None, Share] = {}
+        if allows(caller, Permission.READ_AUDIT):
+            figures = await app.figures.overview(WINDOW)
+            shares = {share.server: share for share in figures.servers}
         return render(
             request,
             "servers.html",
             title="Servers",
             nav="servers",
             servers=[server_json(state) for state in app.upkeep.servers(caller=caller)],
+            shares=shares,
+            waiting=len(await app.approvals.pending(caller=caller)),
             tones=TONES,
             notices=[redact(notice) for notice in app.notices()],
         )

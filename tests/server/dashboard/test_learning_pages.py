@@ -1,0 +1,272 @@
+"""Pages of learning, access, privacy and settings: who may see and do what, and that nothing shown runs."""
+
+import json
+from typing import TypeAlias
+
+import pytest
+
+from toolhone.evaluation.intervals import Interval
+from toolhone.evaluation.paired import Method, PairedResult
+from toolhone.models import LOCAL_CALLER, Json, JsonObject
+from toolhone.roles import Permission, Role
+from toolhone.server.dashboard.access import MEANINGS
+from toolhone.training.kept_comparisons import KeptComparisons
+from toolhone.training.model_comparison import Compared, Example, ModelComparison, Side
+
+Site: TypeAlias = Json
+OpenSite: TypeAlias = Json
+Visitor: TypeAlias = Json
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202e'
+SEEN = "<script>alert(1)</script>"
+
+EMPTY = ("/snapshots", "/datasets", "/jobs", "/models", "/comparisons", "/selector")
+
+
+def snapshot(number: int, **changes: Json) -> JsonObject:
+    return {
+        "agent_id": f"agent-{number}",
+        "agent_name": "Somebody",
+        "category": "ecommerce",
+        "task_type": "price",
+        "input_data": {"number": number},
+        "output_data": {"answer": number},
+        "success": True,
+        "performance_score": 0.9,
+        "execution_time_ms": 5.0,
+        **changes,
+    }
+
+
+def side(name: str, score: float) -> Side:
+    return Side(
+        name=name,
+        score=Interval(score, score - 0.1, score + 0.1),
+        latency_p50_ms=10.0,
+        latency_p95_ms=None,
+        cost_usd=0.25,
+        prompt_tokens=10,
+        completion_tokens=5,
+        turns=4,
+        errors=0,
+    )
+
+
+def comparison(name: str) -> ModelComparison:
+    paired = PairedResult(
+        difference=Interval(0.2, 0.1, 0.3), p_value=0.01, method=Method.COUNTED, wins=3, ties=1, losses=0
+    )
+    overall = Compared(n=4, a=side("the base", 0.5), b=side(name, 0.7), paired=paired)
+    example = Example(
+        row_id="row",
+        task_type=name,
+        asked={"role": "user", "content": name},
+        expected={"role": "assistant", "content": name},
+        a=None,
+        b={"role": "assistant", "content": name},
+        a_score=0.0,
+        b_score=1.0,
+    )
+    return ModelComparison(
+        at="2026-11-23T10:00:00.000000+00:00",
+        category=None,
+        dataset_id="data-1",
+        scorer="exact",
+        scorer_why=name,
+        overall=overall,
+        by_task_type={name: overall},
+        differences=(0.0, 1.0, 1.0, 1.0),
+        examples=(example,),
+        conclusion=name,
+        notes=(name,),
+        comparison_id="compare_20261123_100000_00000000",
+    )
+
+
+@pytest.mark.parametrize("path", EMPTY)
+async def test_a_page_without_data_says_what_brings_it(admin: Visitor, path: str) -> None:
+    page = await admin.get(path)
+    assert "Here will be" in page.text
+    assert "toolhone " in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [("/access", Role.OPERATOR), ("/privacy", Role.OPERATOR), ("/settings", Role.AGENT)],
+)
+async def test_a_page_is_shown_only_to_who_may_see_it(site: Site, path: str, role: Role) -> None:
+    async with site.visitor(role) as visitor:
+        page = await visitor.get(path, status=403)
+        assert "has not the permission" in page.text
+        assert path not in (await visitor.get("/")).links()
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/jobs/budget", {"category": "ecommerce", "limit_usd": "5"}),
+        ("/jobs/any/approve", {}),
+        ("/jobs/any/cancel", {}),
+        ("/jobs/any/retry", {}),
+        ("/aliases/promote", {"model": "any", "alias": "production"}),
+        ("/aliases/rollback", {"category": "ecommerce", "alias": "production"}),
+        ("/selector/promote", {"version": "any"}),
+        ("/selector/rollback", {}),
+        ("/access/issue", {"name": "any", "role": "admin"}),
+        ("/access/any/revoke", {}),
+        ("/privacy/prune", {}),
+        ("/privacy/ask", {"kind": "agent", "name": "any"}),
+        ("/privacy/erase", {"kind": "agent", "name": "any", "again": "any"}),
+    ],
+)
+async def test_an_operator_does_nothing_that_takes_an_admin(
+    site: Site, path: str, fields: dict[str, str]
+) -> None:
+    async with site.visitor(Role.OPERATOR) as operator:
+        answer = await operator.post(path, **fields)
+        assert answer.status_code == 403, answer.text[:300]
+
+
+async def test_a_form_without_its_token_does_nothing(site: Site, admin: Visitor) -> None:
+    forged = {"name": "forged", "role": "admin"}
+    answer = await admin.client.post("/access/issue", data=forged, headers={"Origin": site.url})
+    assert answer.status_code == 403
+    assert "forged" not in (await admin.get("/access")).text
+
+
+async def test_work_of_agents_is_shown_and_never_run(open_site: OpenSite) -> None:
+    fields = dict.fromkeys(("agent_id", "agent_name", "task_type"), HOSTILE)
+    async with open_site() as site, site.visitor() as admin:
+        system = await site.app.finetuning()
+        hostile = snapshot(1, **fields, input_data={"a": HOSTILE}, output_data={"b": HOSTILE})
+        await system.collect([hostile], caller=LOCAL_CALLER)
+        page = await admin.get("/snapshots")
+        assert page.runs() == []
+        assert SEEN in page.text and "{{ 7 * 7 }}" in page.text
+        assert "\u202e" not in page.html
+
+
+async def test_snapshots_are_paged_each_of_them_once(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor() as admin:
+        system = await site.app.finetuning()
+        await system.collect([snapshot(number) for number in range(60)], caller=LOCAL_CALLER)
+        path, agents = "/snapshots?category=ecommerce", list[str]()
+        while path:
+            page = await admin.get(path)
+            agents += [word for word in page.text.split() if word.startswith("agent-")]
+            older = [link for link in page.links() if "cursor=" in link]
+            path = f"/snapshots{older[0]}" if older else ""
+        assert sorted(agents) == sorted(f"agent-{number}" for number in range(60))
+
+
+async def test_a_comparison_is_shown_and_never_run(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor() as admin:
+        made = comparison(HOSTILE)
+        KeptComparisons(site.app.settings.data / "comparisons").keep(made)
+        for path in ("/comparisons", f"/comparisons/{made.comparison_id}"):
+            page = await admin.get(path)
+            assert page.runs() == []
+            assert SEEN in page.text
+        answer = await admin.client.get(f"/comparisons/{made.comparison_id}/report")
+        # It has scripts of its own, so it is handed out as a file and is never a page of this site.
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert answer.headers["content-security-policy"] == "sandbox"
+        assert answer.text.startswith("<!doctype html>")
+        await admin.get("/comparisons/..%2f..%2faccess.db", status=404)
+
+
+async def test_a_token_is_shown_once(site: Site, admin: Visitor) -> None:
+    issued = await admin.post(
+        "/access/issue",
+        name=f"mine {HOSTILE.replace(chr(0x202E), '')}",
+        role="agent",
+        days="30",
+        tools="a__*, b",
+    )
+    assert issued.status_code == 200
+    text = issued.text.partition('id="token">')[2].partition("<")[0]
+    token = await site.app.tokens.verify(text)
+    assert token is not None
+    assert (token.role, token.tools, token.expires_at is None) == (Role.AGENT, ("a__*", "b"), False)
+
+    page = await admin.get("/access")
+    assert page.runs() == []
+    assert token.token_id in page.text and text not in page.html
+    await admin.post(f"/access/{token.token_id}/revoke")
+    assert await site.app.tokens.verify(text) is None
+
+
+async def test_the_table_of_roles_has_every_permission(admin: Visitor) -> None:
+    assert set(MEANINGS) == set(Permission)
+    text = (await admin.get("/access")).text
+    assert all(permission.value in text for permission in Permission)
+
+
+async def test_settings_show_no_password_of_an_address(open_site: OpenSite) -> None:
+    async with (
+        open_site(openai_url="https://me:hunter2secret@example.com/v1") as site,
+        site.visitor(Role.OPERATOR) as operator,
+    ):
+        page = await operator.get("/settings")
+        assert "hunter2secret" not in page.html
+        assert "OPENAI_API_KEY" in page.text
+        assert "Time limit of a call" in page.text
+
+
+async def test_nothing_is_erased_before_its_id_was_typed_again(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor() as admin:
+        system = await site.app.finetuning()
+        await system.collect([snapshot(1), snapshot(2)], caller=LOCAL_CALLER)
+
+        asked = await admin.post("/privacy/ask", kind="agent", name="agent-1")
+        assert "Nothing is erased yet" in asked.text
+        wrong = await admin.post("/privacy/erase", kind="agent", name="agent-1", again="agent-2")
+        assert wrong.status_code == 400
+        assert "agent-1" in (await admin.get("/snapshots")).text
+
+        erased = await admin.post("/privacy/erase", kind="agent", name="agent-1", again="agent-1")
+        assert erased.status_code == 200
+        left = (await admin.get("/snapshots")).text
+        assert "agent-1" not in left and "agent-2" in left
+
+
+async def test_a_budget_is_set_and_taken_away(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor() as admin:
+        await admin.post("/jobs/budget", category="ecommerce", limit_usd="7.50")
+        assert "$7.50" in (await admin.get("/jobs")).text
+        assert (await admin.post("/jobs/budget", category="ecommerce", limit_usd="much")).status_code == 400
+        assert (await admin.post("/jobs/budget", category="ecommerce", limit_usd="-1")).status_code in {
+            400,
+            409,
+        }
+        await admin.post("/jobs/budget", category="ecommerce", limit_usd="")
+        assert "$7.50" not in (await admin.get("/jobs")).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/jobs/no-such",
+        "/datasets/no-such",
+        "/models/no-such",
+        "/comparisons/no-such",
+        "/selector/promote?version=no",
+    ],
+)
+async def test_what_is_not_there_is_said_to_be_missing(admin: Visitor, path: str) -> None:
+    assert "no-such" in (await admin.get(path, status=404)).text
+
+
+@pytest.mark.parametrize(
+    "path", ["/jobs?category=x", "/jobs?state=x", "/snapshots?cursor=x", "/models?category=x"]
+)
+async def test_a_filter_that_means_nothing_is_refused(admin: Visitor, path: str) -> None:
+    await admin.get(path, status=400)
+
+
+async def test_data_of_charts_cannot_end_its_element(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor() as admin:
+        made = comparison(HOSTILE)
+        KeptComparisons(site.app.settings.data / "comparisons").keep(made)
+        page = await admin.get(f"/comparisons/{made.comparison_id}")
+        assert json.dumps(page.data("scores-data")["labels"]).count("script") == 2
