@@ -141,7 +141,7 @@ lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 	for group in demo dev; do $(BIN)/uv pip compile --quiet pyproject.toml --group $$group --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url -o requirements/$$group.txt; done
 	$(BIN)/uv pip compile --quiet pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-emit-index-url -o requirements/run.txt
+	  --no-header --no-emit-index-url --constraint requirements/dev.txt -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra train --group train-test --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-package torch \
 	  -o requirements/train.txt

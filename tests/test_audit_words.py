@@ -7,7 +7,7 @@ from toolhone.models import EventKind, Json, JsonObject
 
 
 def row(kind: EventKind, tool: str | None = None, **details: Json) -> JsonObject:
-    return {"kind": kind.value, "tool_name": tool, "server": "git", "details": details}
+    return {"kind": kind.value, "tool_name": tool, "server": "git", "user_id": "local", "details": details}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,9 @@ def row(kind: EventKind, tool: str | None = None, **details: Json) -> JsonObject
         (row(EventKind.SNAPSHOT, snapshots=3), "3 collected"),
         (row(EventKind.SNAPSHOT), ""),
         (row(EventKind.JOB, what="created", job_id="finetune_1"), "created finetune_1"),
-        (row(EventKind.ACCESS, what="token_issued", token_id="ab12", name="ci"), "token_issued ab12 ci"),
+        (row(EventKind.ACCESS, what="logged_in"), "logged_in local"),
+        (row(EventKind.DESCRIPTION, names={"omitted": True, "bytes": 70_000}), ""),
+        (row(EventKind.ACCESS, what="token_issued", token_id="ab12", name="ci"), "token_issued ab12"),
     ],
 )
 def test_a_row_says_the_one_thing_to_know_of_it(given: JsonObject, words: str) -> None:

@@ -17,13 +17,14 @@ import anyio.to_thread
 
 from toolhone.exceptions import InvalidRequestError, StorageError
 from toolhone.models import EventKind
-from toolhone.records.durations import percentile
+from toolhone.records.durations import percentiles
 from toolhone.records.figures import (
     ALL,
     DAY,
     HOUR,
     MINUTE,
-    MOST_SHOWN,
+    MOST_OF_SERVER,
+    MOST_TOOLS,
     QUARTER,
     SERVER,
     TOOL,
@@ -44,12 +45,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WIDTHS = (
-    (timedelta(hours=2), MINUTE),
-    (timedelta(hours=36), QUARTER),
-    (timedelta(days=14), HOUR),
-    (timedelta(days=3_660), DAY),
+    (timedelta(hours=2), MINUTE, MINUTE),
+    (timedelta(hours=36), QUARTER, QUARTER),
+    (timedelta(days=8), HOUR, 2 * HOUR),
+    (timedelta(days=16), HOUR, 4 * HOUR),
+    (timedelta(days=3_660), DAY, DAY),
 )
-"""Up to which window which width of spans, in seconds: 14 to 336 points, and years by days."""
+"""Up to which window which width of spans is read, and which is shown, in seconds: about a hundred points,
+and years by days."""
 
 WIDER = {MINUTE: QUARTER, QUARTER: HOUR, HOUR: DAY, DAY: WEEK}
 
@@ -104,17 +107,17 @@ class Figures:
         Raises:
             InvalidRequestError: The window is not above zero, or longer than ten years.
         """
-        width, since = self._span(window)
+        width, shown, since = self._span(window)
         progress = await self.catch_up()
 
         def read(store: FigureStore, _: AuditStore) -> Overview:
             return self._overview(
                 progress,
-                width,
+                shown,
                 since,
                 store.counts(width, ALL, since=since),
                 store.durations(width, [ALL], since=since),
-                tools=_shares(store, width, since, TOOL),
+                tools=_shares(store, width, since, TOOL, most=MOST_TOOLS),
                 servers=_shares(store, width, since, SERVER),
             )
 
@@ -122,13 +125,13 @@ class Figures:
 
     async def tool(self, name: str, window: timedelta = timedelta(days=1)) -> Overview:
         """The calls of one tool; without any, all is zero."""
-        width, since = self._span(window)
+        width, shown, since = self._span(window)
         progress = await self.catch_up()
         about = TOOL + name
         return await self._with(
             lambda store, _: self._overview(
                 progress,
-                width,
+                shown,
                 since,
                 store.counts(width, about, since=since),
                 store.durations(width, [about], since=since),
@@ -137,18 +140,18 @@ class Figures:
 
     async def server(self, name: str, window: timedelta = timedelta(days=1)) -> Overview:
         """The calls of one server's tools, and which; `""` is what is no server's."""
-        width, since = self._span(window)
+        width, shown, since = self._span(window)
         progress = await self.catch_up()
         about = SERVER + name
 
         def read(store: FigureStore, _: AuditStore) -> Overview:
             return self._overview(
                 progress,
-                width,
+                shown,
                 since,
                 store.counts(width, about, since=since),
                 store.durations(width, [about], since=since),
-                tools=_shares(store, width, since, TOOL, of_server=name),
+                tools=_shares(store, width, since, TOOL, most=MOST_OF_SERVER, of_server=name),
             )
 
         return await self._with(read)
@@ -172,15 +175,15 @@ class Figures:
 
         return await anyio.to_thread.run_sync(run, limiter=self._thread)
 
-    def _span(self, window: timedelta) -> tuple[int, int]:
-        """The width of spans for a window, and when the first of them begins."""
+    def _span(self, window: timedelta) -> tuple[int, int, int]:
+        """The widths of spans for a window, read and shown, and when the first of them begins."""
         if window <= timedelta(0) or window > WIDTHS[-1][0]:
             raise InvalidRequestError(
                 f"Figures are of a window from one minute to ten years; got {str(window)!r}."
             )
-        width = next(width for longest, width in WIDTHS if window <= longest)
+        width, shown = next((read, shown) for longest, read, shown in WIDTHS if window <= longest)
         since = max(0, int(self._clock() - window.total_seconds()))
-        return width, since - since % width
+        return width, shown, since - since % shown
 
     def _overview(
         self,
@@ -199,15 +202,15 @@ class Figures:
         }
         # What another machine dated into the future is in the sums, and has no place in the plot.
         for count in counts:
-            by_start.get(count.start, ([], []))[0].append(count)
+            by_start.get(count.start - count.start % width, ([], []))[0].append(count)
         for duration in times:
-            by_start.get(duration.start, ([], []))[1].append(duration)
+            by_start.get(duration.start - duration.start % width, ([], []))[1].append(duration)
         return Overview(
             since=_utc(since),
             until=_utc(now),
             width_seconds=width,
             points=[_point(start, *rows) for start, rows in by_start.items()],
-            total=_point(since, counts, times),
+            total=_point(since, counts, _summed(times)),
             errors=_codes(counts, EventKind.CALL),
             refusals=_codes(counts, EventKind.REFUSAL),
             tools=tools,
@@ -215,6 +218,14 @@ class Figures:
             counted_until=progress.timestamp,
             complete=progress.complete,
         )
+
+
+def _summed(times: Iterable[Durations]) -> list[Durations]:
+    """All spans as one."""
+    buckets: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in times:
+        buckets[row.kind].update(row.buckets)
+    return [Durations(ALL, 0, kind, summed) for kind, summed in buckets.items()]
 
 
 def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> Point:
@@ -227,17 +238,19 @@ def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> P
         of_all += count.of_all
         if count.kind == EventKind.CALL and count.code:
             errors += count.events
-    buckets: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    buckets: dict[str, Mapping[str, int]] = {}
     for row in times:
-        buckets[row.kind].update(row.buckets)
+        # Mostly there is one row: it is not worth a copy.
+        present = buckets.get(row.kind)
+        buckets[row.kind] = row.buckets if present is None else Counter(present) + Counter(row.buckets)
     return Point(
         start=_utc(start),
         calls=events[EventKind.CALL],
         errors=errors,
         refusals=events[EventKind.REFUSAL],
         selections=events[EventKind.SELECTION],
-        latency=_latency(buckets[EventKind.CALL]),
-        selection_latency=_latency(buckets[EventKind.SELECTION]),
+        latency=_latency(buckets.get(EventKind.CALL, {})),
+        selection_latency=_latency(buckets.get(EventKind.SELECTION, {})),
         tokens_of_calls=tokens[EventKind.CALL],
         tokens_sent=tokens[EventKind.SELECTION],
         tokens_of_all=of_all,
@@ -245,7 +258,13 @@ def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> P
 
 
 def _shares(
-    store: FigureStore, width: int, since: int, prefix: str, *, of_server: str | None = None
+    store: FigureStore,
+    width: int,
+    since: int,
+    prefix: str,
+    *,
+    most: int | None = None,
+    of_server: str | None = None,
 ) -> list[Share]:
     """What each tool or server had, the most called first; times are read of those that are shown only.
 
@@ -260,7 +279,7 @@ def _shares(
             if of_server is None or count.server == of_server:
                 counts[count.about, count.server].append(count)
     points = {key: _point(0, rows, ()) for key, rows in counts.items()}
-    shown = sorted(points, key=lambda key: (-points[key].calls, -points[key].refusals, key))[:MOST_SHOWN]
+    shown = sorted(points, key=lambda key: (-points[key].calls, -points[key].refusals, key))[:most]
     buckets: defaultdict[str, Counter[str]] = defaultdict(Counter)
     abouts = list(dict.fromkeys(about for about, _ in shown))
     for span, first, end in parts:
@@ -282,9 +301,8 @@ def _shares(
 
 def _latency(buckets: Mapping[str, int]) -> Latency:
     numbered = {int(bucket): events for bucket, events in buckets.items()}
-    return Latency(
-        p50=percentile(numbered, 0.5), p95=percentile(numbered, 0.95), p99=percentile(numbered, 0.99)
-    )
+    p50, p95, p99 = percentiles(numbered, (0.5, 0.95, 0.99))
+    return Latency(p50=p50, p95=p95, p99=p99)
 
 
 def _codes(counts: Iterable[Count], kind: EventKind) -> dict[str, int]:

@@ -127,7 +127,7 @@ async def test_a_changed_token_is_refused() -> None:
 async def test_an_unsigned_token_is_refused() -> None:
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": now + 60, "toolhone_role": "admin"}
-    await refused(jwt.encode(claims, None, algorithm="none", headers={"kid": "ec"}), "must be signed")
+    await refused(jwt.encode(claims, "", algorithm="none", headers={"kid": "ec"}), "must be signed")
 
 
 async def test_a_public_key_does_not_serve_as_a_shared_secret() -> None:

@@ -183,15 +183,17 @@ def test_the_examination_leaves_the_data_folder_as_it_was(examine: Examine, user
     assert not (user / "data").exists()
 
 
-def test_a_data_folder_that_is_a_file_is_a_problem(examine: Examine, run: Run, user: Path) -> None:
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_data_folder_that_is_no_folder_is_a_problem(
+    examine: Examine, user: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
     (user / "file").write_text("")
+    settings = user / "settings.toml"
+    settings.write_text(f'data = "{user / place}"')
+    monkeypatch.setenv("TOOLHONE_SETTINGS", str(settings))
 
-    assert run("doctor", "--data", user / "file").exit_code == 2
-    os.environ["TOOLHONE_DATA"] = str(user / "file" / "below")
-    try:
-        assert run("doctor", "--json").exit_code in (1, 2)
-    finally:
-        del os.environ["TOOLHONE_DATA"]
+    (finding,) = examine(code=1)["data", "problem"]
+    assert "--data" in finding["mend"]
 
 
 def test_an_encoder_with_a_changed_file_is_a_problem(examine: Examine, user: Path, run: Run) -> None:

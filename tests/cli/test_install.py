@@ -229,6 +229,22 @@ def test_adopted_servers_move_behind_toolhone_and_come_back(
     assert stat.S_IMODE(own.stat().st_mode) == 0o644
 
 
+def test_servers_are_adopted_into_the_file_that_the_entry_reads(run: Run, user: Path) -> None:
+    mine = user / "mine.json"
+    mine.write_text('{"mcpServers": {}}')
+    file = user / "mcp.json"
+    run("install", "--client", "cursor", "--file", file, "--config", mine)
+    document = json.loads(file.read_text())
+    document["mcpServers"]["git"] = {"command": "uvx", "args": ["mcp-server-git"]}
+    file.write_text(json.dumps(document))
+
+    run("install", "--client", "cursor", "--file", file, "--adopt")
+
+    assert set(json.loads(file.read_text())["mcpServers"]) == {"toolhone"}
+    assert set(json.loads(mine.read_text())["mcpServers"]) == {"git"}
+    assert not (user / "config" / "toolhone" / "mcp.json").exists()
+
+
 def test_a_served_toolhone_takes_its_token_from_a_variable(run: Run, user: Path) -> None:
     url = "http://127.0.0.1:8000/mcp"
     file = user / "mcp.json"

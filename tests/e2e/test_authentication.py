@@ -313,6 +313,7 @@ def test_pages_of_other_sites_and_other_names_reach_nothing(
         "null",
         "http://127.0.0.1.evil.example.com",
         "http://localhost@evil",
+        "http://[",
     ):
         asked = http.get(path, headers={"Origin": origin, **bearer(agent)})
         assert (asked.status_code, asked.json()["code"]) == (403, "foreign_origin"), origin

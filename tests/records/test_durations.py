@@ -7,20 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolhone.records.durations import ERROR, SHORTEST_MS, bucket_of, percentile, value_of
+from toolhone.records.durations import ERROR, SHORTEST_MS, bucket_of, percentiles, value_of
 
 times = st.lists(st.floats(min_value=SHORTEST_MS, max_value=1e9), min_size=1, max_size=200)
 
 
 @settings(deadline=None)
-@given(times, st.floats(min_value=0.001, max_value=1.0))
-def test_a_percentile_is_as_near_as_is_said(values: list[float], share: float) -> None:
-    exact = sorted(values)[math.ceil(len(values) * share) - 1]
+@given(times, st.lists(st.floats(min_value=0.001, max_value=1.0), min_size=1, max_size=4).map(sorted))
+def test_percentiles_are_as_near_as_is_said(values: list[float], shares: list[float]) -> None:
+    exact = [sorted(values)[math.ceil(len(values) * share) - 1] for share in shares]
 
-    read = percentile(Counter(map(bucket_of, values)), share)
+    read = percentiles(Counter(map(bucket_of, values)), shares)
 
-    assert read is not None
-    assert abs(read - exact) <= ERROR * exact * (1 + 1e-9)
+    for ours, true in zip(read, exact, strict=True):
+        assert ours is not None
+        assert abs(ours - true) <= ERROR * true * (1 + 1e-9)
 
 
 @settings(deadline=None)
@@ -41,4 +42,4 @@ def test_what_takes_for_ever_has_a_bucket() -> None:
 
 
 def test_of_nothing_there_is_no_percentile() -> None:
-    assert percentile({}, 0.5) is None
+    assert percentiles({}, (0.5, 0.99)) == (None, None)

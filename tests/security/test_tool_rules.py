@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import pytest
 
@@ -13,10 +13,8 @@ from toolhone.registry.catalog import Catalog
 from toolhone.roles import Role
 from toolhone.settings import Settings, load_settings
 
-if TYPE_CHECKING:
-    from conftest import Site
-
-Listed = Callable[..., JsonObject]
+Listed: TypeAlias = Callable[..., JsonObject]
+Site: TypeAlias = Json
 
 SECRET = "Zeppelin"
 """Stands in everything that the agent must not learn of."""
@@ -25,14 +23,14 @@ RULES: Json = {"allow_tools": {"agent": ["shop__greet"]}, "allow_servers": {"age
 
 
 @pytest.fixture
-def shops(site: "Site", tool: Listed) -> "Site":
+def shops(site: Site, tool: Listed) -> Site:
     site.server("shop", tool("greet", "Greet somebody."), tool("zeppelin", f"Delete every {SECRET}."))
     site.server("zeppelins", tool("greet_all", f"Greet the whole {SECRET}."))
     site.server("harmless", tool("wave", "Wave a hand."))
     return site
 
 
-async def test_a_caller_learns_of_no_tool_that_it_may_not_use(shops: "Site", agent: Caller) -> None:
+async def test_a_caller_learns_of_no_tool_that_it_may_not_use(shops: Site, agent: Caller) -> None:
     pins = {"*": ["shop__zeppelin", "zeppelins__gone", "harmless__wave"]}
     async with shops.opened(**RULES, pins=pins, mode="native") as toolhone:
         await toolhone.app.refresh()
@@ -48,7 +46,7 @@ async def test_a_caller_learns_of_no_tool_that_it_may_not_use(shops: "Site", age
     assert "shop__greet" in [one["name"] for one in found["tools"]]
 
 
-async def test_who_may_use_everything_still_sees_everything(shops: "Site", admin: Caller) -> None:
+async def test_who_may_use_everything_still_sees_everything(shops: Site, admin: Caller) -> None:
     async with shops.opened(**RULES) as toolhone, toolhone.as_(admin) as session:
         await toolhone.app.refresh()
         told = await session.everything()
@@ -57,7 +55,7 @@ async def test_who_may_use_everything_still_sees_everything(shops: "Site", admin
 
 
 async def test_a_call_of_a_forbidden_tool_is_refused_before_it_is_looked_at_and_recorded(
-    shops: "Site", agent: Caller
+    shops: Site, agent: Caller
 ) -> None:
     async with shops.opened(**RULES) as toolhone, toolhone.as_(agent) as session:
         await toolhone.app.refresh()
@@ -77,7 +75,7 @@ async def test_a_call_of_a_forbidden_tool_is_refused_before_it_is_looked_at_and_
 
 
 async def test_what_is_forbidden_and_what_is_not_there_are_told_in_the_same_words(
-    shops: "Site", agent: Caller
+    shops: Site, agent: Caller
 ) -> None:
     there, nowhere = "shop__zeppelin", "shop__aardvark"
     async with shops.opened(**RULES) as toolhone, toolhone.as_(agent) as session:
@@ -89,12 +87,13 @@ async def test_what_is_forbidden_and_what_is_not_there_are_told_in_the_same_word
             described = await session.answer("describe_tools", names=[name])
             found = await session.ask("find_tools", task="greet somebody", available_tools=[name])
             validated = await session.answer("validate_output", schema=name, output={})
+            refused: list[str] = [answer.content[0].text for answer in (described, validated)]
             return [
                 slot["error"]["message"].partition(";")[0],
                 read.model_dump_json(include={"is_error"}),
-                described.content[0].text.partition("?")[0].partition(" Did")[0].partition(" Use")[0],
+                refused[0].partition(" Did")[0].partition(" Use")[0],
                 str(found["notices"]),
-                validated.content[0].text,
+                refused[1],
             ]
 
         assert [text.replace(there, "X") for text in await answers(there)] == [
@@ -102,7 +101,7 @@ async def test_what_is_forbidden_and_what_is_not_there_are_told_in_the_same_word
         ]
 
 
-async def test_a_reference_to_a_forbidden_call_gets_nothing(shops: "Site", agent: Caller) -> None:
+async def test_a_reference_to_a_forbidden_call_gets_nothing(shops: Site, agent: Caller) -> None:
     async with shops.opened(**RULES) as toolhone, toolhone.as_(agent) as session:
         await toolhone.app.refresh()
         calls: Json = [
@@ -115,7 +114,7 @@ async def test_a_reference_to_a_forbidden_call_gets_nothing(shops: "Site", agent
     assert shops.calls("shop") == []
 
 
-async def test_a_credential_narrows_further_and_never_widens(shops: "Site", agent: Caller) -> None:
+async def test_a_credential_narrows_further_and_never_widens(shops: Site, agent: Caller) -> None:
     async with shops.opened(**RULES) as toolhone:
         await toolhone.app.refresh()
         gateway = await toolhone.app.gateway()
@@ -128,7 +127,7 @@ async def test_a_credential_narrows_further_and_never_widens(shops: "Site", agen
         assert seen() == []
 
 
-async def test_who_may_use_no_tool_is_told_that_there_are_none(shops: "Site", agent: Caller) -> None:
+async def test_who_may_use_no_tool_is_told_that_there_are_none(shops: Site, agent: Caller) -> None:
     async with (
         shops.opened(allow_tools={"agent": []}) as toolhone,
         toolhone.as_(agent) as session,
@@ -140,7 +139,7 @@ async def test_who_may_use_no_tool_is_told_that_there_are_none(shops: "Site", ag
 
 
 async def test_a_held_back_tool_is_explained_only_to_who_may_know_of_it(
-    shops: "Site", tool: Listed, agent: Caller, admin: Caller
+    shops: Site, tool: Listed, agent: Caller, admin: Caller
 ) -> None:
     async with shops.opened(**RULES) as toolhone:
         await toolhone.relist(
@@ -155,7 +154,7 @@ async def test_a_held_back_tool_is_explained_only_to_who_may_know_of_it(
             assert "held back" in slot["error"]["message"]
 
 
-async def test_a_list_of_tools_is_the_same_bytes_for_all_of_a_role(shops: "Site", agent: Caller) -> None:
+async def test_a_list_of_tools_is_the_same_bytes_for_all_of_a_role(shops: Site, agent: Caller) -> None:
     async with shops.opened(**RULES) as toolhone:
         await toolhone.app.refresh()
         listings: list[str] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from toolhone.cli.config import entry_for, entry_options, note_about_bridge
-from toolhone.cli.options import as_json, note, places, print_json
+from toolhone.cli.options import as_json, note, places, print_json, settings_of
 from toolhone.cli.plain import harmless
 from toolhone.hosts.changes import Journal, make, undo_last
 from toolhone.hosts.difference import difference
@@ -121,7 +121,7 @@ def install(
             target,
             entry_for(host, http, token_variable, role, config, registry, data),
             keep_arguments=all(value is None for value in given),
-            adopt_into=(config or config_folder() / "mcp.json").resolve() if adopt else None,
+            adopt_into=_own_servers_file(config) if adopt else None,
             environ=os.environ,
         )
         if http is not None and not json_output:
@@ -158,6 +158,11 @@ def _target(host: Host, file: Path | None, project: Path | None) -> Path:
     if project is not None:
         return project_file(host, project).resolve()
     return user_file(host, os.environ, Path.home()).resolve()
+
+
+def _own_servers_file(config: Path | None) -> Path:
+    """The file that toolhone reads its servers from, perhaps not there yet; links are followed."""
+    return (settings_of(config=config).config or config_folder() / "mcp.json").resolve()
 
 
 def _journals() -> Path:

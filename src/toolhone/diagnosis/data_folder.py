@@ -28,10 +28,10 @@ def data_folder(folder: Path) -> Iterator[Finding]:
     mend = "Give this user the right to write there, or name another folder with --data."
     if not folder.exists():
         parent = next(parent for parent in folder.absolute().parents if parent.exists())
-        if os.access(parent, os.W_OK):
+        if parent.is_dir() and os.access(parent, os.W_OK):
             yield ok("data", f"{folder} is not there yet; it is made when it is first needed")
         else:
-            yield problem("data", f"{folder} is not there, and {parent} cannot be written.", mend)
+            yield problem("data", f"{folder} is not there, and nothing can be made in {parent}.", mend)
         return
     if not folder.is_dir():
         yield problem("data", f"{folder} is not a folder.", "Name another one with --data.")

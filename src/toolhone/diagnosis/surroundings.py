@@ -38,10 +38,13 @@ def hosts(environ: Mapping[str, str], home: Path, project: Path) -> Iterator[Fin
 
 
 def _files(host: Host, environ: Mapping[str, str], home: Path, project: Path) -> Iterator[tuple[Path, str]]:
+    users = None
     with contextlib.suppress(InvalidRequestError):  # not known on this platform
-        yield user_file(host, environ, home), ""
-    if host.project_file is not None:
-        yield project_file(host, project), " --project ."
+        users = user_file(host, environ, home)
+        yield users, ""
+    # In the home folder the two can be one file.
+    if host.project_file is not None and (own := project_file(host, project)) != users:
+        yield own, " --project ."
 
 
 def _file(host: Host, file: Path, option: str) -> Iterator[Finding]:
@@ -63,9 +66,7 @@ def _file(host: Host, file: Path, option: str) -> Iterator[Finding]:
         return
     beside = len(servers) - len(ours)
     if beside:
-        what = (
-            f"{host.title}: toolhone is in {file}, and so are {beside} servers whose tools the agent reads."
-        )
+        what = f"{host.title}: toolhone is in {file}, beside {beside} more whose tools the agent reads."
         yield warning("hosts", what, f"{install} --adopt")
     else:
         yield ok("hosts", f"{host.title}: toolhone is in {file}")

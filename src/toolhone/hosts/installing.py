@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -45,7 +46,8 @@ def plan_installation(
     Args:
         file: The host's file, which may be missing; links are already followed.
         keep_arguments: Whether an entry of ours that is there keeps the arguments that it has.
-        adopt_into: toolhone's own servers file; `None` leaves the other servers where they are.
+        adopt_into: toolhone's own servers file, unless the entry names another; `None` leaves the other
+            servers where they are.
 
     Raises:
         ConfigurationError: A file cannot be read or is not what it should be; nothing is changed then.
@@ -62,6 +64,7 @@ def plan_installation(
     adopted: dict[str, Json] = {}
     left: dict[str, str] = {}
     if adopt_into is not None:
+        adopt_into = _servers_file_of(wanted) or adopt_into
         others = {name: raw for name, raw in present.items() if name != NAME}
         adopted, left = _adoptable(file, others, environ) if others else ({}, {})
         own_before = read_file(adopt_into)
@@ -164,6 +167,20 @@ def _merged(present: Json, entry: JsonObject, keep_arguments: bool) -> JsonObjec
     if keep_arguments and "args" in merged and is_ours(present) and isinstance(raw.get("args"), list):
         merged["args"] = _same_launcher(cast("list[Json]", raw["args"]), cast("list[Json]", entry["args"]))
     return merged
+
+
+def _servers_file_of(entry: JsonObject) -> Path | None:
+    """The servers file that a toolhone which is started by this entry reads, if the entry says so."""
+    arguments: Json = entry.get("args")
+    words = cast("list[Json]", arguments) if isinstance(arguments, list) else []
+    for before, word in pairwise(words):
+        if before == "--config" and isinstance(word, str):
+            return Path(word).resolve()
+    environment: Json = entry.get("env")
+    named: Json = (
+        cast("JsonObject", environment).get("TOOLHONE_CONFIG") if isinstance(environment, dict) else None
+    )
+    return Path(named).resolve() if isinstance(named, str) and named else None
 
 
 def _same_launcher(present: list[Json], new: list[Json]) -> list[Json]:

@@ -67,7 +67,7 @@ def with_member(text: str, path: Sequence[str], value: Json) -> str:
         ConfigurationError: It is not JSON, or what stands on the way to the member is no object.
     """
     if not text.strip():
-        text = "{}"
+        text = "{}\n"
     within = read(text)
     unit = _unit(text, within)
     for depth, key in enumerate(path):

@@ -161,9 +161,10 @@ async def _take(attempt: Attempt, polled: Polled, after: str | None) -> str | No
 
 def _of_cost(attempt: Attempt, polled: Polled) -> tuple[str, str, JsonObject] | None:
     """An event for what it costs by now, if that has gone up by a step."""
-    cost, before = polled.cost_usd, attempt.job.cost_usd
-    step = attempt.plan.estimate.upper_bound_usd / COST_STEPS
-    if cost is None or step <= 0 or cost // step <= before // step:
+    cost, bound = polled.cost_usd, attempt.plan.estimate.upper_bound_usd
+    if cost is None or bound <= 0:
+        return None
+    if int(COST_STEPS * cost / bound) <= int(COST_STEPS * attempt.job.cost_usd / bound):
         return None
     data: JsonObject = {"attempt": attempt.number, "cost_usd": cost}
     return "cost", f"${cost:,.2f} so far.", data

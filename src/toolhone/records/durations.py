@@ -6,7 +6,7 @@ count as that. Buckets of several times and tools are simply added.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 GROWTH = 1.05
 """Each bucket's upper end is so many times its lower end."""
@@ -35,20 +35,23 @@ def value_of(bucket: int) -> float:
     return 2 * GROWTH**bucket / (GROWTH + 1)
 
 
-def percentile(buckets: Mapping[int, int], share: float) -> float | None:
-    """The time that so large a share of all times do not exceed; `None` without any.
+def percentiles(buckets: Mapping[int, int], shares: Sequence[float]) -> tuple[float | None, ...]:
+    """The times that so large a share of all times do not exceed; `None` without any.
 
     Args:
         buckets: Counts by number of the bucket.
-        share: Above 0, at most 1.
+        shares: Above 0, at most 1, in rising order.
     """
     total = sum(buckets.values())
     if total == 0:
-        return None
-    rank = max(1, math.ceil(total * share))
-    seen = 0
-    for bucket in sorted(buckets):
-        seen += buckets[bucket]
-        if seen >= rank:
-            return value_of(bucket)
-    raise AssertionError("the rank is within the total")
+        return (None,) * len(shares)
+    found: list[float] = []
+    numbers = iter(sorted(buckets))
+    bucket, seen = 0, 0
+    for share in shares:
+        rank = max(1, math.ceil(total * share))
+        while seen < rank:
+            bucket = next(numbers)
+            seen += buckets[bucket]
+        found.append(value_of(bucket))
+    return tuple(found)

@@ -165,7 +165,7 @@ class Overview:
     """Of calls, by code, the most frequent first."""
     refusals: Mapping[str, int] = field(default_factory=dict[str, int])
     tools: Sequence[Share] = ()
-    """The most called first, at most `MOST_SHOWN`."""
+    """The most called first, at most `MOST_TOOLS`; of one server `MOST_OF_SERVER`."""
     servers: Sequence[Share] = ()
     counted_until: str | None = None
     """When the last event happened that is in these figures; `None` if there never was one."""
@@ -173,5 +173,5 @@ class Overview:
     """False while a large audit is being counted for the first time: the figures are still growing."""
 
 
-MOST_SHOWN = 50
-"""Tools, or servers, in a list."""
+MOST_TOOLS, MOST_OF_SERVER = 20, 100
+"""Tools in the list of an overview, and of one server; each costs its times of the whole window."""

@@ -1,4 +1,4 @@
-"""What of the selector needs numpy, which would cost every start of the server 0.1 s and 20 MB: imported late.
+"""What of the selector needs numpy, which would cost each start of the server 0.1 s and 20 MB: imported late.
 
 All of it blocks, and is for worker threads.
 """

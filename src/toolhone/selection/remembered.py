@@ -31,7 +31,7 @@ class Remembered(Generic[T]):
         return answer
 
     def keep(self, key: Hashable, answer: T, *basis: object) -> T:
-        """Keep an answer. What was given on another basis goes, and of too many the one not used for longest."""
+        """Keep an answer. Those on another basis go, and of too many the one not used for longest."""
         if not self._is_on(basis):
             self._answers.clear()
             self._basis = basis

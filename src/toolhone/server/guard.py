@@ -51,7 +51,10 @@ class Names:
 
     def serves(self, origin: str) -> bool:
         """Whether an Origin header names a page of ours."""
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
         return parts.scheme in {"http", "https"} and self.knows(parts.netloc) and not parts.path
 
 

@@ -19,7 +19,7 @@ def main(file: Path, calls: Path) -> None:
     for line in sys.stdin:
         message = json.loads(line)
         method, number, params = message.get("method"), message.get("id"), message.get("params", {})
-        tools = json.loads(file.read_text())
+        tools: list[dict[str, Any]] = json.loads(file.read_text())
         if method == "initialize":
             info = {"name": "from_file", "version": "1"}
             capabilities = {"tools": {"listChanged": True}}
@@ -32,8 +32,8 @@ def main(file: Path, calls: Path) -> None:
                 log.write(params["name"] + "\n")
             if params["name"] == "reload":
                 send({"method": "notifications/tools/list_changed"})
-            told = next((tool for tool in tools if tool["name"] == params["name"]), {})
-            text = told.get("_answer", params["name"])
+            answers = {tool["name"]: tool.get("_answer", tool["name"]) for tool in tools}
+            text = answers.get(params["name"], "")
             send({"id": number, "result": {"content": [{"type": "text", "text": text}]}})
         elif number is not None:
             send({"id": number, "error": {"code": -32601, "message": "Method not found"}})

@@ -72,7 +72,7 @@ async def list_tools(
     def page() -> JsonObject:
         matching = [
             tool
-            for tool in visible(gateway, caller)
+            for tool in gateway.tools(caller)
             if tool.name.startswith(prefix)
             and (server is None or (tool.server or "local") == server)
             and (category is None or tool.category is category)
@@ -87,11 +87,6 @@ async def list_tools(
         }
 
     return await anyio.to_thread.run_sync(page)
-
-
-def visible(gateway: Gateway, caller: Caller) -> list[ToolDefinition]:
-    """The tools that this caller may use, by name."""
-    return list(gateway.tools(caller))
 
 
 def _summary(tool: ToolDefinition) -> JsonObject:

@@ -213,14 +213,11 @@ def _arrows(lines: Sequence[Line]) -> list[Arrow]:
             if source is None or source is line:
                 continue
             start, end = source.x + source.width, line.x
-            # Down from the end of the one, then into the start of the other; back where they overlap.
-            bend = max(start, min(start + 14, end - 10)) if end > start + 4 else start + 8
-            arrows.append(
-                Arrow(
-                    path=f"M{start:.1f} {source.y:.1f}H{bend:.1f}V{line.y:.1f}H{max(end - 1, 0):.1f}",
-                    told=f"{line.slot or line.label} needs {slot}",
-                )
-            )
+            if end > start + 8:
+                path = f"M{start:.1f} {source.y:.1f}h3V{line.y:.1f}H{end - 1:.1f}"
+            else:  # no room to come from the left: from above, onto its bar
+                path = f"M{start:.1f} {source.y:.1f}H{max(start, end) + 1:.1f}V{line.y - BAR / 2:.1f}"
+            arrows.append(Arrow(path=path, told=f"{line.slot or line.label} needs {slot}"))
     return arrows
 
 
