@@ -4,7 +4,7 @@ Every way in (MCP, the CLI, the library) comes through here, so that each reques
 counted once, in the same way.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
 from weakref import WeakKeyDictionary
 
@@ -38,6 +38,7 @@ from toolhone.registry.catalog import Catalog
 from toolhone.selection.selector import Selector
 from toolhone.standing import Standing
 from toolhone.statistics import Usage
+from toolhone.stores import ToolUsage
 
 
 class Gateway:
@@ -298,12 +299,17 @@ class Gateway:
         """What toolhone put into the contexts of all callers since it started; see `receipts.py`."""
         return self._receipts.total().as_json()
 
+    async def usage(self, caller: Caller) -> Mapping[str, ToolUsage]:
+        """What the calls of each tool took that the caller may know of."""
+        usage = await self._usage.snapshot()
+        if not self._reach.narrows(caller):
+            return usage
+        names = self._reach.visible(caller).names
+        return {name: tool for name, tool in usage.items() if name in names}
+
     async def statistics(self, *, caller: Caller) -> JsonObject:
         """Calls, receipts and state, in numbers."""
-        usage = await self._usage.snapshot()
-        if self._reach.narrows(caller):
-            names = self._reach.visible(caller).names
-            usage = {name: tool for name, tool in usage.items() if name in names}
+        usage = await self.usage(caller)
         return {
             "tools": len(self._reach.tools(caller)),
             "calls": sum(tool.calls for tool in usage.values()),

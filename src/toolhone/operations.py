@@ -40,11 +40,10 @@ from toolhone.training.model_comparison import ModelComparison
 from toolhone.training.model_registry import ModelRegistry
 from toolhone.training.providers.provider import Capabilities, Provider
 from toolhone.training.selector_alias import SelectorAlias, is_selector
+from toolhone.work_answers import statistics_json
 
 Progress = Callable[[str, int, int], None]
 """Receives what is being done, how much of it is done, and how much there is."""
-
-ACTIVE = tuple(status for status in JobStatus if not status.final)
 
 
 class Finetuning:
@@ -400,18 +399,9 @@ class Finetuning:
 
     def statistics_now(self) -> JsonObject:
         """The same, blocking."""
-        counts = self._snapshots().counts()
-        jobs = self._board.jobs_now(limit=None)
-
-        def number(*statuses: JobStatus) -> int:
-            return sum(job.status in statuses for job in jobs)
-
-        return {
-            "total_snapshots": sum(count.snapshots for count in counts),
-            "datasets_prepared": len(self._datasets().manifests()),
-            "active_jobs": number(*ACTIVE),
-            "completed_jobs": number(JobStatus.SUCCEEDED),
-            "failed_jobs": len(jobs) - number(*ACTIVE, JobStatus.SUCCEEDED, JobStatus.CANCELLED),
-            "categories_with_data": [count.category.value for count in counts],
-            "total_cost_usd": self._board.spent_now(),
-        }
+        return statistics_json(
+            self._snapshots().counts(),
+            self._board.jobs_now(limit=None),
+            datasets=len(self._datasets().manifests()),
+            spent_usd=self._board.spent_now(),
+        )

@@ -1,11 +1,16 @@
 """Snapshots, datasets, plans, jobs and models as JSON, and in the few lines that a model reads of them."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from toolhone.models import JsonObject
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import AliasChange, Job, JobEvent, JobStatus, ModelRecord, Plan
+from toolhone.records.snapshots import CategoryCount
 from toolhone.training.providers.provider import Capabilities
+
+ACTIVE = tuple(status for status in JobStatus if not status.final)
+"""The states of jobs that go on, or wait."""
 
 
 def manifest_json(manifest: Manifest) -> JsonObject:
@@ -45,6 +50,25 @@ def alias_json(change: AliasChange) -> JsonObject:
 def capabilities_json(capabilities: Capabilities) -> JsonObject:
     """What a provider can do here."""
     return _without_none(asdict(capabilities))
+
+
+def statistics_json(
+    counts: Sequence[CategoryCount], jobs: Sequence[Job], *, datasets: int, spent_usd: float
+) -> JsonObject:
+    """How much was collected, prepared and trained, and what it cost; the seed's keys."""
+
+    def number(*statuses: JobStatus) -> int:
+        return sum(job.status in statuses for job in jobs)
+
+    return {
+        "total_snapshots": sum(count.snapshots for count in counts),
+        "datasets_prepared": datasets,
+        "active_jobs": number(*ACTIVE),
+        "completed_jobs": number(JobStatus.SUCCEEDED),
+        "failed_jobs": len(jobs) - number(*ACTIVE, JobStatus.SUCCEEDED, JobStatus.CANCELLED),
+        "categories_with_data": [count.category.value for count in counts],
+        "total_cost_usd": spent_usd,
+    }
 
 
 def manifest_text(manifest: Manifest) -> str:

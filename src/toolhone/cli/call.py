@@ -72,7 +72,7 @@ def call(
             await app.listed()
             asked = calls
             if tool is not None:
-                definition = gateway.catalog.get(tool)
+                definition = gateway.tool(tool, local_caller(settings))
                 schema = definition.input_schema if definition else {}
                 filled = given if isinstance(given, dict) else typed(given, schema)
                 asked = [{"tool": tool, "arguments": filled}]

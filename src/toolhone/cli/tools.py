@@ -47,7 +47,9 @@ def tools(
                 raise InvalidRequestError(f"There is no server {server!r}. There are: {', '.join(known)}.")
             await app.listed()
             listed = [
-                tool for tool in gateway.catalog.tools() if server is None or (tool.server or LOCAL) == server
+                tool
+                for tool in gateway.tools(local_caller(settings))
+                if server is None or (tool.server or LOCAL) == server
             ]
             notices = app.notices()
         if json_output:

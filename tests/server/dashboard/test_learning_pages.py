@@ -250,7 +250,7 @@ async def test_a_budget_is_set_and_taken_away(open_site: OpenSite) -> None:
         "/datasets/no-such",
         "/models/no-such",
         "/comparisons/no-such",
-        "/selector/promote?version=no",
+        "/selector/promote?version=no-such",
     ],
 )
 async def test_what_is_not_there_is_said_to_be_missing(admin: Visitor, path: str) -> None:

@@ -7,7 +7,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Category
-from toolhone.operations import ACTIVE
 from toolhone.records.jobs import Job, JobStatus
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
@@ -16,6 +15,7 @@ from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import segment
 from toolhone.server.dashboard.job_curves import cost_chart, loss_chart
 from toolhone.server.dashboard.layout import render
+from toolhone.work_answers import ACTIVE
 
 SHOWN = 100
 """Jobs of the list, and events of one job."""
