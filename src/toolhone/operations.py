@@ -164,10 +164,8 @@ class Finetuning:
         """
         require(caller, Permission.MONITOR)
 
-        def read() -> str:
-            return (self._datasets().folder(dataset_id) / "README.md").read_text(encoding="utf-8")
-
-        return await anyio.to_thread.run_sync(read)
+        folder = await anyio.to_thread.run_sync(lambda: self._datasets().folder(dataset_id))
+        return await anyio.Path(folder / "README.md").read_text(encoding="utf-8")
 
     async def export_dataset(
         self, dataset_id: str, format_name: str, destination: Path, *, caller: Caller
@@ -353,13 +351,7 @@ class Finetuning:
         return await self._comparisons.most_usd(a, b, scorer, dataset_id=dataset_id, category=category)
 
     async def set_alias(
-        self,
-        category: Category,
-        alias: str,
-        model_id: str,
-        *,
-        override: str | None = None,
-        caller: Caller,
+        self, category: Category, alias: str, model_id: str, *, override: str | None = None, caller: Caller
     ) -> AliasChange:
         """Let an alias stand for a model that passed its gate.
 

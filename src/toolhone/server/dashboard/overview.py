@@ -9,7 +9,6 @@ from toolhone.access import allows
 from toolhone.app import App
 from toolhone.audit_words import subject
 from toolhone.models import Caller, EventKind, Json
-from toolhone.operations import ACTIVE
 from toolhone.records.figures import Overview
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, known
@@ -19,6 +18,7 @@ from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.servers import TONES
 from toolhone.stores import AuditQuery
+from toolhone.work_answers import ACTIVE
 
 WINDOWS = {
     "1h": timedelta(hours=1),
