@@ -38,6 +38,9 @@ VERSION = "2026-07-28"
 PATIENCE = 60.0
 """Seconds that a server may take to listen."""
 
+WARMING = 2.0
+"""Seconds of load at a time, until everything is loaded."""
+
 FASTMCP = """
 from fastmcp import FastMCP
 from fastmcp.server import create_proxy
@@ -181,10 +184,13 @@ class Lanes:
         self.table = Table("", "a second", "p50 ms", "p99 ms", "answered", "refused", "server MB")
 
     async def warm(
-        self, served: Served, asked: Callable[[], bytes], accepted: Callable[[Answer], bool]
+        self, served: Served, asked: Callable[[], bytes], accepted: Callable[[Answer], bool], least: int
     ) -> int:
-        """Let everything be loaded and each known task be seen once; returns how many were answered."""
-        return len((await self._load(served, asked, accepted, self._seconds / 4)).times)
+        """Let everything be loaded, by at least so many requests; returns how many were answered."""
+        answered = 0
+        while answered < least:
+            answered += len((await self._load(served, asked, accepted, WARMING)).times)
+        return answered
 
     async def run(
         self, name: str, served: Served, asked: Callable[[], bytes], accepted: Callable[[Answer], bool]
@@ -232,8 +238,8 @@ async def main() -> None:
                 {"calls": [{"tool": "echo__echo", "arguments": {"text": "hello"}}]},
                 served.headers,
             )
-            selections = await lanes.warm(served, seen, selected)
-            calls = await lanes.warm(served, call, echoed)
+            selections = await lanes.warm(served, seen, selected, 3 * len(tasks()))
+            calls = await lanes.warm(served, call, echoed, 200)
             for name, asked in (("seen", seen), ("new", selections_new(served.headers))):
                 outcome = await lanes.run(f"selections, tasks {name}", served, asked, selected)
                 selections += len(outcome.times)
@@ -242,7 +248,7 @@ async def main() -> None:
         if (PEERS / "python").exists():
             with fastmcp(folder) as served:
                 call = mcp_call("call_tool", {"name": "echo", "arguments": {"text": "hello"}}, served.headers)
-                await lanes.warm(served, call, echoed)
+                await lanes.warm(served, call, echoed, 200)
                 await lanes.run("fastmcp: MCP calls", served, call, echoed)
     console = Console()
     console.print(lanes.table)

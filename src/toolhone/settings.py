@@ -66,6 +66,7 @@ class Settings(BaseModel):
     registry: Path | None = None
     """Folder of tool files; default: `tool_registry` in the configuration folder."""
     data: Path = Field(default_factory=data_folder)
+    """Folder of the audit log, caches and stored results."""
 
     call_timeout: Seconds = 60
     """Time limit of a call whose tool and server set none; time in queues is not counted."""
@@ -74,14 +75,18 @@ class Settings(BaseModel):
     max_starting: int = Field(default=4, ge=1, le=64)
     """Downstream servers started at once."""
     server_concurrency: int = Field(default=16, ge=1, le=1024)
+    """Calls at once to one downstream server."""
     caller_concurrency: int = Field(default=64, ge=1, le=4096)
+    """Calls at once of one caller."""
     max_calls: int = Field(default=64, ge=1, le=1024)
     """Calls in one batch."""
 
     result_limit: int = Field(default=8_192, ge=1_024, le=16_777_216)
     """A larger result is kept behind a handle and shown as a preview."""
     preview_size: int = Field(default=224, ge=128, le=16_777_216)
+    """How much of such a result is shown."""
     result_lifetime: Seconds = 3_600
+    """How long a handle is good."""
     results_size: int = Field(default=268_435_456, ge=1_048_576)
     """Cap of the store of whole results; the oldest go first."""
 
@@ -163,6 +168,7 @@ class Settings(BaseModel):
     openai_key: str = "OPENAI_API_KEY"
     """Name of the environment variable that has its key."""
     openai_profile: Literal["openai", "azure"] = "openai"
+    """Whose ways it has: `azure` for Azure OpenAI."""
     openai_deployments: Annotated[dict[str, str], BeforeValidator(_object_of)] = {}
     """On Azure: the deployments by which models are asked."""
     scorers: Annotated[dict[str, str], BeforeValidator(_object_of)] = {}

@@ -10,12 +10,12 @@ from toolhone.selection.calibration import Calibration, Logistic, by_words
 from toolhone.selection.certainty import (
     TASK_FEATURES,
     TOOL_FEATURES,
-    enough,
     task_features,
     task_probability,
     tool_features,
     tool_probabilities,
 )
+from toolhone.selection.placing import enough
 from toolhone.selection.scoring import Evidence
 
 NOTHING = Logistic(intercept=0, coefficients={})
@@ -50,7 +50,7 @@ def evidence(scores: list[float], late: list[float] | None = None) -> Evidence:
     ],
 )
 def test_shown_is_up_to_the_last_tool_that_is_likely_enough(fits: list[float], shown: int) -> None:
-    assert enough(calibration(), fits) == shown
+    assert enough(calibration().least, fits) == shown
 
 
 def test_every_feature_of_a_tool_has_its_column() -> None:

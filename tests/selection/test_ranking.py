@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from toolhone.models import ToolDefinition
 from toolhone.selection.calibration import Calibration, Logistic, by_words
 from toolhone.selection.index import ToolIndex
+from toolhone.selection.placing import ROSTER, Ranking
 from toolhone.selection.question import MAX_TOOLS, BlockedTool, checked_question
-from toolhone.selection.ranking import ROSTER, Ranking, candidates, explored, rank
+from toolhone.selection.ranking import candidates, explored, ordered
 from toolhone.selection.scoring import Weights
 from toolhone.stores import ToolUsage
 
@@ -68,16 +69,8 @@ def ranked(
         exhaustive=exhaustive,
     )
     among, _ = candidates(index, question)
-    return rank(
-        index,
-        question,
-        among,
-        encoded=None,
-        weights=Weights(),
-        calibration=calibration,
-        usage=lambda: usage or {},
-        unhealthy=unhealthy,
-    )
+    order = ordered(index, question, among, encoded=None, weights=Weights(), calibration=calibration)
+    return order.placed(question, lambda: usage or {}, unhealthy)
 
 
 def names(ranking: Ranking) -> list[str]:

@@ -1,6 +1,6 @@
 """Answers from memory: the same as before, and none that anything has changed for."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from toolhone.models import ToolDefinition
 from toolhone.selection.encoder import Encoder
 from toolhone.selection.remembered import Remembered
 from toolhone.selection.selector import Selector
+from toolhone.stores import ToolUsage
 
 if TYPE_CHECKING:
     from selection.conftest import MakeTool
@@ -19,9 +20,12 @@ TASK = "what is the weather in Paris"
 
 @asynccontextmanager
 async def indexed(
-    encoder: Encoder, tools: list[ToolDefinition], explore: float = 0
+    encoder: Encoder,
+    tools: list[ToolDefinition],
+    explore: float = 0,
+    usage: Callable[[], Mapping[str, ToolUsage]] = dict,
 ) -> AsyncGenerator[Selector]:
-    selector = Selector(load_encoder=lambda: encoder, open_vectors=None, usage=dict, explore=explore)
+    selector = Selector(load_encoder=lambda: encoder, open_vectors=None, usage=usage, explore=explore)
     selector.update(tools)
     with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
@@ -68,14 +72,22 @@ async def test_what_may_not_be_shown_now_is_not_shown_from_memory(
         assert first not in {tool.definition.name for tool in answer.tools}
 
 
-async def test_answers_by_what_calls_take_are_made_anew(
-    shipped: Encoder, office: list[ToolDefinition]
+async def test_what_calls_take_meanwhile_counts_in_an_answer_from_memory(
+    shipped: Encoder, office: list[ToolDefinition], make_tool: "MakeTool"
 ) -> None:
-    async with indexed(shipped, office) as selector:
-        first = await selector.select(TASK, prefer_fast=True)
-        again = await selector.select(TASK, prefer_fast=True)
+    twins = [make_tool(f"read_page_{name}", "Read a page of the manual.") for name in ("one", "two")]
+    known: dict[str, ToolUsage] = {}
+    async with indexed(shipped, [*twins, *office], usage=lambda: known) as selector:
+        first, again = [await selector.select("read a page of the manual", prefer_fast=True) for _ in "12"]
+        slow, fast = (tool.definition.name for tool in first.tools[:2])
+        known[slow] = ToolUsage(calls=100, failures=0, mean_ms=9_000, mean_tokens=10)
+        known[fast] = ToolUsage(calls=100, failures=0, mean_ms=9, mean_tokens=10)
+        after = await selector.select("read a page of the manual", prefer_fast=True)
+        unhealthy = await selector.select("read a page of the manual", unhealthy={slow})
 
-    assert again.tools is not first.tools
+    assert again.tools is first.tools
+    assert [tool.definition.name for tool in after.tools[:2]] == [fast, slow]
+    assert [tool.definition.name for tool in unhealthy.tools[:2]] == [fast, slow]
 
 
 def test_of_too_many_the_one_goes_that_was_not_used_for_longest() -> None:

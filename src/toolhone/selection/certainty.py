@@ -26,12 +26,6 @@ def task_probability(calibration: Calibration, features: NDArray[np.float64]) ->
     return float(_probabilities(calibration.task, features[None], TASK_FEATURES)[0])
 
 
-def enough(calibration: Calibration, fits: Sequence[float]) -> int:
-    """How many of the first tools are worth showing: up to the last that is likely enough."""
-    likely = [place for place, probability in enumerate(fits) if probability >= calibration.least]
-    return max(likely) + 1 if likely else min(1, len(fits))
-
-
 def _probabilities(
     fitted: Logistic, features: NDArray[np.float64], names: Sequence[str]
 ) -> NDArray[np.float64]:

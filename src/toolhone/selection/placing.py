@@ -1,9 +1,10 @@
 """The last step of a ranking: what calls cost and how tools do now decides among those that fit alike. Pure.
 
-It is apart from the rest because it alone follows from what happens meanwhile: all before it can be remembered.
+It is apart from the rest because it alone follows from what happens meanwhile: what comes before can be
+remembered.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -107,7 +108,7 @@ class Ordered:
         tools = [self.tools[place] for place in places]
         shown = question.max_tools
         if not question.exhaustive:
-            shown = min(max(self.fixed, self._enough(tools[:shown])), shown)
+            shown = min(max(self.fixed, enough(self.least, [tool.fits for tool in tools[:shown]])), shown)
         return Ranking(
             tools=tuple(tools[:shown]),
             fits=self.fits,
@@ -119,7 +120,8 @@ class Ordered:
             notices=self.notices,
         )
 
-    def _enough(self, tools: list[ScoredTool]) -> int:
-        """How many of the first tools are worth showing: up to the last that is likely enough."""
-        likely = [place for place, tool in enumerate(tools, 1) if tool.fits >= self.least]
-        return likely[-1] if likely else min(1, len(tools))
+
+def enough(least: float, fits: Sequence[float]) -> int:
+    """How many of the first tools are worth showing: up to the last that is likely enough."""
+    likely = [place for place, probability in enumerate(fits, 1) if probability >= least]
+    return likely[-1] if likely else min(1, len(fits))

@@ -1,16 +1,15 @@
 """From the evidence for each tool to one answer: pure functions over an index and a question."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from toolhone.selection.calibration import Calibration
 from toolhone.selection.certainty import (
-    enough,
     task_features,
     task_probability,
     tool_features,
@@ -19,15 +18,11 @@ from toolhone.selection.certainty import (
 )
 from toolhone.selection.encoder import EncodedTask
 from toolhone.selection.index import ToolIndex
-from toolhone.selection.preference import prefer
+from toolhone.selection.placing import ROSTER, Ordered, Ranking
 from toolhone.selection.question import BlockedTool, Question, ScoredTool
 from toolhone.selection.scoring import Evidence, Weights, best_places, score
-from toolhone.stores import ToolUsage
 
 NAMES_IN_NOTICE = 10
-
-ROSTER = 8
-"""How many further candidates are named."""
 
 BLOCKED_SHOWN = 3
 
@@ -59,20 +54,6 @@ class Learned(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """What was chosen, from how many and how."""
-
-    tools: tuple[ScoredTool, ...]
-    fits: float
-    nothing_fits: bool
-    roster: tuple[str, ...]
-    blocked: tuple[BlockedTool, ...]
-    considered: int
-    method: Literal["hybrid", "lexical"]
-    notices: tuple[str, ...]
-
-
 def candidates(index: ToolIndex, question: Question) -> tuple[NDArray[np.int64], list[str]]:
     """The positions of the tools that the question asks about, and what to say about its filters.
 
@@ -101,7 +82,7 @@ def candidates(index: ToolIndex, question: Question) -> tuple[NDArray[np.int64],
     return np.array(positions, np.int64), notices
 
 
-def rank(
+def ordered(
     index: ToolIndex,
     question: Question,
     among: NDArray[np.int64],
@@ -109,20 +90,18 @@ def rank(
     encoded: EncodedTask | None,
     weights: Weights,
     calibration: Calibration,
-    usage: Callable[[], Mapping[str, ToolUsage]],
     learned: Learned | None = None,
-    unhealthy: frozenset[str] = frozenset(),
-) -> Ranking:
+) -> Ordered:
     """Order the candidates; `encoded` is the task's vectors, `None` to go by words alone."""
     notices: list[str] = []
     if not len(among):
-        return Ranking((), 0.0, True, (), (), 0, "lexical", ())
+        return Ordered()
     blocked = _positions(index, question.blocked)
     open_ = among[~np.isin(among, blocked)] if len(blocked) else among
     if not len(open_):
         notices.append("Every tool that passes the filters is blocked.")
         missed = _missed(index, question, among, blocked, encoded, weights)
-        return Ranking((), 0.0, True, (), missed, 0, "lexical", tuple(notices))
+        return Ordered(blocked=missed, notices=tuple(notices))
 
     evidence = score(index, question.task, open_, encoded, weights)
     scores = evidence.scores
@@ -144,52 +123,30 @@ def rank(
         order[first:] = learned.guard(order[first:], base[first:], names, evidence.cosine, free)
 
     features = tool_features(evidence, scores, order)
-    fits = dict(zip(order, tool_probabilities(calibration, features).tolist(), strict=True))
-    for place in order:
-        if named[place]:
-            fits[place] = 1.0
+    fits = tool_probabilities(calibration, features).tolist()
     if named.sum() > question.max_tools:
         notices.append(f"The task names {named.sum()} tools; the best {question.max_tools} are shown.")
     if encoded is None and not evidence.lexical.any() and not named.any():
         notices.append("No word of the task occurs in any tool, so these are not matches. Use other words.")
-
-    fixed = min(int((named | pinned).sum()), len(order))
-    if question.prefer_fast or question.prefer_cheap or unhealthy:
-        records: Mapping[str, ToolUsage] = usage()
-        of_place = {place: index.definitions[int(open_[place])].name for place in order}
-        order[fixed:] = prefer(
-            order[fixed:],
-            {place: float(scores[place]) for place in order},
-            dict(zip(order, tool_probabilities(calibration, without_place(features)).tolist(), strict=True)),
-            {place: record for place, name in of_place.items() if (record := records.get(name))},
-            count=question.max_tools,
-            fast=question.prefer_fast,
-            cheap=question.prefer_cheap,
-            unhealthy=frozenset(place for place, name in of_place.items() if name in unhealthy),
-        )
     certainty = 1.0 if named.any() else task_probability(calibration, task_features(evidence, len(open_)))
-    shown = (
-        question.max_tools
-        if question.exhaustive
-        else max(fixed, enough(calibration, [fits[place] for place in order[: question.max_tools]]))
-    )
-    shown = min(shown, question.max_tools)
-    return Ranking(
+    return Ordered(
         tools=tuple(
             ScoredTool(
                 definition=index.definitions[int(open_[place])],
                 score=1.0 if named[place] else float(scores[place]),
-                fits=fits[place],
+                fits=1.0 if named[place] else likely,
                 cosine=float(evidence.cosine[place]) if evidence.embedded[place] else None,
                 lexical=float(evidence.lexical[place]),
                 exact=bool(named[place]),
                 pinned=bool(pinned[place]),
             )
-            for place in order[:shown]
+            for place, likely in zip(order, fits, strict=True)
         ),
+        likely=tuple(tool_probabilities(calibration, without_place(features)).tolist()),
+        fixed=min(int((named | pinned).sum()), len(order)),
+        least=calibration.least,
         fits=certainty,
         nothing_fits=certainty < calibration.nothing_below,
-        roster=tuple(index.definitions[int(open_[place])].name for place in order[shown:][:ROSTER]),
         blocked=_missed(index, question, among, blocked, encoded, weights),
         considered=len(open_),
         method="hybrid" if evidence.embedded.any() else "lexical",

@@ -49,9 +49,7 @@ def _same(one: object, other: object) -> bool:
 
 
 def key_of(question: Question) -> Hashable:
-    """What tells a question from others; `None` if its answer also follows from what calls take meanwhile."""
-    if question.prefer_fast or question.prefer_cheap:
-        return None
+    """What tells a question from others in whose order tools fit; what calls cost has no part in that."""
     return (
         question.task,
         question.task_characters,

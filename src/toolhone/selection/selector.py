@@ -7,7 +7,6 @@ the catalog, encoding and ranking run in worker threads; the event loop only han
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from random import Random
 from time import perf_counter
@@ -31,7 +30,8 @@ from toolhone.stores import IndexStore, ToolUsage, VectorStore
 
 if TYPE_CHECKING:
     from toolhone.selection.index import ToolIndex
-    from toolhone.selection.ranking import Learned, Ranking
+    from toolhone.selection.placing import Ordered, Ranking
+    from toolhone.selection.ranking import Learned
     from toolhone.selection.scoring import Weights
     from toolhone.selection.task_scores import IndexScorer
     from toolhone.selection.vectors import VectorSource
@@ -79,7 +79,7 @@ class Selector:
         Args:
             load_encoder: Called once by `run`, in a worker thread, when the first question was asked.
             open_vectors: Likewise; `run` also closes the store. `None` keeps vectors in memory only.
-            usage: What calls cost so far, by tool; called in a worker thread when a preference needs it.
+            usage: What calls cost so far, by tool; called when a preference needs it.
             weights: The shares of the parts of a score; called in a worker thread, when first needed.
             load_learned: Called once by `run` with the name of the encoder: what was learned from use.
             explore: The share of answers whose last place shows a tool from further down, so that what is
@@ -107,7 +107,7 @@ class Selector:
         self._encoder: Encoder | None = None
         self._encode: Callable[[str], EncodedTask] | None = None
         self._encoding = CapacityLimiter(QUESTIONS_AT_ONCE)
-        self._remembered: Remembered[Ranking] = Remembered(REMEMBERED_ANSWERS)
+        self._remembered: Remembered[Ordered] = Remembered(REMEMBERED_ANSWERS)
         self.problem: str | None = None
         """Why words alone choose, if the encoder has failed."""
         self._running = False
@@ -254,16 +254,22 @@ class Selector:
         )
 
     async def _ranked(self, index: "ToolIndex", question: Question, unhealthy: frozenset[str]) -> "Ranking":
-        """The ranking, from memory if it was made before and can only come out the same."""
-        chance = bool(self._explore) and not question.exhaustive
-        key = key_of(question) if self._settled and not unhealthy and not chance else None
+        """The ranking; the order of the tools comes from memory, if it was made before on the same basis."""
+        key = key_of(question) if self._settled else None
         basis = index, self.learned, self._encode, self._running
-        if key is not None and (known := self._remembered.find(key, *basis)) is not None:
-            return known
-        ranking = await to_thread.run_sync(
-            self._answer, index, question, self.learned, unhealthy, limiter=self._encoding
-        )
-        return ranking if key is None else self._remembered.keep(key, ranking, *basis)
+        known = None if key is None else self._remembered.find(key, *basis)
+        if known is None:
+            known = await to_thread.run_sync(
+                self._ordered, index, question, self.learned, limiter=self._encoding
+            )
+            if key is not None:
+                self._remembered.keep(key, known, *basis)
+        ranking = known.placed(question, self._usage, unhealthy)
+        if self._explore and not question.exhaustive and self._random.random() < self._explore:
+            from toolhone.selection.ranking import explored
+
+            ranking = explored(ranking, index, self._random)
+        return ranking
 
     async def _wait_a_little(self) -> None:
         """A small or cached catalog is ready so soon that the better answer is worth the wait."""
@@ -289,16 +295,10 @@ class Selector:
             self._weights = self._load_weights() if self._load_weights is not None else Weights()
         return self._weights
 
-    def _answer(
-        self,
-        index: "ToolIndex",
-        question: Question,
-        learned: "Learned | None",
-        unhealthy: frozenset[str],
-    ) -> "Ranking":
-        """Blocking: encode the task and rank the tools."""
+    def _ordered(self, index: "ToolIndex", question: Question, learned: "Learned | None") -> "Ordered":
+        """Blocking: encode the task and order the tools."""
         from toolhone.selection.matrix import believable
-        from toolhone.selection.ranking import candidates, explored, rank
+        from toolhone.selection.ranking import candidates, ordered
 
         among, notices = candidates(index, question)
         if question.task_characters > TASK_CHARACTERS:
@@ -325,16 +325,14 @@ class Selector:
                         "The task is long: its meaning was taken from its beginning, its words from all."
                     )
         calibration = self._encoder.calibration if self._encoder is not None and encoded else None
-        ranking = rank(
+        order = ordered(
             index,
             question,
             among,
             encoded=encoded,
             weights=self._current_weights(),
             calibration=calibration or by_words(),
-            usage=self._usage,
             learned=learned,
-            unhealthy=unhealthy,
         )
         if self.problem is not None:
             notices.append(f"Chosen by words alone. {self.problem}")
@@ -343,9 +341,7 @@ class Selector:
         elif with_vector < len(among):
             how = "Chosen by words alone" if encoded is None else "Some tools were judged by words alone"
             notices.append(f"{how}: {with_vector} of {len(among)} tools are encoded so far.")
-        if self._explore and not question.exhaustive and self._random.random() < self._explore:
-            ranking = explored(ranking, index, self._random)
-        return replace(ranking, notices=(*index.notices, *notices, *ranking.notices))
+        return order.noting(*index.notices, *notices)
 
     async def _keep_vectors(self, encoder: Encoder) -> None:
         vectors = await to_thread.run_sync(vector_source, encoder, self._open_vectors)

@@ -102,7 +102,15 @@ def create_snapshots(db: "Database") -> None:
     db.conn.execute("CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
 
 
-SNAPSHOTS = Schema(name="toolhone.snapshots", steps=(create_snapshots,))
+def number_snapshots(db: "Database") -> None:
+    """The number of the last snapshot, so that it is not given again when that one is gone."""
+    db.conn.execute("CREATE TABLE numbers (last INTEGER NOT NULL)")
+    db.conn.execute("INSERT INTO numbers SELECT COALESCE(MAX(seq), 0) FROM snapshots")
+
+
+SNAPSHOTS = Schema(name="toolhone.snapshots", steps=(create_snapshots, number_snapshots))
+
+_LAST = "SELECT MAX(last, COALESCE((SELECT MAX(seq) FROM snapshots), 0)) FROM numbers"
 
 
 class SqliteSnapshotStore:
@@ -123,16 +131,18 @@ class SqliteSnapshotStore:
             return
 
         def work(connection: sqlite3.Connection) -> None:
+            (last,) = connection.execute(_LAST).fetchone()
+            numbered = [(last + place, *row) for place, row in enumerate(rows, 1)]
             try:
                 connection.executemany(
                     """
                     INSERT INTO snapshots (
-                        snapshot_id, recorded_at, agent_id, agent_name, category, task_type, success,
+                        seq, snapshot_id, recorded_at, agent_id, agent_name, category, task_type, success,
                         performance_score, execution_time_ms, tokens_used, user_feedback, session, subject,
                         content
-                    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
-                    rows,
+                    numbered,
                 )
             except (sqlite3.IntegrityError, OverflowError, UnicodeEncodeError) as exc:
                 raise InvalidRequestError(f"A snapshot cannot be kept, so none was: {exc}.") from exc
@@ -157,6 +167,18 @@ class SqliteSnapshotStore:
             values["after_seq"], values["after_at"] = rows[-1][:2]
             left = None if left is None else left - len(rows)
             yield from map(_snapshot, rows)
+
+    def added(self, after: int, limit: int) -> tuple[list[tuple[int, Snapshot]], int]:
+        if not self._file.exists():
+            return [], 0
+        sql = f"SELECT seq, {_COLUMNS} FROM snapshots WHERE seq > :after ORDER BY seq LIMIT :limit"  # noqa: S608
+        rows, (last,) = self._file.read(
+            lambda connection: (
+                _fetch(connection, sql, {"after": after, "limit": limit}),
+                connection.execute(_LAST).fetchone(),
+            )
+        )
+        return [(row[0], _snapshot(row[1:])) for row in rows], last
 
     def count(self, query: SnapshotQuery) -> int:
         query = checked(query)
@@ -252,6 +274,7 @@ class SqliteSnapshotStore:
 
         def work(connection: sqlite3.Connection) -> list[str]:
             seqs = json.dumps([seq for (seq,) in connection.execute(chosen, values)])
+            connection.execute(f"UPDATE numbers SET last = ({_LAST})")  # noqa: S608 - constant
             among = "WHERE seq IN (SELECT value FROM json_each(:seqs))"
             connection.execute(" ".join((leave, among)), {"seqs": seqs, "at": erased_at})
             return [

@@ -1,0 +1,1 @@
+"""What is stored, for how long, where it goes: inventory, retention, exports, backup, restore and checks."""
