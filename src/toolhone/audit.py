@@ -205,6 +205,10 @@ class AuditLog:
         """What the log knows about each tool's calls."""
         return await self._read(lambda store: store.usage())
 
+    async def aged(self, before: str, *, after: int, limit: int) -> tuple[list[str], int | None]:
+        """See `AuditStore.aged`."""
+        return await self._read(lambda store: store.aged(before, after=after, limit=limit))
+
     async def erase(self, event_ids: Sequence[str], *, caller: Caller) -> int:
         """Remove the payloads of these events and record who did so; returns how many had one."""
         erased = 0

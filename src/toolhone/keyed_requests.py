@@ -54,6 +54,10 @@ class KeyedRequests:
             del self._running[where]
             done.set()
 
+    async def prune(self) -> None:
+        """Forget what is too old, also when nothing new comes in."""
+        await anyio.to_thread.run_sync(self._store.drop, _moment(self._now() - KEPT))
+
     async def aclose(self) -> None:
         """Close the store."""
         await anyio.to_thread.run_sync(self._store.close)
@@ -100,6 +104,12 @@ def _answered(first: KeyedRequest, fingerprint: str, answer: FirstAnswer | None)
             f"A request with the key {first.key!r} was begun at {first.at[:19]} UTC and has not been "
             "answered: it is still being worked on, or toolhone ended in the middle of it. Look whether it "
             "took effect; if it did not, send it with a new key."
+        )
+    if answer.erased:
+        raise ConflictError(
+            f"The answer to the request with the key {first.key!r} is no longer kept: since it was begun at "
+            f"{first.at[:19]} UTC somebody was erased, whom it might quote. Look whether it took effect; if "
+            "it did not, send it with a new key."
         )
     return answer
 

@@ -97,6 +97,11 @@ class AuditStore(Protocol):
         """
         ...
 
+    def aged(self, before: str, *, after: int, limit: int) -> tuple[list[str], int | None]:
+        """Event ids of the first rows after this `seq` that were recorded before a moment and still hold a
+        payload, erasures apart; and the `seq` of the last of them, `None` if there are no more."""
+        ...
+
     def usage(self) -> dict[str, ToolUsage]:
         """Calls by tool name."""
         ...

@@ -166,13 +166,17 @@ class _Cache:
 
     def _keep(self, key: bytes, rendered: Rendered) -> None:
         with self._lock:
+            if key in self._found:  # somebody else was faster
+                return
             self._found[key] = rendered
-            self._characters = sum(
-                len(kept.preamble) + sum(map(len, kept.blocks)) for kept in self._found.values()
-            )
+            self._characters += _characters(rendered)
             while len(self._found) > _CACHED or (self._characters > _CACHED_CHARACTERS and self._found):
                 _, dropped = self._found.popitem(last=False)
-                self._characters -= len(dropped.preamble) + sum(map(len, dropped.blocks))
+                self._characters -= _characters(dropped)
+
+
+def _characters(rendered: Rendered) -> int:
+    return len(rendered.preamble) + sum(map(len, rendered.blocks))
 
 
 def _key(tools: Sequence[JsonObject], levels: Sequence[Level], legend: bool, share: bool) -> bytes | None:

@@ -23,6 +23,8 @@ class FirstAnswer:
 
     status: int
     body: bytes
+    erased: bool = False
+    """What it said is gone, and with it the rest: it may have quoted somebody who was erased."""
 
 
 Begun: TypeAlias = tuple[KeyedRequest, FirstAnswer | None]
@@ -48,6 +50,15 @@ class KeyedRequestStore(Protocol):
 
     def forget(self, request: KeyedRequest) -> None:
         """Forget a request that had no effect."""
+        ...
+
+    def erase_answers(self) -> int:
+        """Delete what was answered, overwritten, and keep no answer of what is under way; returns how many
+        there were. That the requests came stays known."""
+        ...
+
+    def drop(self, before: str) -> int:
+        """Forget the requests first sent before this moment; returns how many there were."""
         ...
 
     def close(self) -> None: ...

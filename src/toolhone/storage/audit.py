@@ -101,6 +101,19 @@ class SqliteAuditStore:
             self._file.bare(_empty_log)
         return erased
 
+    def aged(self, before: str, *, after: int, limit: int) -> tuple[list[str], int | None]:
+        query = checked(AuditQuery(until=before, after=after, limit=limit))
+        sql = """
+            SELECT seq, event_id FROM audit
+            WHERE seq > :after AND seq <= :last AND timestamp < :until AND payload IS NOT NULL
+                AND kind <> 'erasure'
+            ORDER BY seq LIMIT :limit
+        """
+        rows = self._file.read(
+            lambda connection: connection.execute(sql, _values(connection, query)).fetchall()
+        )
+        return [event_id for _, event_id in rows], rows[-1][0] if rows else None
+
     def usage(self) -> dict[str, ToolUsage]:
         # The index holds all that is asked for: no row, with its payload, is read.
         sql = """

@@ -79,6 +79,14 @@ class MemoryAuditStore:
                 self._append([row])
         return erased
 
+    def aged(self, before: str, *, after: int, limit: int) -> tuple[list[str], int | None]:
+        found = [
+            row
+            for row in self._matching(AuditQuery(until=before, after=after, limit=None, newest_first=False))
+            if row["payload"] is not None and row["kind"] != EventKind.ERASURE
+        ][:limit]
+        return [row["event_id"] for row in found], found[-1]["seq"] if found else None
+
     def usage(self) -> dict[str, ToolUsage]:
         with self._lock:
             calls = [row for row in self._rows if row["kind"] == EventKind.CALL and row["tool"] is not None]

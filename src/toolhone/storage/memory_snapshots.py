@@ -17,6 +17,8 @@ class MemorySnapshotStore:
 
     def __init__(self) -> None:
         self._snapshots: dict[str, Snapshot] = {}
+        self._numbers: dict[str, int] = {}
+        """Of those that ever were."""
         self._gone: dict[str, tuple[str, str | None]] = {}
         """Agent and subject of those that were deleted by age."""
         self._erased: dict[str, str] = {}
@@ -29,11 +31,18 @@ class MemorySnapshotStore:
             if len(added) < len(snapshots) or added.keys() & self._snapshots.keys():
                 raise InvalidRequestError("A snapshot cannot be kept, so none was: its id is taken.")
             self._snapshots |= added
+            for snapshot_id in added:
+                self._numbers[snapshot_id] = len(self._numbers) + 1
 
     def select(self, query: SnapshotQuery) -> Iterator[Snapshot]:
         with self._lock:
             found = self._matching(query)
         yield from found
+
+    def added(self, after: int, limit: int) -> tuple[list[tuple[int, Snapshot]], int]:
+        with self._lock:
+            found = [(self._numbers[one.snapshot_id], replace(one)) for one in self._snapshots.values()]
+        return [pair for pair in found if pair[0] > after][:limit], len(self._numbers)
 
     def count(self, query: SnapshotQuery) -> int:
         with self._lock:

@@ -1,5 +1,6 @@
 """Requests with idempotency keys, and their answers, in `requests.db`: they outlive a restart."""
 
+import logging
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,13 @@ from toolhone.storage.sqlite import SqliteFile
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+logger = logging.getLogger(__name__)
+
 MOST = 100_000
 """Requests that are kept at most; the oldest go first."""
+
+_UNTOLD = 0
+"""The status of a request that was under way when answers were erased."""
 
 _OF_CALLER = "WHERE principal = :principal AND key = :key"
 
@@ -69,7 +75,9 @@ class SqliteKeyedRequestStore:
         values = {**_named(request), "status": answer.status, "body": answer.body}
         self._file.write(
             lambda connection: connection.execute(
-                f"UPDATE requests SET status = :status, body = :body {_OF_CALLER}",  # noqa: S608 - constant
+                # What was begun before an erasure is marked, and may quote what it erased.
+                "UPDATE requests SET status = :status, body = :body "
+                f"{_OF_CALLER} AND status IS NULL",
                 values,
             )
         )
@@ -82,6 +90,34 @@ class SqliteKeyedRequestStore:
             )
         )
 
+    def erase_answers(self) -> int:
+        if not self._file.exists():
+            return 0
+
+        def work(connection: sqlite3.Connection) -> int:
+            connection.execute("UPDATE requests SET status = ? WHERE status IS NULL", (_UNTOLD,))
+            return connection.execute("UPDATE requests SET body = NULL WHERE body IS NOT NULL").rowcount
+
+        erased = self._file.write(work)
+        if erased:
+            self._empty_log()
+        return erased
+
+    def drop(self, before: str) -> int:
+        if not self._file.exists():
+            return 0
+        dropped = self._file.write(
+            lambda connection: connection.execute("DELETE FROM requests WHERE at < ?", (before,)).rowcount
+        )
+        if dropped:
+            self._empty_log()
+        return dropped
+
+    def _empty_log(self) -> None:
+        """What went is in the write-ahead log yet."""
+        if self._file.bare(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]):
+            logger.warning("Answers that went stay readable in 'requests.db-wal' until the next checkpoint.")
+
     def close(self) -> None:
         self._file.close()
 
@@ -92,5 +128,5 @@ def _named(request: KeyedRequest) -> dict[str, object]:
 
 def _found(request: KeyedRequest, fingerprint: str, at: str, status: int | None, body: bytes | None) -> Begun:
     first = KeyedRequest(principal=request.principal, key=request.key, fingerprint=fingerprint, at=at)
-    answer = None if status is None else FirstAnswer(status=status, body=body or b"")
+    answer = None if status is None else FirstAnswer(status=status, body=body or b"", erased=body is None)
     return first, answer

@@ -171,14 +171,14 @@ class SqliteSnapshotStore:
     def added(self, after: int, limit: int) -> tuple[list[tuple[int, Snapshot]], int]:
         if not self._file.exists():
             return [], 0
-        sql = f"SELECT seq, {_COLUMNS} FROM snapshots WHERE seq > :after ORDER BY seq LIMIT :limit"  # noqa: S608
+        sql = f"SELECT {_COLUMNS} FROM snapshots WHERE seq > :after ORDER BY seq LIMIT :limit"  # noqa: S608
         rows, (last,) = self._file.read(
             lambda connection: (
                 _fetch(connection, sql, {"after": after, "limit": limit}),
                 connection.execute(_LAST).fetchone(),
             )
         )
-        return [(row[0], _snapshot(row[1:])) for row in rows], last
+        return [(int(row[0] or 0), _snapshot(row)) for row in rows], last
 
     def count(self, query: SnapshotQuery) -> int:
         query = checked(query)

@@ -32,7 +32,7 @@ def privacy_pages() -> APIRouter:
             "erase.html",
             title=f"Erase {'an agent' if kind == 'agent' else 'a user'}",
             nav="privacy",
-            status=status,
+            http_status=status,
             kind=kind,
             name=name,
             problem=problem,

@@ -1,0 +1,330 @@
+"""Snapshots and the audit as JSON lines in a folder, in the layout known from before, kept up to date.
+
+    FOLDER/agent_finetuning/snapshots_TIME.jsonl    snapshots, each once
+    FOLDER/logs/tool_calls_audit.jsonl              the audit, each row once; older ones as …_TIME.jsonl
+    FOLDER/.toolhone-export.json                    of which data folder, and how far it came at least
+    FOLDER/.toolhone-export.lock                    held by whoever writes
+
+How far an export came is said by its last line, so none is lost or there twice, however a writer ends. The
+file beside it says so where no line does any more: they were erased, are too old, or were taken away.
+
+An erasure holds the lock while it takes lines out, and until the stores have forgotten them too: nothing
+that goes is exported in between.
+"""
+
+import json
+import logging
+import os
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from toolhone.exceptions import ConflictError, InvalidRequestError, StorageError
+from toolhone.keeping.lock import FileLock
+from toolhone.keeping.rotating import RotatingLines
+from toolhone.models import JsonObject, canonical_json
+from toolhone.records.snapshots import Snapshot
+from toolhone.records.stores import SnapshotStore
+from toolhone.stores import AuditQuery, AuditStore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 500
+PATIENCE = 60.0
+"""Seconds that an erasure or a command waits for who exports now."""
+
+STATE = ".toolhone-export.json"
+LOCK = ".toolhone-export.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written in one go."""
+
+    snapshots: int
+    rows: int
+    """Of the audit."""
+
+    def as_json(self) -> JsonObject:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """When files are ended, and when they go."""
+
+    largest: int
+    """Bytes after which the next file is begun; each day begins one too."""
+    most: int
+    """Files that are kept of each kind."""
+    audit_days: int
+    """How long a file of the audit is kept at most; 0 is for ever. Likewise of snapshots."""
+    snapshot_days: int
+
+
+class Exports:
+    """The exports of a data folder. Any number of processes may keep the same folder up to date."""
+
+    def __init__(
+        self,
+        folder: Path | None,
+        data: Path,
+        *,
+        open_audit: Callable[[], AuditStore],
+        open_snapshots: Callable[[], SnapshotStore],
+        rotation: Rotation,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """Take the stores, opened when first needed.
+
+        Args:
+            folder: Where to; `None`: nothing is exported.
+            data: The data folder. Two of them cannot share an export.
+        """
+        self._folder = folder
+        self._data = str(data.absolute())
+        self._open_audit = open_audit
+        self._open_snapshots = open_snapshots
+        self._rotation = rotation
+        self._now = now
+
+    @property
+    def wanted(self) -> bool:
+        return self._folder is not None
+
+    async def export(self, *, patience: float = PATIENCE) -> Exported:
+        """Write what came since the last time.
+
+        Args:
+            patience: Seconds to wait for another process that does so; what it writes is not told here.
+
+        Raises:
+            InvalidRequestError: No folder is named, or it has the exports of another data folder.
+            ConflictError: Another process writes there for longer than that.
+            StorageError: Something cannot be read or written.
+        """
+        folder = self._folder
+        if folder is None:
+            raise InvalidRequestError("No folder for exports is named: set export_folder.")
+        return await anyio.to_thread.run_sync(self._export, folder, patience)
+
+    @asynccontextmanager
+    async def forgetting(
+        self, *, snapshots: Collection[str] = (), events: Collection[str] = ()
+    ) -> AsyncGenerator[int]:
+        """Take these snapshots, and what these rows of the audit hold, out of the exports; yields how many.
+
+        Nothing is exported until the context ends, so that what is erased in it is not written in between.
+
+        Raises:
+            ConflictError, StorageError: As `export`.
+        """
+        folder = self._folder
+        if folder is None or not (folder / STATE).exists():
+            yield 0
+            return
+        lock = FileLock(folder / LOCK)
+        await anyio.to_thread.run_sync(self._acquire, lock, folder, PATIENCE)
+        try:
+            yield await anyio.to_thread.run_sync(self._forget, folder, frozenset(snapshots), frozenset(events))
+        finally:
+            lock.release()
+
+    def _export(self, folder: Path, patience: float) -> Exported:
+        with _translated(folder):
+            for part in (folder, folder / "agent_finetuning", folder / "logs"):
+                part.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK)
+        self._acquire(lock, folder, patience)
+        try:
+            with _translated(folder):
+                return self._written(folder)
+        finally:
+            lock.release()
+
+    def _acquire(self, lock: FileLock, folder: Path, patience: float) -> None:
+        with _translated(folder):
+            if not lock.acquire(patience=patience, check=anyio.from_thread.check_cancelled):
+                raise ConflictError(
+                    f"Another process has been writing in {str(folder)!r} for {patience:.0f} s. Try again."
+                )
+
+    def _written(self, folder: Path) -> Exported:
+        state = self._state(folder)
+        snapshots, audit = self._lines(folder)
+        rows, known = self._rows(audit, state)
+        if not known:
+            # Numbers of the other kind mean nothing any more either.
+            state["snapshots"] = 0
+        exported = Exported(snapshots=self._snapshots(snapshots, state, fresh=not known), rows=rows)
+        _keep(folder, state)
+        now, rotation = self._now(), self._rotation
+        for lines, days in ((audit, rotation.audit_days), (snapshots, rotation.snapshot_days)):
+            lines.rotate(now=now)
+            lines.drop(most=rotation.most, before=now - timedelta(days=days) if days else None)
+        return exported
+
+    def _rows(self, lines: RotatingLines, state: JsonObject) -> tuple[int, bool]:
+        """Export the audit; returns how many rows, and whether it is the log that was exported before."""
+        lines.mend()
+        last = lines.last() or {}
+        seq, row_hash = max((state["audit"], state["row_hash"]), (last.get("seq", 0), last.get("row_hash")))
+        count = 0
+        store = self._open_audit()
+        try:
+            known = seq == 0 or [row["row_hash"] for row in _after(store, seq - 1, 1)] == [row_hash]
+            if not known:
+                logger.warning("The audit is not the one exported before: it is exported from its beginning.")
+                lines.rotate(now=self._now(), anyway=True)
+                seq = 0
+            while rows := _after(store, seq, AT_ONCE):
+                anyio.from_thread.check_cancelled()
+                lines.add([audit_line(row) for row in rows], now=self._now())
+                count += len(rows)
+                seq, row_hash = rows[-1]["seq"], rows[-1]["row_hash"]
+        finally:
+            store.close()
+        state["audit"], state["row_hash"] = seq, row_hash
+        return count, known
+
+    def _snapshots(self, lines: RotatingLines, state: JsonObject, *, fresh: bool) -> int:
+        lines.mend()
+        # What was written of another data folder's life says nothing of this one.
+        at = 0 if fresh else max(state["snapshots"], (lines.last() or {}).get("seq", 0))
+        count = 0
+        store = self._open_snapshots()
+        try:
+            if at > store.added(at, 0)[1]:
+                logger.warning("The snapshots are not those exported before: all are exported.")
+                at = 0
+            while found := store.added(at, AT_ONCE)[0]:
+                anyio.from_thread.check_cancelled()
+                lines.add([snapshot_line(seq, one) for seq, one in found], now=self._now())
+                count += len(found)
+                at = found[-1][0]
+        finally:
+            store.close()
+        state["snapshots"] = at
+        return count
+
+    def _forget(self, folder: Path, snapshots: frozenset[str], events: frozenset[str]) -> int:
+        with _translated(folder):
+            state = self._state(folder)
+            of_snapshots, of_audit = self._lines(folder)
+            for lines in (of_snapshots, of_audit):
+                lines.mend()
+            # Before lines go that say so.
+            last = of_audit.last() or {}
+            if last.get("seq", 0) > state["audit"]:
+                state["audit"], state["row_hash"] = last["seq"], last["row_hash"]
+            state["snapshots"] = max(state["snapshots"], (of_snapshots.last() or {}).get("seq", 0))
+            _keep(folder, state)
+            gone = of_snapshots.change(lambda line: None if line["snapshot_id"] in snapshots else line)
+            emptied = of_audit.change(
+                lambda line: (
+                    {**line, "parameters": None, "result": None, "details": {}, **_unsaid(line), "erased": True}
+                    if line["audit_id"] in events and line["kind"] != "erasure"
+                    else line
+                )
+            )
+            return gone + emptied
+
+    def _lines(self, folder: Path) -> tuple[RotatingLines, RotatingLines]:
+        largest = self._rotation.largest
+        return (
+            RotatingLines(folder / "agent_finetuning", "snapshots", current=None, largest=largest),
+            RotatingLines(
+                folder / "logs", "tool_calls_audit", current="tool_calls_audit.jsonl", largest=largest
+            ),
+        )
+
+    def _state(self, folder: Path) -> JsonObject:
+        path = folder / STATE
+        if not path.exists():
+            state: JsonObject = {"data": self._data, "audit": 0, "row_hash": None, "snapshots": 0}
+            _keep(folder, state)
+            return state
+        try:
+            state = json.loads(path.read_bytes())
+            whose = state["data"]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise StorageError(f"{str(path)!r} is damaged. Move the whole folder away to export anew.") from exc
+        if whose != self._data:
+            raise InvalidRequestError(
+                f"{str(folder)!r} has the exports of the data folder {whose!r}. Name another export_folder."
+            )
+        return state
+
+
+def snapshot_line(seq: int, snapshot: Snapshot) -> JsonObject:
+    """A snapshot in the form known from before, and what is known besides."""
+    return {
+        "agent_id": snapshot.agent_id,
+        "agent_name": snapshot.agent_name,
+        "category": snapshot.category.value,
+        "timestamp": snapshot.recorded_at,
+        "task_type": snapshot.task_type,
+        "input_data": snapshot.input_data,
+        "output_data": snapshot.output_data,
+        "success": snapshot.success,
+        "performance_score": snapshot.performance_score,
+        "execution_time_ms": snapshot.execution_time_ms,
+        "tokens_used": snapshot.tokens_used,
+        "user_feedback": snapshot.user_feedback,
+        "metadata": snapshot.metadata,
+        "snapshot_id": snapshot.snapshot_id,
+        "session": snapshot.session,
+        "subject": snapshot.subject,
+        "tools_offered": list(snapshot.tools_offered),
+        "tools_used": list(snapshot.tools_used),
+        "seq": seq,
+    }
+
+
+def audit_line(row: JsonObject) -> JsonObject:
+    """A row of the audit in the form known from before: readers of it look for these two fields too.
+
+    Tools have no such levels here, so they are null.
+    """
+    return {**row, "permission_level": None, "risk_level": None}
+
+
+def _unsaid(line: JsonObject) -> JsonObject:
+    """What is left of the words of an error: its code, as in the store."""
+    code = line["error_code"]
+    return {"error": code, "violation_reason": code if line["violation"] else None}
+
+
+def _after(store: AuditStore, seq: int, limit: int) -> list[JsonObject]:
+    return store.query(AuditQuery(after=seq, limit=limit, newest_first=False))
+
+
+def _keep(folder: Path, state: JsonObject) -> None:
+    path = folder / STATE
+    partial = path.with_name(f"{STATE}.partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(canonical_json(state).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+@contextmanager
+def _translated(folder: Path) -> "Generator[None]":
+    try:
+        yield
+    except OSError as exc:
+        raise StorageError(
+            f"The exports in {str(folder)!r} cannot be kept up to date: {exc.strerror or exc}. "
+            "Check that the disk has room and that this user may write there."
+        ) from exc
