@@ -34,11 +34,11 @@ def rendered() -> str:
         "Send a token as `Authorization: Bearer TOKEN` ([who may come in](../access.md)). The OpenAPI document is "
         "at `/api/v1/openapi.json`.",
     )
-    always = ", ".join(map(str, (*ANY, *WITH_BODY)))
+    always, with_body = (", ".join(map(str, statuses)) for statuses in (ANY, WITH_BODY))
     lines += [
         "",
-        f"Every endpoint can answer {always} ({', '.join(map(str, WITH_BODY))} where there is a body); others are "
-        "named with it. The body of an error is a `Problem` (RFC 9457) with a stable `code`: "
+        f"Every endpoint can answer {always}, and {with_body} where there is a body; other errors are named with "
+        "it. The body of an error is a `Problem` (RFC 9457) with a stable `code`: "
         "[errors](errors.md) has all of them.",
         "",
         "- **Pages**: a list has `next_cursor`; send it as `cursor` with the same filters for the next page.",

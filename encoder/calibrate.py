@@ -24,12 +24,12 @@ from toolhone.selection.calibration import FILE, Calibration, Logistic
 from toolhone.selection.certainty import (
     TASK_FEATURES,
     TOOL_FEATURES,
-    enough,
     task_features,
     tool_features,
     tool_probabilities,
 )
 from toolhone.selection.index import ToolIndex
+from toolhone.selection.placing import enough
 from toolhone.selection.scoring import Weights, best_places, score
 from toolhone.selection.text import embedded_text, tool_text
 
@@ -121,9 +121,8 @@ def calibrated(examples: Examples) -> Calibration:
     likely = [tool_probabilities(draft, features)[:5] for features in examples.tools]
 
     def recall(least: float) -> float:
-        cut = draft.model_copy(update={"least": least})
         rows = zip(examples.right, likely, strict=True)
-        shown = [right[: enough(cut, fits.tolist())].sum() for right, fits in rows]
+        shown = [right[: enough(least, fits.tolist())].sum() for right, fits in rows]
         return float(np.mean(np.array(shown) / np.array(examples.gold)))
 
     full = recall(0.0)
@@ -131,8 +130,7 @@ def calibrated(examples: Examples) -> Calibration:
         (float(value) for value in np.linspace(0, 0.5, 101) if recall(float(value)) >= full - LOST_RECALL),
         default=0.0,
     )
-    cut = draft.model_copy(update={"least": least})
-    shown = np.mean([enough(cut, fits.tolist()) for fits in likely])
+    shown = np.mean([enough(least, fits.tolist()) for fits in likely])
     print(f"recall@5 {full:.3f}, shown {shown:.2f} tools of 5 at {least:.3f}: {recall(least):.3f}")
     told = np.mean(sure[~served] < nothing_below)
     print(f"nothing fits below {nothing_below:.3f}: said of {told:.3f} of the tasks without a tool")

@@ -1,17 +1,13 @@
-"""What the pages about hosts and production tell to type or paste is what the program takes and makes."""
+"""What the page about hosts tells to paste is what the program makes, and what production copies is there."""
 
 import json
 import re
-import shlex
 from pathlib import Path
 
-import click
 import pytest
 
-from toolhone.cli import toolhone
 from toolhone.hosts.known import HOSTS, NAME, served, started
 from toolhone.models import Json
-from toolhone.registry.config import load_servers
 
 DOCS = Path(__file__).parents[1] / "docs"
 HOSTS_PAGE = (DOCS / "hosts.md").read_text(encoding="utf-8")
@@ -20,14 +16,6 @@ PRODUCTION = (DOCS / "production.md").read_text(encoding="utf-8")
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
-def commands() -> list[str]:
-    scripts = "\n".join([*blocks(HOSTS_PAGE, "sh"), *blocks(PRODUCTION, "sh")]).replace("\\\n", " ")
-    return [line.partition("  #")[0].strip() for line in scripts.splitlines()]
-
-
-OURS = [line for line in commands() if line.startswith("toolhone ")]
 
 
 @pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
@@ -45,34 +33,6 @@ def test_the_entry_of_a_served_toolhone_is_the_one_that_the_command_makes() -> N
     entry = served(HOSTS["claude-code"], "http://127.0.0.1:8000/mcp", token_variable="TOOLS_TOKEN", npx="npx")
 
     assert json.loads(block) == {"mcpServers": {NAME: entry}}
-
-
-@pytest.mark.parametrize("line", OURS)
-def test_every_command_of_the_pages_is_one(line: str) -> None:
-    words = shlex.split(line)[1:]
-    command: click.Command = toolhone
-    while isinstance(command, click.Group):
-        name, *words = words
-        found = command.get_command(click.Context(command), name)
-        assert found is not None, name
-        command = found
-
-    with command.make_context(command.name, words):
-        pass  # every option and its value is known
-
-
-def test_there_are_commands_to_check() -> None:
-    assert len(OURS) >= 10
-
-
-@pytest.mark.parametrize("block", blocks(PRODUCTION, "json"))
-def test_every_server_of_the_pages_can_be_configured(block: str, tmp_path: Path) -> None:
-    file = tmp_path / "mcp.json"
-    file.write_text(block)
-
-    servers = load_servers(file, {"DOCS_TOKEN": "x"})
-
-    assert servers.notices == () and len(servers.entries) == 1
 
 
 def test_every_file_that_is_installed_is_there() -> None:

@@ -184,3 +184,47 @@ def test_a_request_takes_effect_once_whatever_else_is_sent(
             await requests.aclose()
 
     anyio.run(run)
+
+
+async def test_erased_answers_are_gone_from_the_disk_and_the_requests_still_take_effect_once(
+    store: SqliteKeyedRequestStore, tmp_path: Path
+) -> None:
+    async def quote() -> FirstAnswer:
+        return FirstAnswer(status=200, body=b"what anna wrote")
+
+    work, requests = Work(), KeyedRequests(store)
+    await requests.answer("me", "key", "same", quote)
+
+    assert store.erase_answers() == 1
+
+    with pytest.raises(ConflictError, match="no longer kept"):
+        await requests.answer("me", "key", "same", work)
+    assert work.done == 0
+    assert all(b"what anna wrote" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+async def test_an_answer_that_was_under_way_during_an_erasure_is_not_kept(
+    store: SqliteKeyedRequestStore,
+) -> None:
+    requests = KeyedRequests(store)
+
+    async def quote() -> FirstAnswer:
+        store.erase_answers()
+        return FirstAnswer(status=200, body=b"what anna wrote")
+
+    given, _ = await requests.answer("me", "key", "same", quote)
+
+    assert given.body == b"what anna wrote"
+    with pytest.raises(ConflictError, match="no longer kept"):
+        await requests.answer("me", "key", "same", Work())
+
+
+async def test_old_requests_go_also_when_no_new_one_comes(store: SqliteKeyedRequestStore) -> None:
+    clock, work = Clock(), Work()
+    requests = KeyedRequests(store, now=clock)
+    await requests.answer("me", "key", "same", work)
+    clock.now += KEPT + timedelta(seconds=1)
+
+    await requests.prune()
+
+    assert store.drop("9999") == 0

@@ -18,6 +18,7 @@ from toolhone.assembly import (
     approvals,
     audit_log,
     figures,
+    keeping,
     keyed_requests,
     learning_from_use,
     load_encoder,
@@ -99,7 +100,8 @@ class App:
         self._limits = self.downstream.server_limits
         self.figures = figures(settings)
         self.tokens = api_tokens(settings, self.audit)
-        self.oversight = Oversight(self.audit)
+        self.keeping = keeping(settings, self.audit)
+        self.oversight = Oversight(self.audit, self.keeping.forgetting)
         self.keyed_requests = keyed_requests(settings)
         self.upkeep = Upkeep(self.downstream, self.learning, self.audit)
         self.host = FinetuningHost(settings, environ, self.audit, self._tools)
@@ -278,6 +280,7 @@ class App:
                 tasks.start_soon(selector.run)
                 tasks.start_soon(learning.run)
                 tasks.start_soon(self._prune, results)
+                tasks.start_soon(self.keeping.run)
                 tasks.start_soon(self.host.run)
                 if self._servers.entries and self.settings.approve != "off":
                     tasks.start_soon(self.approvals.watch, self.downstream.judge_again)
@@ -313,14 +316,15 @@ class App:
         self._registry_problems += tuple(problems)
 
     async def _prune(self, results: ResultKeeper) -> None:
-        """Empty the store of whole results by age, also when nothing new comes in."""
+        """Drop old results and answers, also when nothing new comes in."""
         while True:
             await anyio.sleep(PRUNING_PAUSE)
-            if (self.settings.data / "results.db").exists():
-                try:
+            try:
+                if (self.settings.data / "results.db").exists():
                     await results.prune()
-                except StorageError as exc:
-                    logger.warning("Expired results could not be dropped: %s", exc.message)
+                await self.keyed_requests.prune()
+            except StorageError as exc:
+                logger.warning("Expired results could not be dropped: %s", exc.message)
 
     async def _load_learned(self, encoder: str) -> "LearnedRanker | None":
         assert self._learning is not None

@@ -8,7 +8,12 @@ from toolhone.audit import AuditLog
 from toolhone.auth.tokens import ApiTokens
 from toolhone.figures import Figures
 from toolhone.identifiers import utc_timestamp
+from toolhone.keeping.age import AuditAge
+from toolhone.keeping.exports import Exports, Rotation
+from toolhone.keeping.inventory import Terms
+from toolhone.keeping.service import Keeping
 from toolhone.keyed_requests import KeyedRequests
+from toolhone.models import Category
 from toolhone.records.access import TokenStore
 from toolhone.records.approvals import ApprovalStore
 from toolhone.records.figures import FigureStore
@@ -59,6 +64,61 @@ def keyed_requests(settings: Settings) -> KeyedRequests:
     from toolhone.storage.requests import SqliteKeyedRequestStore  # as below
 
     return KeyedRequests(SqliteKeyedRequestStore(settings.data))
+
+
+def erase_answers(settings: Settings) -> int:
+    """Delete the kept answers to requests with keys; blocks."""
+    from toolhone.storage.requests import SqliteKeyedRequestStore  # as below
+
+    store = SqliteKeyedRequestStore(settings.data)
+    try:
+        return store.erase_answers()
+    finally:
+        store.close()
+
+
+def keeping(settings: Settings, audit: AuditLog) -> Keeping:
+    """What is stored, for how long, and where it goes, for a data folder."""
+    return Keeping(
+        settings.data,
+        age=AuditAge(audit, days=settings.audit_days),
+        exports=exports(settings),
+        record=audit.record,
+        terms=terms(settings),
+    )
+
+
+def exports(settings: Settings) -> Exports:
+    """The exports of a data folder. Nothing is opened before the first of them."""
+    days = settings.snapshot_days
+    # A category that is neither named nor under "*" is kept for ever, and so are the files it may be in.
+    bounded = "*" in days or all(category.value in days for category in Category)
+    return Exports(
+        settings.export_folder,
+        settings.data,
+        open_audit=partial(open_audit, settings),
+        open_snapshots=partial(open_snapshots, settings),
+        rotation=Rotation(
+            largest=settings.export_size,
+            most=settings.export_files,
+            audit_days=settings.audit_days,
+            snapshot_days=max(days.values()) if bounded and days else 0,
+        ),
+    )
+
+
+def terms(settings: Settings) -> Terms:
+    """How long things are kept, in words."""
+    named = [
+        f"{number} days" if name == "*" else f"{number} days of {name}"
+        for name, number in settings.snapshot_days.items()
+    ]
+    rest = [] if "*" in settings.snapshot_days or not named else ["else for ever"]
+    return Terms(
+        audit=f"{settings.audit_days} days" if settings.audit_days else "for ever",
+        snapshots=", ".join([*named, *rest]) or "for ever",
+        results=f"{settings.result_lifetime:g} seconds, {settings.results_size // 1_048_576} MB at most",
+    )
 
 
 def open_tokens(settings: Settings) -> TokenStore:

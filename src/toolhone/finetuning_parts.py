@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
-from toolhone.assembly import open_results, scoring_weights
+from toolhone.assembly import erase_answers, exports, open_results, scoring_weights
 from toolhone.audit import AuditLog, new_event
 from toolhone.dataset_choice import DatasetChoice
 from toolhone.datasets.preparation import Preparation
@@ -243,6 +243,8 @@ def build_finetuning(
             redact=redact_record,
             revise=revoking.revise,
             taint=registry.taint,
+            forgetting=exports(settings).forgetting,
+            erase_answers=lambda: erase_answers(settings),
             new_event=new_event,
             now=utc_timestamp,
         ),

@@ -6,14 +6,21 @@ from toolhone.access import require
 from toolhone.audit import AuditLog
 from toolhone.models import Caller, JsonObject
 from toolhone.roles import Permission
+from toolhone.snapshots.erasure import Forgetting
 from toolhone.stores import AuditQuery, AuditVerification
 
 
 class Oversight:
     """The operations on the record of everything, over the log of one app."""
 
-    def __init__(self, audit: AuditLog) -> None:
+    def __init__(self, audit: AuditLog, forgetting: Forgetting) -> None:
+        """Take the services.
+
+        Args:
+            forgetting: Takes what rows hold out of the exports.
+        """
         self._audit = audit
+        self._forgetting = forgetting
 
     async def rows(self, query: AuditQuery, *, caller: Caller) -> list[JsonObject]:
         """The matching rows in the export form (see `storage/chain.py`).
@@ -41,6 +48,7 @@ class Oversight:
         return await self._audit.verify(remembered=remembered)
 
     async def erase(self, audit_ids: Sequence[str], *, caller: Caller) -> int:
-        """Remove what these rows hold, keeping the chain; returns how many of them had something."""
+        """Remove what these rows hold, keeping the chain, also in exports; returns how many of them had something."""
         require(caller, Permission.ERASE)
-        return await self._audit.erase(audit_ids, caller=caller)
+        async with self._forgetting(events=audit_ids):
+            return await self._audit.erase(audit_ids, caller=caller)

@@ -159,6 +159,15 @@ class Settings(BaseModel):
     `redacted`; "*" is every category that is not named."""
     snapshot_days: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_object_of)] = {"*": 365}
     """How many days snapshots are kept, by category; "*" is every category that is not named."""
+    audit_days: int = Field(default=365, ge=0, le=36_500)
+    """How many days rows of the audit keep what they hold, arguments and results; 0 is for ever. The rows
+    themselves stay, as their chain is made of them."""
+    export_folder: Path | None = None
+    """Where snapshots and the audit are exported to as JSON lines, and kept up to date; default: nowhere."""
+    export_size: int = Field(default=67_108_864, ge=65_536)
+    """Of an export file, after which the next is begun; each day begins one too."""
+    export_files: int = Field(default=90, ge=1)
+    """How many files of each kind are kept there."""
     usd_per_hour: float = Field(default=0, ge=0, allow_inf_nan=False)
     """What an hour of this machine is reckoned at, for trainings here; 0 is free."""
     prices: Path | None = None

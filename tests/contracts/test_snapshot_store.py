@@ -299,3 +299,21 @@ def test_what_comes_after_one_is_deleted_and_nothing_before_it(snapshot_store: S
     snapshot_store.add([snapshot(number) for number in range(5)])
     assert snapshot_store.delete(SnapshotQuery(after=(moment(2), "s00002"))) == ["s00003", "s00004"]
     assert ids(snapshot_store.select(EVERYTHING)) == ["s00000", "s00001", "s00002"]
+
+
+def test_numbers_rise_in_the_order_of_keeping_and_are_never_given_twice(snapshot_store: SnapshotStore) -> None:
+    assert snapshot_store.added(0, 10) == ([], 0)
+    # Kept later, though it is older.
+    snapshot_store.add([snapshot(5), snapshot(6)])
+    snapshot_store.add([snapshot(1)])
+    assert [(number, one.snapshot_id) for number, one in snapshot_store.added(0, 10)[0]] == [
+        (1, "s00005"),
+        (2, "s00006"),
+        (3, "s00001"),
+    ]
+
+    snapshot_store.delete(EVERYTHING)
+    snapshot_store.add([snapshot(7), snapshot(8)])
+
+    found, last = snapshot_store.added(3, 1)
+    assert ([(number, one.snapshot_id) for number, one in found], last) == ([(4, "s00007")], 5)

@@ -1,15 +1,17 @@
 """A definition that changed since it was approved is held back until an admin approves it."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeAlias
 
 import anyio
 import pytest
 
 from toolhone.approvals.diff import differences
-from toolhone.exceptions import ConflictError, NotFoundError, PermissionDeniedError
-from toolhone.models import Caller, Json, JsonObject
+from toolhone.exceptions import ConflictError, NotFoundError, PermissionDeniedError, StorageError
+from toolhone.models import Caller, EventKind, Json, JsonObject
 
 Listed: TypeAlias = Callable[..., JsonObject]
 Site: TypeAlias = Json
@@ -166,6 +168,30 @@ async def test_once_an_admin_approves_it_the_tool_is_used_and_the_record_says_wh
             ("tool_held_back", "shop__greet", "local"),
             ("tool_approved", "shop__greet", "token:admin"),
         ]
+
+
+async def test_an_approval_that_could_not_be_kept_is_on_record_as_failed(
+    site: Site, tool: Listed, admin: Caller
+) -> None:
+    site.server("shop", tool("greet", "Greet somebody."))
+    async with site.opened() as toolhone:
+        await toolhone.relist("shop", tool("greet", POISONED))
+        (waiting,) = await toolhone.app.approvals.pending(caller=admin)
+        with closing(sqlite3.connect(site.data / "approvals.db")) as connection:
+            connection.execute(
+                "CREATE TRIGGER full BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+            )
+        with pytest.raises(StorageError):
+            await toolhone.app.approvals.approve("shop__greet", waiting["hash"], caller=admin)
+
+        rows = [row for row in await toolhone.rows(EventKind.SERVER) if "hash" in row["details"]]
+        assert [(row["details"]["what"], row["success"], row["error_code"]) for row in rows] == [
+            ("tool_held_back", False, None),
+            ("tool_approved", True, None),
+            ("tool_approved", False, "storage_failed"),
+        ]
+        assert await toolhone.app.approvals.pending(caller=admin) == [waiting]
+        assert toolhone.names() == []
 
 
 async def test_what_was_not_looked_at_cannot_be_approved(site: Site, tool: Listed, admin: Caller) -> None:

@@ -1,6 +1,7 @@
 """Erasing reaches everything that is kept of somebody, and an interrupted erasure can be finished."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -121,6 +122,8 @@ class Place:
         self.datasets = Datasets()
         self.audit_store = MemoryAuditStore()
         self.audit = AuditLog(lambda: self.audit_store, redact=redact)
+        self.forgotten: list[tuple[Collection[str], Collection[str]]] = []
+        self.answers = 3
         self._handed_in = handed_in
         self._numbers = iter(range(1, 1_000))
         self.collector = Collector(
@@ -139,9 +142,24 @@ class Place:
             redact=redact,
             revise=self.datasets.revise,
             taint=self.datasets.taint,
+            forgetting=self.forgetting,
+            erase_answers=self.erase_answers,
             new_event=new_event,
             now=lambda: NOW,
         )
+
+    @asynccontextmanager
+    async def forgetting(
+        self, *, snapshots: Collection[str] = (), events: Collection[str] = ()
+    ) -> AsyncGenerator[int]:
+        held = {row["audit_id"] for row in self.audit_store.export(AuditQuery(limit=None)) if not row["erased"]}
+        assert held >= set(events)  # interrupted now, the next erasure finds them again
+        self.forgotten.append((snapshots, events))
+        yield len(snapshots) + len(events)
+
+    def erase_answers(self) -> int:
+        answers, self.answers = self.answers, 0
+        return answers
 
     async def collect(self, **changes: Json) -> str:
         (snapshot_id,) = await self.collector.collect(
@@ -395,3 +413,15 @@ async def test_a_dataset_of_recorded_use_goes_with_the_rows_of_the_audit_it_was_
     assert outcome.datasets == {"selector_d": None}
     assert outcome.models == ("model of selector_d",)
     assert place.datasets.manifests["selector_d"].revoked_at == NOW
+
+
+async def test_exports_and_kept_answers_are_reached_before_the_audit_forgets(place: Place) -> None:
+    snapshot_id = await place.collect(user_id="anna")
+    event_id = await place.call(arguments={"user": "anna"})
+
+    outcome = await place.erasing.erase(user_id="anna", caller=LOCAL_CALLER)
+
+    [(snapshots, events)] = place.forgotten
+    assert list(snapshots) == [snapshot_id]
+    assert event_id in events
+    assert (outcome.exports, outcome.answers) == (1 + len(events), 3)

@@ -19,6 +19,7 @@ and `diff` the same with what is in `approvals/diff.py`:
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 import anyio
@@ -26,7 +27,13 @@ import anyio.to_thread
 
 from toolhone.access import require
 from toolhone.approvals.diff import differences
-from toolhone.exceptions import ConflictError, NotFoundError, NotRunningError, StorageError
+from toolhone.exceptions import (
+    ConflictError,
+    NotFoundError,
+    NotRunningError,
+    StorageError,
+    ToolhoneError,
+)
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import LOCAL_CALLER, AuditEvent, Caller, EventKind, JsonObject, content_hash
 from toolhone.records.approvals import Approval, ApprovalStatus, ApprovalStore, Offered
@@ -203,21 +210,33 @@ class Approvals:
         found, before = await self._read(lambda store: _to_decide(store, tool, digest))
         if found.status is status:
             return _told(found, before)
-        # First, so that nothing is trusted without a record of who did it.
-        await self._record(_event(what, found, caller, before))
-        at = utc_timestamp()
-
-        def decide(store: ApprovalStore) -> JsonObject:
-            if not store.decide(found, status, at=at, by=caller.principal):
-                raise ConflictError(
-                    f"{tool!r} has changed again meanwhile: look once more (toolhone servers diff {tool})."
-                )
-            changed, last = _to_decide(store, tool, digest)
-            return _told(changed, last)
-
-        told = await self._read(decide)
+        event = _event(what, found, caller, before)
+        # Whoever is cancelled between the two would leave a record of what was not done.
+        with anyio.CancelScope(shield=True):
+            # First, so that nothing is trusted without a record of who did it.
+            await self._record(event)
+            try:
+                told = await self._read(lambda store: _decided(store, found, status, caller.principal))
+            except ToolhoneError as error:
+                await self._take_back(event, error)
+                raise
         self._decided.set()
         return told
+
+    async def _take_back(self, event: AuditEvent, error: ToolhoneError) -> None:
+        """Record that a decision which is on record was not kept."""
+        failed = replace(
+            event, event_id=new_id(), timestamp=utc_timestamp(), success=False, error_code=error.code
+        )
+        try:
+            await self._record(failed)
+        except (StorageError, NotRunningError) as exc:
+            logger.error(
+                "The audit says of %s that it was decided (event %s), but it was not; nor was that recorded: %s",
+                event.tool,
+                event.event_id,
+                exc.message,
+            )
 
     async def _tell(self, what: str, approval: Approval, caller: Caller) -> None:
         try:
@@ -299,6 +318,20 @@ def _to_decide(store: ApprovalStore, tool: str, digest: str) -> tuple[Approval, 
         f"(toolhone servers diff {tool}), and decide about that.",
         data={"tool": tool, "hashes": [one.hash for one in known]},
     )
+
+
+def _decided(store: ApprovalStore, found: Approval, status: ApprovalStatus, by: str) -> JsonObject:
+    """Change where a definition stands; the answer is as in `pending`.
+
+    Raises:
+        ConflictError: It does not stand any more as it was found.
+    """
+    if not store.decide(found, status, at=utc_timestamp(), by=by):
+        raise ConflictError(
+            f"{found.name!r} has changed again meanwhile: look once more (toolhone servers diff {found.name})."
+        )
+    changed, before = _to_decide(store, found.name, found.hash)
+    return _told(changed, before)
 
 
 def _approved_before(store: ApprovalStore, approval: Approval) -> Approval | None:

@@ -33,6 +33,10 @@ COMMANDS = {
     "registry": "registry",
     "config": "config",
     "install": "install",
+    "data": "data",
+    "backup": "backup",
+    "restore": "backup",
+    "check": "backup",
     "doctor": "doctor",
     "completion": "completion",
 }

@@ -1,4 +1,4 @@
-"""`toolhone audit`: list, export, verify and erase what was recorded."""
+"""`toolhone audit`: list, export, verify, erase and prune what was recorded."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolhone.audit_words import subject
+from toolhone.cli.keeping import keeper
 from toolhone.cli.options import as_json, coloured, console, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
@@ -199,7 +200,7 @@ def verify(remembered: str | None, data: Path | None, json_output: bool) -> None
 @data_option
 @as_json
 def erase(ids: tuple[str, ...], data: Path | None, json_output: bool) -> None:
-    """Remove the payloads of the rows with these audit IDS; the chain still verifies.
+    """Remove the payloads of the rows with these audit IDS, also from exports; the chain still verifies.
 
     Exit code 1 if none of them had a payload.
     """
@@ -207,7 +208,12 @@ def erase(ids: tuple[str, ...], data: Path | None, json_output: bool) -> None:
     settings = permitted(settings_of(data=data), Permission.ERASE)
 
     async def main() -> None:
-        erased = await log_of(settings).erase(ids, caller=local_caller(settings))
+        from toolhone.oversight import Oversight  # --help must not wait for it
+
+        log_of(settings)  # or say that there is none
+        async with keeper(settings) as (keeping, audit):
+            oversight = Oversight(audit, keeping.forgetting)
+            erased = await oversight.erase(ids, caller=local_caller(settings))
         count.append(erased)
         if json_output:
             print_json({"erased": erased})
@@ -216,3 +222,23 @@ def erase(ids: tuple[str, ...], data: Path | None, json_output: bool) -> None:
 
     run(main)
     sys.exit(0 if sum(count) else 1)
+
+
+@audit.command(short_help="Remove what rows hold that are too old.")
+@data_option
+@as_json
+def prune(data: Path | None, json_output: bool) -> None:
+    """Remove the payloads of rows that are older than the setting audit_days; the chain still verifies."""
+    settings = settings_of(data=data)
+
+    async def main() -> None:
+        async with keeper(settings) as (keeping, _):
+            erased = (
+                await keeping.prune_audit(caller=local_caller(settings)) if is_there(settings.data) else 0
+            )
+        if json_output:
+            print_json({"erased": erased})
+        else:
+            click.echo(f"{erased} rows emptied" if erased else "Nothing is too old.")
+
+    run(main)

@@ -19,7 +19,7 @@ import os
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +48,6 @@ from toolhone.storage.workspaces import Workspaces
 FIRST = ("jobs.db", "jobs_state.db", "models.db", "datasets.db", "snapshots.db")
 LAST = ("figures.db", "audit.db")
 """In which order databases are opened; the others are between, in any order."""
-
-OPTIONAL = "results.db"
 
 ATTEMPTS = 3
 
@@ -196,13 +194,12 @@ def _sorted_out(
     found: dict[str, Path] = {}
     files: list[tuple[str, Path]] = []
     left_out: list[str] = []
+    copied = {Copying.ALWAYS, *((Copying.ON_DEMAND,) if with_results else ())}
     for name, path in files_of(data):
         kind = kind_of(name)
         if name.endswith(tuple(f".db{suffix}" for suffix in COMPANIONS)) or is_scratch(name):
             continue
-        if kind is None or kind.copying is Copying.NEVER or path.is_symlink():
-            left_out.append(name)
-        elif name == OPTIONAL and not with_results:
+        if kind is None or path.is_symlink() or kind.copying not in copied:
             left_out.append(name)
         elif name in LAYOUTS or name == "jobs.db":
             found[name] = path
@@ -218,7 +215,7 @@ def _sorted_out(
 @contextmanager
 def _at_one_moment(
     databases: Mapping[str, Path],
-) -> Iterator[tuple[Mapping[str, sqlite3.Connection], dict[str, list[str]]]]:
+) -> Generator[tuple[Mapping[str, sqlite3.Connection], dict[str, list[str]]]]:
     """A connection to each database, all of them reading what was there now; and their layouts."""
     layouts: dict[str, list[str]] = {}
     with ExitStack() as stack:
@@ -229,7 +226,7 @@ def _at_one_moment(
             )
             opened[name] = stack.enter_context(closing(connection))
             connection.execute("PRAGMA query_only = ON")
-        for name, connection in opened.items():
+        for connection in opened.values():
             connection.execute("BEGIN")
             # The first read fixes what the transaction sees.
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()

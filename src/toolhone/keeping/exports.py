@@ -6,7 +6,8 @@
     FOLDER/.toolhone-export.lock                    held by whoever writes
 
 How far an export came is said by its last line, so none is lost or there twice, however a writer ends. The
-file beside it says so where no line does any more: they were erased, are too old, or were taken away.
+file beside it says so where no line does any more: they were erased, are too old, or were taken away. If
+the data folder is another than was exported, brought back from a backup, say, its exports are put aside.
 
 An erasure holds the lock while it takes lines out, and until the stores have forgotten them too: nothing
 that goes is exported in between.
@@ -15,12 +16,11 @@ that goes is exported in between.
 import json
 import logging
 import os
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.from_thread
@@ -29,13 +29,10 @@ import anyio.to_thread
 from toolhone.exceptions import ConflictError, InvalidRequestError, StorageError
 from toolhone.keeping.lock import FileLock
 from toolhone.keeping.rotating import RotatingLines
-from toolhone.models import JsonObject, canonical_json
+from toolhone.models import EventKind, JsonObject, canonical_json
 from toolhone.records.snapshots import Snapshot
 from toolhone.records.stores import SnapshotStore
 from toolhone.stores import AuditQuery, AuditStore
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +42,8 @@ PATIENCE = 60.0
 
 STATE = ".toolhone-export.json"
 LOCK = ".toolhone-export.lock"
+ASIDE = "before-"
+PARTS = ("agent_finetuning", "logs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +135,14 @@ class Exports:
         lock = FileLock(folder / LOCK)
         await anyio.to_thread.run_sync(self._acquire, lock, folder, PATIENCE)
         try:
-            yield await anyio.to_thread.run_sync(self._forget, folder, frozenset(snapshots), frozenset(events))
+            gone, emptied = frozenset(snapshots), frozenset(events)
+            yield await anyio.to_thread.run_sync(self._forget, folder, gone, emptied)
         finally:
             lock.release()
 
     def _export(self, folder: Path, patience: float) -> Exported:
         with _translated(folder):
-            for part in (folder, folder / "agent_finetuning", folder / "logs"):
+            for part in (folder, *(folder / name for name in PARTS)):
                 part.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
         self._acquire(lock, folder, patience)
@@ -160,84 +160,82 @@ class Exports:
                 )
 
     def _written(self, folder: Path) -> Exported:
-        state = self._state(folder)
-        snapshots, audit = self._lines(folder)
-        rows, known = self._rows(audit, state)
-        if not known:
-            # Numbers of the other kind mean nothing any more either.
-            state["snapshots"] = 0
-        exported = Exported(snapshots=self._snapshots(snapshots, state, fresh=not known), rows=rows)
+        audit, snapshots = self._open_audit(), self._open_snapshots()
+        try:
+            if not self._is_known(folder, audit, snapshots):
+                _set_aside(folder, self._now())
+            state = self._state(folder)
+            of_snapshots, of_audit = self._lines(folder)
+            exported = Exported(
+                snapshots=self._add_snapshots(of_snapshots, state, snapshots),
+                rows=self._add_rows(of_audit, state, audit),
+            )
+        finally:
+            audit.close()
+            snapshots.close()
         _keep(folder, state)
-        now, rotation = self._now(), self._rotation
-        for lines, days in ((audit, rotation.audit_days), (snapshots, rotation.snapshot_days)):
-            lines.rotate(now=now)
-            lines.drop(most=rotation.most, before=now - timedelta(days=days) if days else None)
+        of_audit.rotate(now=self._now())
+        for root in _roots(folder):
+            self._drop(*self._lines(root))
         return exported
 
-    def _rows(self, lines: RotatingLines, state: JsonObject) -> tuple[int, bool]:
-        """Export the audit; returns how many rows, and whether it is the log that was exported before."""
-        lines.mend()
-        last = lines.last() or {}
-        seq, row_hash = max((state["audit"], state["row_hash"]), (last.get("seq", 0), last.get("row_hash")))
-        count = 0
-        store = self._open_audit()
-        try:
-            known = seq == 0 or [row["row_hash"] for row in _after(store, seq - 1, 1)] == [row_hash]
-            if not known:
-                logger.warning("The audit is not the one exported before: it is exported from its beginning.")
-                lines.rotate(now=self._now(), anyway=True)
-                seq = 0
-            while rows := _after(store, seq, AT_ONCE):
-                anyio.from_thread.check_cancelled()
-                lines.add([audit_line(row) for row in rows], now=self._now())
-                count += len(rows)
-                seq, row_hash = rows[-1]["seq"], rows[-1]["row_hash"]
-        finally:
-            store.close()
-        state["audit"], state["row_hash"] = seq, row_hash
-        return count, known
+    def _is_known(self, folder: Path, audit: AuditStore, snapshots: SnapshotStore) -> bool:
+        """Whether the stores are those that were exported; a data folder may have been brought back."""
+        state = self._state(folder)
+        of_snapshots, of_audit = self._lines(folder)
+        for lines in (of_snapshots, of_audit):
+            lines.mend()
+        _advance(state, of_snapshots, of_audit)
+        if state["snapshots"] > snapshots.added(0, 0)[1]:
+            return False
+        row = _after(audit, state["audit"] - 1, 1) if state["audit"] else []
+        return not state["audit"] or [one["row_hash"] for one in row] == [state["row_hash"]]
 
-    def _snapshots(self, lines: RotatingLines, state: JsonObject, *, fresh: bool) -> int:
-        lines.mend()
-        # What was written of another data folder's life says nothing of this one.
-        at = 0 if fresh else max(state["snapshots"], (lines.last() or {}).get("seq", 0))
+    def _add_rows(self, lines: RotatingLines, state: JsonObject, store: AuditStore) -> int:
+        _advance(state, None, lines)
         count = 0
-        store = self._open_snapshots()
-        try:
-            if at > store.added(at, 0)[1]:
-                logger.warning("The snapshots are not those exported before: all are exported.")
-                at = 0
-            while found := store.added(at, AT_ONCE)[0]:
-                anyio.from_thread.check_cancelled()
-                lines.add([snapshot_line(seq, one) for seq, one in found], now=self._now())
-                count += len(found)
-                at = found[-1][0]
-        finally:
-            store.close()
-        state["snapshots"] = at
+        while rows := _after(store, state["audit"], AT_ONCE):
+            anyio.from_thread.check_cancelled()
+            lines.add([audit_line(row) for row in rows], now=self._now())
+            count += len(rows)
+            state["audit"], state["row_hash"] = rows[-1]["seq"], rows[-1]["row_hash"]
         return count
 
+    def _add_snapshots(self, lines: RotatingLines, state: JsonObject, store: SnapshotStore) -> int:
+        _advance(state, lines, None)
+        count = 0
+        while found := store.added(state["snapshots"], AT_ONCE)[0]:
+            anyio.from_thread.check_cancelled()
+            lines.add([snapshot_line(seq, one) for seq, one in found], now=self._now())
+            count += len(found)
+            state["snapshots"] = found[-1][0]
+        return count
+
+    def _drop(self, snapshots: RotatingLines, audit: RotatingLines) -> None:
+        now, rotation = self._now(), self._rotation
+        for lines, days in ((snapshots, rotation.snapshot_days), (audit, rotation.audit_days)):
+            lines.drop(most=rotation.most, before=now - timedelta(days=days) if days else None)
+
     def _forget(self, folder: Path, snapshots: frozenset[str], events: frozenset[str]) -> int:
+        def without(line: JsonObject) -> JsonObject | None:
+            return None if line["snapshot_id"] in snapshots else line
+
+        def emptied(line: JsonObject) -> JsonObject:
+            return _emptied(line) if line["audit_id"] in events else line
+
+        changed = 0
         with _translated(folder):
             state = self._state(folder)
             of_snapshots, of_audit = self._lines(folder)
             for lines in (of_snapshots, of_audit):
                 lines.mend()
-            # Before lines go that say so.
-            last = of_audit.last() or {}
-            if last.get("seq", 0) > state["audit"]:
-                state["audit"], state["row_hash"] = last["seq"], last["row_hash"]
-            state["snapshots"] = max(state["snapshots"], (of_snapshots.last() or {}).get("seq", 0))
-            _keep(folder, state)
-            gone = of_snapshots.change(lambda line: None if line["snapshot_id"] in snapshots else line)
-            emptied = of_audit.change(
-                lambda line: (
-                    {**line, "parameters": None, "result": None, "details": {}, **_unsaid(line), "erased": True}
-                    if line["audit_id"] in events and line["kind"] != "erasure"
-                    else line
-                )
-            )
-            return gone + emptied
+            _advance(state, of_snapshots, of_audit)
+            _keep(folder, state)  # before lines go that say so
+            for root in _roots(folder):
+                anyio.from_thread.check_cancelled()
+                of_snapshots, of_audit = self._lines(root)
+                changed += of_snapshots.change(without) + of_audit.change(emptied)
+        return changed
 
     def _lines(self, folder: Path) -> tuple[RotatingLines, RotatingLines]:
         largest = self._rotation.largest
@@ -258,7 +256,7 @@ class Exports:
             state = json.loads(path.read_bytes())
             whose = state["data"]
         except (ValueError, KeyError, TypeError) as exc:
-            raise StorageError(f"{str(path)!r} is damaged. Move the whole folder away to export anew.") from exc
+            raise StorageError(f"{str(path)!r} is damaged. Move its folder away to export anew.") from exc
         if whose != self._data:
             raise InvalidRequestError(
                 f"{str(folder)!r} has the exports of the data folder {whose!r}. Name another export_folder."
@@ -299,10 +297,43 @@ def audit_line(row: JsonObject) -> JsonObject:
     return {**row, "permission_level": None, "risk_level": None}
 
 
-def _unsaid(line: JsonObject) -> JsonObject:
-    """What is left of the words of an error: its code, as in the store."""
+def _emptied(line: JsonObject) -> JsonObject:
+    """The line of a row that holds nothing any more, as the store shows it. Erasures stay as they are."""
+    if line["kind"] == EventKind.ERASURE:
+        return line
     code = line["error_code"]
-    return {"error": code, "violation_reason": code if line["violation"] else None}
+    said = {"error": code, "violation_reason": code if line["violation"] else None}
+    return {**line, **said, "parameters": None, "result": None, "details": {}, "erased": True}
+
+
+def _advance(state: JsonObject, snapshots: RotatingLines | None, audit: RotatingLines | None) -> None:
+    """Let the state say how far the lines came, if that is farther than it says."""
+    last = (audit and audit.last()) or {}
+    if last.get("seq", 0) > state["audit"]:
+        state["audit"], state["row_hash"] = last["seq"], last["row_hash"]
+    last = (snapshots and snapshots.last()) or {}
+    state["snapshots"] = max(state["snapshots"], last.get("seq", 0))
+
+
+def _roots(folder: Path) -> list[Path]:
+    """Where exports are: the folder, and those in it that were set aside."""
+    return [folder, *sorted(folder.glob(f"{ASIDE}*"))]
+
+
+def _set_aside(folder: Path, now: datetime) -> None:
+    """Put everything into a folder beside, so that exports begin anew. Whatever interrupts it, it can go on."""
+    aside = folder / f"{ASIDE}{now.astimezone(UTC):%Y%m%d_%H%M%S_%f}"
+    logger.warning(
+        "The data folder is not the one whose exports are in %s: they are put aside as %s, and all is exported.",
+        folder,
+        aside.name,
+    )
+    aside.mkdir(mode=0o700)
+    for name in PARTS:
+        if (folder / name).exists():
+            (folder / name).rename(aside / name)
+        (folder / name).mkdir(mode=0o700)
+    (folder / STATE).unlink()
 
 
 def _after(store: AuditStore, seq: int, limit: int) -> list[JsonObject]:
@@ -320,7 +351,7 @@ def _keep(folder: Path, state: JsonObject) -> None:
 
 
 @contextmanager
-def _translated(folder: Path) -> "Generator[None]":
+def _translated(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as exc:

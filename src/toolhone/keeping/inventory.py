@@ -42,7 +42,7 @@ _OF_DATASET = "when its dataset is revoked, as an erasure does"
 KINDS = (
     Kind(
         names=("audit.db",),
-        holds="every call, selection, refusal and act of an admin: who, when, how it went; what it held, redacted",
+        holds="every call, selection, refusal and act of an admin: who, when, how; what it held, redacted",
         whose="callers, and whoever arguments and results name",
         kept="rows for ever, as one chain of hashes; what they hold {audit}",
         erased="snapshots erase, audit erase, audit prune",
@@ -162,8 +162,8 @@ KINDS = (
     ),
     Kind(
         names=("figures.db",),
-        holds="counts of the audit by time and tool",
-        whose="nobody",
+        holds="counts of the audit by time and tool, and which sessions asked on which day",
+        whose="callers, by session or name",
         kept="for ever",
         erased="made again from the audit if it is deleted",
         copying=Copying.ALWAYS,
@@ -172,7 +172,7 @@ KINDS = (
         names=("cache.db",),
         holds="the last tool listing of each server, and vectors of tools' texts",
         whose="nobody",
-        kept="while the tools are there",
+        kept="listings until the next; vectors 90 days after their last use",
         erased="made again if it is deleted",
         copying=Copying.ALWAYS,
     ),

@@ -61,7 +61,7 @@ def restore_backup(
     """Make the data folder from a backup. Blocks.
 
     Raises:
-        InvalidRequestError: The folder is there and not empty, or the file is no backup, or not an honest one.
+        InvalidRequestError: The folder is there and not empty, or the file is no (honest) backup.
         NewerStorageError: A newer toolhone wrote it.
         DamagedStorageError: It was cut off or changed.
         StorageError: Something cannot be read or written.

@@ -78,13 +78,13 @@ class RotatingLines:
         if new:
             _sync(self._folder)
 
-    def rotate(self, *, now: datetime, anyway: bool = False) -> None:
+    def rotate(self, *, now: datetime) -> None:
         """Let the file that grows be one of the old, if it is of another day or large enough."""
         current = self._current
         if current is None or not current.exists():
             return
         about = current.stat()
-        if anyway or about.st_size >= self._largest or not _same_day(about.st_mtime, now):
+        if about.st_size >= self._largest or not _same_day(about.st_mtime, now):
             current.rename(self._stamped(now))
             _sync(self._folder)
 

@@ -32,8 +32,8 @@ from toolhone.server.entrance import Admitted, Entrance, nobody
 from toolhone.server.guard import LOOPBACK_NAMES, REQUEST_ID, without_port
 from toolhone.server.open_requests import OpenRequests
 
-Record = Callable[[Caller, str, str, str], Awaitable[None]]
-"""Records that a caller was refused: (caller, request id, method, path)."""
+Record = Callable[[Caller, Scope], Awaitable[None]]
+"""Records that a caller was refused what the request of this ASGI scope asks for."""
 
 PUBLIC = frozenset({"/health", "/ready", "/login"})
 PUBLIC_FOLDERS = ("/static/", "/.well-known/")
@@ -94,6 +94,9 @@ class Authentication:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 answer.status = message["status"]
+                if answer.status == 403:
+                    # Before it is answered: who is told so finds it on record.
+                    await self._refused(admitted.caller, scope)
             elif message["type"] == "http.response.body":
                 answer.ended = not message.get("more_body", False)
             await send(message)
@@ -106,8 +109,6 @@ class Authentication:
             else:
                 error = NotAuthenticatedError("The credential of this request is not valid any more.")
                 await problems.of_error(error)(scope, receive, send)
-        if answer.status == 403:
-            await self._refused(admitted.caller, scope[REQUEST_ID], scope["method"], scope["path"])
 
     async def _admitted(self, scope: Scope) -> Admitted:
         headers, path = Headers(scope=scope), scope["path"]

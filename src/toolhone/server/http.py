@@ -24,7 +24,7 @@ from toolhone import __version__
 from toolhone.access import allows
 from toolhone.app import App
 from toolhone.audit import new_event
-from toolhone.exceptions import ConfigurationError, PermissionDeniedError
+from toolhone.exceptions import ConfigurationError, NotRunningError, PermissionDeniedError, StorageError
 from toolhone.models import Caller, EventKind, JsonObject
 from toolhone.roles import Permission, Role
 from toolhone.server.addresses import host_header, url_of
@@ -34,7 +34,7 @@ from toolhone.server.authentication import Authentication
 from toolhone.server.dashboard import errors as error_pages
 from toolhone.server.dashboard.routes import dashboard_router
 from toolhone.server.entrance import Entrance
-from toolhone.server.guard import Guard, Names
+from toolhone.server.guard import REQUEST_ID, Guard, Names
 from toolhone.server.health import health_router
 from toolhone.server.mcp import MCPServer, build_server
 from toolhone.server.metrics import Metrics
@@ -78,13 +78,24 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
     open_requests = OpenRequests()
     metrics = Metrics(app)
 
-    async def refused(caller: Caller, request_id: str, method: str, path: str) -> None:
-        payload: JsonObject = {"method": method, "path": path[:200]}
-        code = PermissionDeniedError.code
+    async def refused(caller: Caller, scope: Scope) -> None:
+        error: PermissionDeniedError | None = scope.get(problems.REFUSED)
+        payload: JsonObject = {"method": scope["method"], "path": scope["path"][:200]}
+        if error is not None and "permission" in error.data:
+            payload["permission"] = error.data["permission"]
         event = new_event(
-            EventKind.REFUSAL, caller, request_id=request_id, success=False, error_code=code, payload=payload
+            EventKind.REFUSAL,
+            caller,
+            request_id=scope[REQUEST_ID],
+            success=False,
+            error_code=PermissionDeniedError.code if error is None else error.code,
+            payload=payload,
         )
-        await app.audit.record(event)
+        try:
+            await app.audit.record(event)
+        except (StorageError, NotRunningError) as exc:
+            # It is refused all the same.
+            logger.warning("A refusal of %s is not recorded: %s", caller.principal, exc.message)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:

@@ -1,21 +1,23 @@
-"""Erasing an agent or a user: out of snapshots, results, the audit's payloads, and every dataset.
+"""Erasing an agent or a user: out of snapshots, results, exports, the audit's payloads, and every dataset.
 
 The order makes it safe to be interrupted anywhere, and to be run again:
 
 1. The audit gets a row that it begins, so that there is a trace whatever happens then.
-2. Stored results and snapshots go. In the same transaction the store remembers the snapshots' ids as erased.
+2. Stored results, answers to requests with keys, and snapshots go. In the same transaction the store remembers the snapshots' ids as erased.
 3. Every dataset that holds an erased snapshot, of this erasure or of an interrupted one before, or that was
    being made meanwhile: the models trained on it are marked first, then a version without them is made and
    the old one revoked. One that cannot be made anew is revoked all the same. Then models are marked again:
    a training may have ended in between, and one that ends later sees that its dataset is revoked.
-4. The audit's payloads go, and the last row says what was done.
+4. Exports lose what is erased, and while nothing can be exported the audit's payloads go. The last row says
+   what was done.
 
 What stays: the audit's rows with their columns (principal, client, tool, times), since the chain is made of
 them; and models, which are marked but not unlearned.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +51,15 @@ class Audit(Protocol):
     async def erase(self, event_ids: Sequence[str], *, caller: Caller) -> int: ...
 
 
+class Forgetting(Protocol):
+    """Takes snapshots, and what rows of the audit hold, out of exports, and lets nothing be exported until
+    the context ends; yields how many lines were changed."""
+
+    def __call__(
+        self, *, snapshots: Collection[str] = (), events: Collection[str] = ()
+    ) -> AbstractAsyncContextManager[int]: ...
+
+
 class Revise(Protocol):
     """Makes a new version of a dataset without these snapshots; `None` if too little is left for one."""
 
@@ -78,6 +89,10 @@ class Erasure:
     """Those that were marked, because they were trained on one of the datasets."""
     problems: tuple[str, ...] = ()
     """Why a dataset has no new version."""
+    exports: int = 0
+    """Lines of export files that were taken out or emptied."""
+    answers: int = 0
+    """Kept answers to REST requests that carried a key: all there were, since any may quote a dataset."""
 
 
 class Erasing:
@@ -93,6 +108,8 @@ class Erasing:
         redact: Redact,
         revise: Revise,
         taint: Taint,
+        forgetting: Forgetting,
+        erase_answers: Callable[[], int],
         new_event: Callable[..., AuditEvent],
         now: Callable[[], str],
     ) -> None:
@@ -106,6 +123,8 @@ class Erasing:
             redact: The collector's.
             revise: See `Revise`. It may revoke the old version itself.
             taint: See `Taint`.
+            forgetting: See `Forgetting`.
+            erase_answers: Deletes the kept answers to requests with keys; blocks.
             new_event: Makes an audit event from `(kind, caller, **fields)`.
             now: This moment.
         """
@@ -116,6 +135,8 @@ class Erasing:
         self._redact = redact
         self._revise = revise
         self._taint = taint
+        self._forgetting = forgetting
+        self._erase_answers = erase_answers
         self._new_event = new_event
         self._now = now
         self._lock = anyio.Lock()
@@ -151,13 +172,18 @@ class Erasing:
                 )
             )
             datasets, models, problems = await self._clean_datasets(caller)
+            # After the datasets: an answer that quotes one is not kept any more if it was begun until now.
+            answers = await anyio.to_thread.run_sync(self._erase_answers)
             about = about_agent(name, whose) if user_id is None else about_user(name, whose)
             concerned = await self._audit.matching(about)
             for dataset_id in await anyio.to_thread.run_sync(self._made_of, concerned):
                 await self._mark(dataset_id, caller)
                 models.update(await self._revoked(dataset_id, None, caller))
                 datasets[dataset_id] = None
-            events = await self._audit.erase(concerned, caller=caller)
+            # All that were ever erased: an erasure that was interrupted here is finished so.
+            gone = await anyio.to_thread.run_sync(lambda: self._snapshots().erased())
+            async with self._forgetting(snapshots=gone, events=concerned) as exports:
+                events = await self._audit.erase(concerned, caller=caller)
             outcome = Erasure(
                 snapshots=len(erased),
                 results=results,
@@ -165,6 +191,8 @@ class Erasing:
                 datasets=datasets,
                 models=tuple(sorted(models)),
                 problems=tuple(problems),
+                exports=exports,
+                answers=answers,
             )
             await self._tell(caller, {"what": "erasure done", **what, **_counts(outcome)})
             return outcome
@@ -260,4 +288,6 @@ def _counts(outcome: Erasure) -> JsonObject:
         "datasets": dict(outcome.datasets),
         "models": list(outcome.models),
         "problems": list(outcome.problems),
+        "exports": outcome.exports,
+        "answers": outcome.answers,
     }

@@ -123,7 +123,8 @@ async def test_every_body_and_answer_has_an_example_that_is_valid(
                 given = examples(document, media)
                 if not given:
                     lacking.append(f"{name}: {kind}")
-                validator: Json = Draft202012Validator({**media["schema"], "components": document["components"]})
+                schema = {**media["schema"], "components": document["components"]}
+                validator: Json = Draft202012Validator(schema)
                 wrong += [
                     f"{name}: {kind}: {error.message}"
                     for example in given

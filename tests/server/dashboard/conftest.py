@@ -203,11 +203,25 @@ def opener(folder: Path) -> OpenSite:
         with listen("127.0.0.1", 0) as listening:
             async with open_app(chosen, os.environ) as app, anyio.create_task_group() as tasks:
                 server = uvicorn.Server(
-                    uvicorn.Config(build_http(app), log_config=None, access_log=False, lifespan="on")
+                    uvicorn.Config(
+                        build_http(app),
+                        log_config=None,
+                        access_log=False,
+                        lifespan="on",
+                        timeout_graceful_shutdown=5,
+                    )
                 )
-                tasks.start_soon(server.serve, [listening])
-                yield Site(app, url_of(listening))
-                server.should_exit = True
+
+                async def serve() -> None:
+                    # When a test fails it is asked to end, too: cancelled, it would leave its socket behind.
+                    with anyio.CancelScope(shield=True):
+                        await server.serve([listening])
+
+                tasks.start_soon(serve)
+                try:
+                    yield Site(app, url_of(listening))
+                finally:
+                    server.should_exit = True
 
     return opened
 

@@ -77,6 +77,11 @@ async def test_a_role_is_shown_and_given_only_the_pages_it_may_see(
         for path in {"/servers", "/audit"} & hidden:
             refused = await visitor.get(path, status=403)
             assert "has not the permission" in refused.text
+        answer = await visitor.client.get("/audit", headers={"Accept": "text/html"})
+        rows = await site.app.audit.query(AuditQuery(kinds=[EventKind.REFUSAL], limit=1))
+        refusals = [(row["request_id"], row["details"]) for row in rows]
+        on_record = {"method": "GET", "path": "/audit", "permission": "read_audit"}
+        assert ((answer.headers["x-request-id"], on_record) in refusals) is ("/audit" in hidden)
 
 
 async def test_a_page_that_is_not_there_says_so_as_a_page_and_rest_says_it_as_json(admin: Visitor) -> None:

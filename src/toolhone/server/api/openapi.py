@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from toolhone.json_values import minified
 from toolhone.models import Json, JsonObject
+from toolhone.server.api import null_examples
 from toolhone.server.api.problems import MEDIA_TYPE, Problem
 
 SCHEMES: JsonObject = {
@@ -124,6 +125,7 @@ def completed(document: JsonObject) -> JsonObject:
         for operation in methods.values():
             if isinstance(operation, dict) and "responses" in operation:
                 _complete(cast(JsonObject, operation))
+    null_examples.restore(document)
     return document
 
 

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+REFUSED = "toolhone.refused"
+"""Where in an ASGI scope the error stands by which its caller was refused, for the record."""
+
 STATUS: tuple[tuple[type[ToolhoneError], int], ...] = (
     (NotAuthenticatedError, 401),
     (PermissionDeniedError, 403),
@@ -118,11 +121,18 @@ def of_error(error: ToolhoneError) -> JSONResponse:
     return problem(status_of(error), error.code, title, error.message, headers=headers)
 
 
+def note_refusal(request: Request, error: ToolhoneError) -> None:
+    """Keep what a caller was refused for, if it was: who records it sees only the status otherwise."""
+    if isinstance(error, PermissionDeniedError):
+        request.scope[REFUSED] = error
+
+
 def install(api: FastAPI) -> None:
     """Let every error of the application be answered as a problem."""
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, ToolhoneError)
+        note_refusal(request, error)
         return of_error(error)
 
     async def refused(request: Request, error: Exception) -> JSONResponse:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
 from toolhone.exceptions import NotAuthenticatedError, ToolhoneError
-from toolhone.server.api.problems import status_of
+from toolhone.server.api.problems import note_refusal, status_of
 from toolhone.server.dashboard.layout import render, render_bare
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class PageRoute(APIRoute):
             except NotAuthenticatedError:
                 return RedirectResponse("/login", 303)
             except ToolhoneError as error:
+                note_refusal(request, error)
                 return error_page(request, status_of(error), error.message, code=error.code)
             except RequestValidationError as error:
                 fields = "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors())
