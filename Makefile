@@ -115,8 +115,19 @@ packaging/node/node_modules: packaging/node/package-lock.json $(VENV)/dev.stamp
 mcpb: packaging/node/node_modules  ## Pack and validate dist/toolhone.mcpb, the bundle for Claude Desktop.
 	@$(NODE_PATH_FIRST) $(BIN)/python packaging/mcpb/build.py
 
+.PHONY: reference
+reference: $(VENV)/dev.stamp  ## Write the pages of docs/ that are made from the code.
+	$(BIN)/python -m documentation
+
+# Material says at each build how long it will be maintained.
+.PHONY: docs
+docs: $(VENV)/dev.stamp  ## Build the documentation into site/, and refuse warnings.
+	$(BIN)/python -m documentation --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
 .PHONY: bench
-bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of the README; DATA=FOLDER RESULTS=FOLDER add real ones.
+bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of docs/figures.md; DATA=FOLDER RESULTS=FOLDER add real ones.
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA)) $(if $(RESULTS),--results $(RESULTS))
 
 # Peers have dependencies of their own, so they live apart.
@@ -150,4 +161,4 @@ lock: $(VENV)/dev.stamp  ## Pin the dependencies anew.
 
 .PHONY: clean
 clean:  ## Remove everything that was made here.
-	rm -rf $(VENV) .venv-peers .venv-survival .venv-train examples/node/node_modules tests/node/node_modules packaging/node/node_modules .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .venv-peers .venv-survival .venv-train examples/node/node_modules tests/node/node_modules packaging/node/node_modules .pytest_cache .ruff_cache .hypothesis dist site

@@ -1,4 +1,4 @@
-"""Every figure of the README, one benchmark after the other.
+"""Every figure of docs/figures.md, one benchmark after the other.
 
 python benchmarks/run.py [--data FOLDER] [--results FOLDER]
 

@@ -30,7 +30,9 @@ def main(arguments: list[str]) -> int:
         if not (page := DOCS / name).exists() or page.read_text(encoding="utf-8") != made()
     ]
     if arguments == ["--check"]:
-        sys.stderr.writelines(f"docs/{name} is not what the code says; run: make reference\n" for name in stale)
+        sys.stderr.writelines(
+            f"docs/{name} is not what the code says; run: make reference\n" for name in stale
+        )
         return 1 if stale else 0
     for name in stale:
         (DOCS / name).parent.mkdir(exist_ok=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FENCE = re.compile(
-    r"(?:^ *<!-- not run: (?P<excuse>[^\n]+?) -->\n)?^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    r"(?:^ *<!-- not run: (?P<excuse>[^\n]+?) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -47,7 +48,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def steps(block: Block) -> Iterator[Step]:
-    """What a block for a shell tells to type: all of an `sh` block, the lines behind `$` of a `console` block."""
+    """What a block tells to type: all of an `sh` block, the lines behind `$` of a `console` block."""
     if block.language == "sh":
         yield Step(script=block.text, shown=None)
         return

@@ -1,5 +1,7 @@
 """docs/reference/settings.md: every setting with its variable, default, bounds and meaning."""
 
+from typing import cast
+
 from documentation.json_types import in_words
 from documentation.markdown import code, head, plain, table, text_of
 from toolhone.models import Json, JsonObject
@@ -25,7 +27,6 @@ def rendered() -> str:
 
     rows = [
         (
-            f"`{name}`",
             f"`{PREFIX}{name.upper()}`",
             USERS.get(name) or _default(field.get("default")),
             in_words(field, named).replace(" or null", ""),
@@ -36,11 +37,12 @@ def rendered() -> str:
     lines = head(
         "Settings",
         "An option of a command beats a `TOOLHONE_*` variable, which beats `settings.toml` in the "
-        f"configuration folder (`{PREFIX}SETTINGS` names another file). Sizes are bytes, times are seconds. "
-        "In a variable, an object is written as JSON, and a list of names with commas. `toolhone --help` ends "
-        "with where your folders are, and the dashboard's page of settings says where each value came from.",
+        f"configuration folder (`{PREFIX}SETTINGS` names another file). There, `{PREFIX}CALL_TIMEOUT` is called "
+        "`call_timeout`. Sizes are bytes, times are seconds. "
+        "In a variable, an object is written as JSON, and a list of names with commas. `toolhone --help` "
+        "ends with where your folders are, and the dashboard's page of settings says where each came from.",
     )
-    return text_of([*lines, *table(("setting", "variable", "default", "takes", ""), rows)])
+    return text_of([*lines, *table(("variable", "default", "takes", ""), rows)])
 
 
 def _default(value: Json) -> str:
@@ -51,5 +53,5 @@ def _default(value: Json) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return code(", ".join(f"{name}: {one}" for name, one in value.items()))
+        return code(", ".join(f"{name}: {one}" for name, one in cast(JsonObject, value).items()))
     return code(value) if isinstance(value, str) else f"{value:,}" if value == int(value) else str(value)

@@ -22,7 +22,9 @@ def rendered() -> str:
         (
             f"{'→ ' * depth}`{kind.code}`",
             str(status_of(kind())),
-            "invalid params" if protocol_error(kind()).error.code == types.INVALID_PARAMS else "internal error",
+            "invalid params"
+            if protocol_error(kind()).error.code == types.INVALID_PARAMS
+            else "internal error",
             f"`{kind.__name__}`",
             plain(kind.__doc__ or ""),
         )
@@ -33,8 +35,10 @@ def rendered() -> str:
         "Errors",
         "A code is stable and is the same everywhere. Over REST it is in the problem that is answered "
         "(`application/problem+json`), with the status below. A tool's error over MCP is a result with "
-        "`isError`, whose text begins with the code; a failing resource or prompt is a JSON-RPC error with the "
-        "code in its data. In a batch each call has its own. The message says what happened, to which input, "
-        "and what to do next; it may change. An arrow stands before what is a kind of the one above.",
+        "`isError`, whose text begins with the code; a failing resource or prompt is a JSON-RPC error with "
+        "the code in its data. In a batch each call has its own. The message says what happened, to which "
+        "input, and what to do next; it may change. An arrow stands before what is a kind of the one above.",
     )
-    return text_of([*lines, *table(("code", "HTTP", "JSON-RPC", "in Python", "message, if none is more exact"), rows)])
+    return text_of(
+        [*lines, *table(("code", "HTTP", "JSON-RPC", "in Python", "message, if none is more exact"), rows)]
+    )

@@ -2,10 +2,16 @@
 
 import json
 from collections.abc import Callable
+from typing import cast
 
 from toolhone.models import Json, JsonObject
 
-BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than"}
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
+}
 SIZES = (("minLength", "maxLength", " characters"), ("minItems", "maxItems", ""))
 
 
@@ -19,9 +25,11 @@ def in_words(schema: JsonObject, link: Callable[[str], str] = str) -> str:
         return ", ".join(map(_literal, schema["enum"]))
     if choices := schema.get("anyOf") or schema.get("oneOf"):
         return " or ".join(dict.fromkeys(in_words(choice, link) for choice in choices))
+    if schema.get("format") == "path":
+        return "path"
     kind = schema.get("type")
     if isinstance(kind, list):
-        return " or ".join(map(str, kind))
+        return " or ".join(cast("list[str]", kind))
     if kind == "array":
         items: JsonObject = schema.get("items") or {}
         return f"list of {in_words(items, link)}{_bounds(schema)}" if items else f"list{_bounds(schema)}"

@@ -37,10 +37,7 @@ def plain(text: str) -> str:
     """Text as it stands in docstrings, on one line and with no mark-up of its own but backticks."""
     parts = " ".join(text.split()).split("`")
     # What stands between backticks is code and needs no escapes.
-    parts[::2] = [
-        part.replace("<", "&lt;").replace("*", "\\*").replace("[", "\\[")
-        for part in parts[::2]
-    ]
+    parts[::2] = [part.replace("<", "&lt;").replace("*", "\\*").replace("[", "\\[") for part in parts[::2]]
     return "`".join(parts)
 
 

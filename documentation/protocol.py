@@ -11,16 +11,16 @@ from toolhone.server import definitions, finetuning_definitions, finetuning_reso
 from toolhone.server.mcp import permission_for
 
 FIND = (
-    "Find tools for a task. The description that an agent reads counts the tools and names the servers that are "
-    "there, so it is made anew when they change."
+    "Find tools for a task. The description that an agent reads counts the tools and names the servers that "
+    "are there, so it is made anew when they change."
 )
 
 
 def rendered() -> str:
     lines = head(
         "MCP",
-        "What `toolhone serve` shows, over stdio and at `/mcp`. A caller is listed the tools that its role may "
-        "use; [permissions](../permissions.md) has the table.",
+        "What `toolhone serve` shows, over stdio and at `/mcp`. A caller is listed the tools that its role "
+        "may use; [permissions](../permissions.md) has the table.",
     )
     lines += ["", "## Tools"]
     for tool in (*definitions.listing(()), *finetuning_definitions.finetuning_listing()):
@@ -55,7 +55,10 @@ def _tool(tool: types.Tool) -> list[str]:
         needed = set(answered.get("required", ()))
         always = ", ".join(code(name) for name in names if name in needed)
         sometimes = ", ".join(code(name) for name in names if name not in needed)
-        lines += ["", f"Answers {always}{'; where there is something to say ' if sometimes else ''}{sometimes}."]
+        lines += [
+            "",
+            f"Answers {always}{'; where there is something to say ' if sometimes else ''}{sometimes}.",
+        ]
     return lines
 
 

@@ -1,6 +1,5 @@
 """docs/reference/rest.md and rest-bodies.md: every endpoint and every body, from the OpenAPI document."""
 
-from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
 
@@ -14,6 +13,7 @@ from toolhone.server.api.routes import api_router
 from toolhone.server.permissions_table import endpoints
 
 BODIES = "rest-bodies.md"
+JSON = "application/json"
 LONGEST = 24
 """Lines of an example of an answer; the fields of a longer one are in the list of bodies."""
 
@@ -31,21 +31,21 @@ def document() -> JsonObject:
 def rendered() -> str:
     lines = head(
         "REST",
-        "Send a token as `Authorization: Bearer TOKEN` ([who may come in](../access.md)). The OpenAPI document is "
-        "at `/api/v1/openapi.json`.",
+        "Send a token as `Authorization: Bearer TOKEN` ([who may come in](../access.md)). The OpenAPI "
+        "document is at `/api/v1/openapi.json`.",
     )
     always, with_body = (", ".join(map(str, statuses)) for statuses in (ANY, WITH_BODY))
     lines += [
         "",
-        f"Every endpoint can answer {always}, and {with_body} where there is a body; other errors are named with "
-        "it. The body of an error is a `Problem` (RFC 9457) with a stable `code`: "
+        f"Every endpoint can answer {always}, and {with_body} where there is a body; other errors are named "
+        "with it. The body of an error is a `Problem` (RFC 9457) with a stable `code`: "
         "[errors](errors.md) has all of them.",
         "",
         "- **Pages**: a list has `next_cursor`; send it as `cursor` with the same filters for the next page.",
-        "- **Idempotency**: where `Idempotency-Key` is taken, the same request with the same key takes effect "
-        "once and is answered alike for 24 hours.",
-        "- **ETags**: where `If-None-Match` is taken, an answer that you have already is a 304; where `If-Match` "
-        "is taken, a change of something that changed meanwhile is refused with 412.",
+        "- **Idempotency**: where `Idempotency-Key` is taken, the same request with the same key takes "
+        "effect once and is answered alike for 24 hours.",
+        "- **ETags**: where `If-None-Match` is taken, an answer that you have already is a 304; where "
+        "`If-Match` is taken, a change of something that changed meanwhile is refused with 412.",
     ]
     permissions = {(entry.method, _path(entry.name)): entry.takes for entry in endpoints()}
     operations = [
@@ -70,7 +70,10 @@ def _endpoint(method: str, path: str, operation: JsonObject, permission: str) ->
     lines = ["", f"### {method} {path}", "", f"**{plain(operation['summary'])}.** Takes `{permission}`."]
     lines += paragraphs(operation.get("description", ""))
     parameters: list[JsonObject] = operation.get("parameters", [])
-    rows = [(code(one["name"]), one["in"], *_parameter(one), plain(one.get("description", ""))) for one in parameters]
+    rows = [
+        (code(one["name"]), one["in"], *_parameter(one), plain(one.get("description", "")))
+        for one in parameters
+    ]
     lines += table(("parameter", "in", "", "default", ""), rows)
     if body := operation.get("requestBody"):
         lines += _body(body)
@@ -78,7 +81,8 @@ def _endpoint(method: str, path: str, operation: JsonObject, permission: str) ->
         if int(status) < 400:
             lines += _answer(status, answer)
     known = {*ANY, *(WITH_BODY if "requestBody" in operation else ())}
-    if own := [_error(status, answer) for status, answer in operation["responses"].items() if _own(status, known)]:
+    answers: dict[str, JsonObject] = operation["responses"]
+    if own := [_error(status, answer) for status, answer in answers.items() if _own(status, known)]:
         lines += ["", f"Errors besides: {'; '.join(own)}."]
     return lines
 
@@ -97,13 +101,11 @@ def _parameter(parameter: JsonObject) -> tuple[str, str]:
 
 def _body(body: JsonObject) -> list[str]:
     lines: list[str] = []
+    described = plain(body.get("description", ""))
     for media, content in body["content"].items():
-        schema: JsonObject = content["schema"]
-        named = _link_of(schema)
-        text = f"Body: {named or in_words(schema, _link)}" + ("" if media == "application/json" else f", `{media}`")
-        described = plain(body.get("description", ""))
-        lines += ["", f"{text}. {described}".strip()]
-        if (example := _example(content)) is not None and media == "application/json":
+        lines += ["", f"Body: {_kind(media, content)}. {described}".strip()]
+        example = _example(content)
+        if example is not None and media == JSON:
             lines += json_block(example)
     return lines
 
@@ -112,16 +114,17 @@ def _answer(status: str, answer: JsonObject) -> list[str]:
     said = answer.get("description", "")
     described = "" if said == "Successful Response" else f" {plain(said)}"
     content: dict[str, JsonObject] = answer.get("content", {})
-    kinds = [
-        (_link_of(one["schema"]) or in_words(one["schema"], _link))
-        + ("" if media == "application/json" else f" as `{media}`")
-        for media, one in content.items()
-    ]
-    lines = ["", f"Answers {status}{': ' if kinds else '.'}{', or '.join(kinds)}{'.' if kinds else ''}{described}"]
-    example = _example(content.get("application/json", {}))
-    if example is not None and len(shown := json_block(example)) and "\n".join(shown).count("\n") <= LONGEST:
-        lines += shown
+    kinds = ", or ".join(_kind(media, one) for media, one in content.items())
+    lines = ["", f"Answers {status}: {kinds}.{described}" if kinds else f"Answers {status}.{described}"]
+    example = _example(content.get(JSON, {}))
+    if example is not None:
+        shown = json_block(example)
+        lines += shown if "\n".join(shown).count("\n") <= LONGEST else []
     return lines
+
+
+def _kind(media: str, content: JsonObject) -> str:
+    return in_words(content["schema"], _link) + ("" if media == JSON else f" as `{media}`")
 
 
 def _error(status: str, answer: JsonObject) -> str:
@@ -144,11 +147,6 @@ def _example(content: JsonObject) -> JsonObject | None:
     return next(iter(schema.get("examples", ())), None)
 
 
-def _link_of(schema: JsonObject) -> str:
-    reference = schema.get("$ref", "")
-    return _link(reference.removeprefix(SCHEMAS)) if reference else ""
-
-
 def _link(name: str) -> str:
     return f"[{_title(name)}]({BODIES}#{anchor(_title(name))})"
 
@@ -163,13 +161,9 @@ def bodies() -> str:
     lines = head("REST: bodies", "What the [endpoints](rest.md) take and answer, field by field.")
     for name, schema in sorted(document()["components"]["schemas"].items()):
         lines += ["", f"## {_title(name)}", *paragraphs(schema.get("description", ""))]
-        rows = [(field, kind, needed, plain(text)) for field, kind, needed, text in _fields(schema)]
-        lines += table(("field", "", "default", ""), rows) or ["", f"{in_words(schema, _local).capitalize()}."]
+        rows = [(field, kind, needed, plain(text)) for field, kind, needed, text in fields(schema, _local)]
+        lines += table(("field", "", "default", ""), rows) or ["", f"One of: {in_words(schema, _local)}."]
     return text_of(lines)
-
-
-def _fields(schema: JsonObject) -> Iterator[tuple[str, str, str, str]]:
-    yield from fields(schema, _local)
 
 
 def _local(name: str) -> str:

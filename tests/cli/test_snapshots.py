@@ -218,6 +218,8 @@ def test_an_agent_is_erased_without_a_question_if_told_so(run: Run) -> None:
         "datasets": {},
         "models": [],
         "problems": [],
+        "exports": 0,
+        "answers": 0,
     }
     assert listed(run) == []
 

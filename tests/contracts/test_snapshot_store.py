@@ -301,7 +301,9 @@ def test_what_comes_after_one_is_deleted_and_nothing_before_it(snapshot_store: S
     assert ids(snapshot_store.select(EVERYTHING)) == ["s00000", "s00001", "s00002"]
 
 
-def test_numbers_rise_in_the_order_of_keeping_and_are_never_given_twice(snapshot_store: SnapshotStore) -> None:
+def test_numbers_rise_in_the_order_of_keeping_and_are_never_given_twice(
+    snapshot_store: SnapshotStore,
+) -> None:
     assert snapshot_store.added(0, 10) == ([], 0)
     # Kept later, though it is older.
     snapshot_store.add([snapshot(5), snapshot(6)])

@@ -14,29 +14,30 @@ import tomllib
 from collections.abc import Iterator
 from itertools import chain, groupby
 from pathlib import Path
+from typing import cast
 
 import click
 import jsonschema
 import pytest
 import yaml
+
 from documentation.__main__ import PAGES as GENERATED
 from documentation.blocks import Block, Step, as_shown, blocks, steps
-
 from toolhone.cli import toolhone
 from toolhone.compression.signatures import decompress
 from toolhone.compression.tables import decode_result
-from toolhone.models import Json
+from toolhone.models import Json, JsonObject
 from toolhone.redaction import redact_record
 from toolhone.registry.config import load_servers
 from toolhone.settings import Settings
 from toolhone.training.costs import load_prices
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = ("", "encoder", "examples", "benchmarks", "tool_registry")
 PAGES = sorted(
     {
-        *(page for page in ROOT.glob("*.md")),
         *(ROOT / "docs").rglob("*.md"),
-        *(page for folder in ("encoder", "examples", "benchmarks", "tool_registry") for page in (ROOT / folder).glob("*.md")),
+        *(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md")),
     }
 )
 BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -47,6 +48,8 @@ PATIENCE = 180.0
 """Seconds after which a page is given up. The machine may be busy."""
 
 MARK = "\036"
+PORT = "127.0.0.1:8000"
+"""As pages have it."""
 SEPARATORS = frozenset({"|", "||", "&&", ";", "&"})
 
 
@@ -137,25 +140,25 @@ def free_port() -> int:
 
 
 @pytest.mark.parametrize(
-    "page", sorted({block.page for block in of(*SHELL, run=True)}), ids=lambda page: str(page.relative_to(ROOT))
+    "page",
+    sorted({block.page for block in of(*SHELL, run=True)}),
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_what_a_page_tells_to_type_does_what_it_shows(page: Path, tmp_path: Path) -> None:
-    typed = [
-        (block, step) for block in of(*SHELL, run=True) if block.page == page for step in steps(block)
-    ]
+    typed = [(block, step) for block in of(*SHELL, run=True) if block.page == page for step in steps(block)]
     # The port of the page may be taken.
     port = f"127.0.0.1:{free_port()}"
     script = ["set -euo pipefail"]
     for number, (_, step) in enumerate(typed):
-        script += [f"printf '{MARK}{number}{MARK}\\n'", step.script.replace("127.0.0.1:8000", port)]
+        script += [f"printf '{MARK}{number}{MARK}\\n'", step.script.replace(PORT, port)]
 
     code, printed = Shell(tmp_path).run(["bash", "-c", "\n".join(script)])
 
-    said = re.split(f"{MARK}(\\d+){MARK}\n", printed)[1:]
+    said = re.split(f"{MARK}(\\d+){MARK}\n", printed.replace(port, PORT))[1:]
     wrong = [
         f"{name_of(block)}\n$ {step.script}\n{said[2 * number + 1]}"
         for number, (block, step) in enumerate(typed)
-        if 2 * number + 1 < len(said) and not _fits(step, said[2 * number + 1].replace(port, "127.0.0.1:8000"))
+        if 2 * number + 1 < len(said) and not _fits(step, said[2 * number + 1])
     ]
     assert code == 0, printed
     assert wrong == [], "\n".join(wrong)
@@ -260,7 +263,7 @@ def test_python_that_cannot_run_here_is_python_and_imports_what_there_is(block: 
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     tree = compile(block.text, name_of(block), "exec", flags=flags)
     assert isinstance(tree, ast.Module)
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imports: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
 
     exec(compile(ast.Module(imports, []), name_of(block), "exec"), {})
 
@@ -270,17 +273,19 @@ def test_python_that_cannot_run_here_is_python_and_imports_what_there_is(block: 
 
 @each("json")
 def test_json_is_json_and_what_it_is_for_takes_it(block: Block, tmp_path: Path) -> None:
-    value: Json = json.loads(block.text)
-    if not isinstance(value, dict):
+    read: Json = json.loads(block.text)
+    if not isinstance(read, dict):
         return
-    if isinstance(value.get("mcpServers") or value.get("servers"), dict):
+    value = cast(JsonObject, read)
+    named: Json = value.get("mcpServers") or value.get("servers")
+    if isinstance(named, dict):
         file = tmp_path / "mcp.json"
         file.write_text(block.text)
         variables = dict.fromkeys(re.findall(r"\$\{(?:env:)?(\w+)", block.text), "x")
         servers = load_servers(file, variables)
         assert [entry.problem for entry in servers.entries if entry.problem] == []
         # toolhone among its own servers is left out, and that is said.
-        assert len(servers.entries) + len(servers.notices) == len(value.get("mcpServers") or value["servers"])
+        assert len(servers.entries) + len(servers.notices) == len(cast(JsonObject, named))
     if "handler" in value:
         schema = json.loads((ROOT / "src/toolhone/registry/tool.schema.json").read_text())
         jsonschema.validate(value, schema)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from documentation.__main__ import DOCS, PAGES, main
+from prometheus_client.metrics import MetricWrapperBase
 
+from documentation.__main__ import DOCS, PAGES, main
 from toolhone.app import App
 from toolhone.server.metrics import Metrics
 from toolhone.settings import config_folder, data_folder
@@ -51,10 +52,11 @@ def metrics() -> dict[str, list[str]]:
     registry = Metrics(cast(App, None)).registry
     found: dict[str, list[str]] = {}
     for collector, names in registry._collector_to_names.items():
-        labels: list[str] | None = getattr(collector, "_labelnames", None)
-        if labels is not None:
+        # The collector of the process's own figures is none.
+        if isinstance(collector, MetricWrapperBase):
             (family,) = collector.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
             assert name in names
+            labels: tuple[str, ...] = vars(collector)["_labelnames"]
             found[name] = list(labels)
     return found

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from documentation.site import relinked
 
 ROOT = Path(__file__).parents[2]

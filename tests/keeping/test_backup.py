@@ -1,4 +1,4 @@
-"""A backup is what the folder was at one moment, whoever writes meanwhile, and is brought back whole or not."""
+"""A backup is the folder at one moment, whoever writes meanwhile, and is brought back whole or not at all."""
 
 import io
 import json
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 
 from toolhone.audit import new_event
@@ -45,7 +46,8 @@ def writing(data: Path) -> Iterator[Callable[[int], None]]:
         "from toolhone.storage.audit import SqliteAuditStore\n"
         "store = SqliteAuditStore(Path(sys.argv[1]))\n"
         "while True:\n"
-        "    store.append([new_event(EventKind.CALL, LOCAL_CALLER, payload={'arguments': {'a': 'b' * 500}})])\n"
+        "    payload = {'arguments': {'a': 'b' * 500}}\n"
+        "    store.append([new_event(EventKind.CALL, LOCAL_CALLER, payload=payload)])\n"
         "    print('row', flush=True)\n"
     )
     with subprocess.Popen(
@@ -65,6 +67,17 @@ def writing(data: Path) -> Iterator[Callable[[int], None]]:
         finally:
             deadline.cancel()
             process.kill()
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def died_of(program: str, *arguments: Path) -> int:
+    """The exit code of a Python program."""
+    with anyio.fail_after(PATIENCE):
+        command = [sys.executable, "-c", program, *map(str, arguments)]
+        return (await anyio.run_process(command, check=False)).returncode
 
 
 async def test_what_is_restored_is_what_was_there_while_others_went_on_writing(
@@ -98,8 +111,8 @@ async def test_what_is_restored_is_what_was_there_while_others_went_on_writing(
     assert [model.path for model in models.models()] == [str(new / "runs/job-1/run-1/adapter")]
     for opened in (snapshots, datasets, models):
         opened.close()
-    assert sorted(tmp_path.iterdir()) == [file, data, new.parent]
-    assert list(new.parent.iterdir()) == [new]
+    assert names_in(tmp_path) == ["backup.tar", "data", "elsewhere"]
+    assert names_in(new.parent) == ["new"]
 
 
 async def test_whole_results_are_left_out_unless_asked_for(fill: Fill, tmp_path: Path) -> None:
@@ -114,7 +127,9 @@ async def test_whole_results_are_left_out_unless_asked_for(fill: Fill, tmp_path:
     with_them = write_backup(data, tmp_path / "b.tar", with_results=True).manifest
 
     assert "results.db" in without.header.left_out
-    assert {entry.name for entry in with_them.files} - {entry.name for entry in without.files} == {"results.db"}
+    assert {entry.name for entry in with_them.files} - {entry.name for entry in without.files} == {
+        "results.db"
+    }
     assert {"index/a.index", "jobs.lock"} & {entry.name for entry in with_them.files} == set()
 
 
@@ -131,15 +146,13 @@ async def test_killed_in_the_middle_it_leaves_nothing_that_looks_like_a_backup(
         "    if name.startswith('datasets/'): os.kill(os.getpid(), signal.SIGKILL)\n"
         "write_backup(Path(sys.argv[1]), Path(sys.argv[2]), progress=die)\n"
     )
-    died = subprocess.run([sys.executable, "-c", program, str(data), str(file)], timeout=PATIENCE, check=False)
-
-    assert died.returncode == -signal.SIGKILL
+    assert await died_of(program, data, file) == -signal.SIGKILL
     assert not file.exists()
     assert (tmp_path / ".backup.tar.partial").exists()
 
     write_backup(data, file)  # which tidies up
 
-    assert sorted(tmp_path.iterdir()) == [file, data]
+    assert names_in(tmp_path) == ["backup.tar", "data"]
     assert restore_backup(file, tmp_path / "new").manifest.files
 
 

@@ -179,7 +179,7 @@ async def test_an_approval_that_could_not_be_kept_is_on_record_as_failed(
         (waiting,) = await toolhone.app.approvals.pending(caller=admin)
         with closing(sqlite3.connect(site.data / "approvals.db")) as connection:
             connection.execute(
-                "CREATE TRIGGER full BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+                "CREATE TRIGGER full BEFORE UPDATE ON approvals BEGIN SELECT RAISE(ABORT, 'is full'); END"
             )
         with pytest.raises(StorageError):
             await toolhone.app.approvals.approve("shop__greet", waiting["hash"], caller=admin)

@@ -152,7 +152,9 @@ class Place:
     async def forgetting(
         self, *, snapshots: Collection[str] = (), events: Collection[str] = ()
     ) -> AsyncGenerator[int]:
-        held = {row["audit_id"] for row in self.audit_store.export(AuditQuery(limit=None)) if not row["erased"]}
+        held = {
+            row["audit_id"] for row in self.audit_store.export(AuditQuery(limit=None)) if not row["erased"]
+        }
         assert held >= set(events)  # interrupted now, the next erasure finds them again
         self.forgotten.append((snapshots, events))
         yield len(snapshots) + len(events)
@@ -222,7 +224,13 @@ async def test_a_user_is_erased_everywhere_and_nobody_else_is(place: Place) -> N
     outcome = await place.erasing.erase(user_id="anna-7", caller=LOCAL_CALLER)
 
     assert outcome == Erasure(
-        snapshots=1, results=1, events=2, datasets={"d1": "d1+"}, models=("model of d1",)
+        snapshots=1,
+        results=1,
+        events=2,
+        datasets={"d1": "d1+"},
+        models=("model of d1",),
+        exports=3,
+        answers=3,
     )
     assert place.snapshots.erased() == [hers]
     assert [one.snapshot_id for one in place.snapshots.select(SnapshotQuery())] == [his]
@@ -391,7 +399,7 @@ async def test_a_store_that_does_not_revoke_ends_it_with_an_error(
 async def test_somebody_of_whom_nothing_is_kept_is_erased_easily(place: Place) -> None:
     outcome = await place.erasing.erase(user_id="nobody", caller=LOCAL_CALLER)
 
-    assert outcome == Erasure(snapshots=0, results=0, events=0, datasets={}, models=())
+    assert outcome == Erasure(snapshots=0, results=0, events=0, datasets={}, models=(), answers=3)
     assert place.told() == ["erasure begun", "erasure done"]
 
 

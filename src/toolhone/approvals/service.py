@@ -208,8 +208,9 @@ class Approvals:
     ) -> JsonObject:
         require(caller, Permission.TRUST)
         found, before = await self._read(lambda store: _to_decide(store, tool, digest))
+        told = _told(found, before)
         if found.status is status:
-            return _told(found, before)
+            return told
         event = _event(what, found, caller, before)
         # Whoever is cancelled between the two would leave a record of what was not done.
         with anyio.CancelScope(shield=True):
@@ -232,9 +233,9 @@ class Approvals:
             await self._record(failed)
         except (StorageError, NotRunningError) as exc:
             logger.error(
-                "The audit says of %s that it was decided (event %s), but it was not; nor was that recorded: %s",
-                event.tool,
+                "Event %s says what was decided of %s. It was not kept, and that is not on record: %s",
                 event.event_id,
+                event.tool,
                 exc.message,
             )
 
@@ -327,8 +328,9 @@ def _decided(store: ApprovalStore, found: Approval, status: ApprovalStatus, by: 
         ConflictError: It does not stand any more as it was found.
     """
     if not store.decide(found, status, at=utc_timestamp(), by=by):
+        name = found.name
         raise ConflictError(
-            f"{found.name!r} has changed again meanwhile: look once more (toolhone servers diff {found.name})."
+            f"{name!r} has changed again meanwhile: look once more (toolhone servers diff {name})."
         )
     changed, before = _to_decide(store, found.name, found.hash)
     return _told(changed, before)

@@ -15,7 +15,7 @@ from toolhone.cli.plain import harmless
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from toolhone.keeping.inventory import Inventory
+    from toolhone.keeping.inventory import Destination, Holding
 
 
 @click.group(short_help="What is stored here, for how long, and where it goes.")
@@ -24,9 +24,12 @@ def data() -> None:
 
 
 @data.command(short_help="Say what each file holds, of whom, for how long.")
+@click.option("--all", "everything", is_flag=True, help="Also what there is nothing of here.")
 @places
 @as_json
-def show(config: Path | None, registry: Path | None, data: Path | None, json_output: bool) -> None:
+def show(
+    everything: bool, config: Path | None, registry: Path | None, data: Path | None, json_output: bool
+) -> None:
     """Say what each file of the data folder holds, of whom, how long, and where things go from here."""
     settings = settings_of(config=config, registry=registry, data=data)
 
@@ -41,9 +44,11 @@ def show(config: Path | None, registry: Path | None, data: Path | None, json_out
             print_json(found.as_json())
             return
         click.echo(f"{found.folder}\n")
-        console().print(_holdings(found))
-        click.echo("\nFrom here go")
-        console().print(_destinations(found))
+        console().print(_holdings([row for row in found.holdings if row.files or everything]))
+        click.echo("\nFrom here things go" if everything else "\nFrom here things go, as configured,")
+        console().print(_destinations([one for one in found.destinations if one.where or everything]))
+        if not everything:
+            click.echo("\nWhat there is nothing of, and what is not configured: toolhone data show --all")
         for name in found.unknown:
             note(f"{name} is not a file of toolhone")
 
@@ -72,13 +77,13 @@ def export(data: Path | None, json_output: bool) -> None:
     run(main)
 
 
-def _holdings(found: "Inventory") -> "Table":
+def _holdings(found: "list[Holding]") -> "Table":
     from rich.table import Table
 
     made = Table(box=None, pad_edge=False)
     for heading in ("file", "size", "holds", "of whom", "kept", "goes"):
         made.add_column(heading, overflow="fold", justify="right" if heading == "size" else "left")
-    for row in found.holdings:
+    for row in found:
         made.add_row(
             ", ".join(row.names),
             _size(row.size) if row.files else "-",
@@ -90,14 +95,14 @@ def _holdings(found: "Inventory") -> "Table":
     return made
 
 
-def _destinations(found: "Inventory") -> "Table":
+def _destinations(found: "list[Destination]") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=None, pad_edge=False)
     for heading in ("to", "what", "where"):
         made.add_column(heading, overflow="fold")
-    for row in found.destinations:
+    for row in found:
         made.add_row(
             Text(harmless(row.name)), row.what, Text(harmless(row.where or "nothing, as configured"))
         )

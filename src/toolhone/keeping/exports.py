@@ -321,10 +321,10 @@ def _roots(folder: Path) -> list[Path]:
 
 
 def _set_aside(folder: Path, now: datetime) -> None:
-    """Put everything into a folder beside, so that exports begin anew. Whatever interrupts it, it can go on."""
+    """Put everything aside, so that exports begin anew. If it is interrupted, it is done again."""
     aside = folder / f"{ASIDE}{now.astimezone(UTC):%Y%m%d_%H%M%S_%f}"
     logger.warning(
-        "The data folder is not the one whose exports are in %s: they are put aside as %s, and all is exported.",
+        "%s has exports of another data folder: they are put aside as %s, and all is exported.",
         folder,
         aside.name,
     )

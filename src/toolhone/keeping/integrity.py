@@ -1,4 +1,4 @@
-"""Whether a data folder is whole: its databases, the chain of the audit, datasets, models, and who may read it.
+"""Whether a data folder is whole: its databases, the audit's chain, datasets, models, and who may read it.
 
 Nothing is changed. It may be examined while servers run.
 """
@@ -172,14 +172,14 @@ def _datasets(folder: Path, faults: list[Fault]) -> int:
         return 0
     finally:
         store.close()
-    for path in sorted((folder / "datasets").glob("[!.]*")):
-        if path.name not in known:
-            faults.append(
-                Fault(
-                    what=f"datasets/{path.name} is of no dataset, or of one that was revoked.",
-                    mend="It goes when the next dataset is made: toolhone datasets prepare CATEGORY",
-                )
-            )
+    faults += [
+        Fault(
+            what=f"datasets/{path.name} is of no dataset, or of one that was revoked.",
+            mend="It goes when the next dataset is made: toolhone datasets prepare CATEGORY",
+        )
+        for path in sorted((folder / "datasets").glob("[!.]*"))
+        if path.name not in known
+    ]
     return len(known)
 
 
@@ -201,9 +201,11 @@ def _models(folder: Path, faults: list[Fault], progress: Progress) -> int:
             progress(model.model_id)
             if why := _artifact(model):
                 faults.append(Fault(what=why, mend=BRING_BACK))
-    for manifest in sorted((folder / "encoders").glob(f"*/{MANIFEST}")):
-        if why := _encoder(manifest.parent):
-            faults.append(Fault(what=why, mend=BRING_BACK))
+    faults += [
+        Fault(what=why, mend=BRING_BACK)
+        for manifest in sorted((folder / "encoders").glob(f"*/{MANIFEST}"))
+        if (why := _encoder(manifest.parent))
+    ]
     try:
         active = active_encoder(folder)
     except ToolhoneError as exc:

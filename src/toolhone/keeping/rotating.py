@@ -91,11 +91,9 @@ class RotatingLines:
     def drop(self, *, most: int, before: datetime | None) -> None:
         """Delete the oldest: more files than `most`, and what became an old file before a moment."""
         files = self.files()
-        for number, path in enumerate(files[:-1]):
+        for number, path in enumerate(files):
             if len(files) - number > most or (before is not None and self._time(path) < before):
                 _destroy(path)
-        if self._current is None and files and before is not None and self._time(files[-1]) < before:
-            _destroy(files[-1])
 
     def change(self, changed: Callable[[JsonObject], JsonObject | None]) -> int:
         """Write files anew in which `changed` says something else of a line; `None` leaves it out.

@@ -1,4 +1,4 @@
-"""What admins do about what is stored, and what happens to it by itself: retention and exports on schedule."""
+"""What admins do about what is stored, and what happens to it by schedule: retention and exports."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence

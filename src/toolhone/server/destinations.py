@@ -1,4 +1,4 @@
-"""Where things go from this machine, as the settings and the environment say. Addresses without their paths."""
+"""Where things go from this machine, as settings and environment say: addresses without their paths."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit

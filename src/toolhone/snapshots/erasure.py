@@ -3,11 +3,12 @@
 The order makes it safe to be interrupted anywhere, and to be run again:
 
 1. The audit gets a row that it begins, so that there is a trace whatever happens then.
-2. Stored results, answers to requests with keys, and snapshots go. In the same transaction the store remembers the snapshots' ids as erased.
+2. Stored results and snapshots go. In the same transaction the store remembers the snapshots' ids as erased.
 3. Every dataset that holds an erased snapshot, of this erasure or of an interrupted one before, or that was
    being made meanwhile: the models trained on it are marked first, then a version without them is made and
    the old one revoked. One that cannot be made anew is revoked all the same. Then models are marked again:
-   a training may have ended in between, and one that ends later sees that its dataset is revoked.
+   a training may have ended in between, and one that ends later sees that its dataset is revoked. Answers to
+   requests with keys go, since they may quote a dataset.
 4. Exports lose what is erased, and while nothing can be exported the audit's payloads go. The last row says
    what was done.
 

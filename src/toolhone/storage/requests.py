@@ -76,7 +76,7 @@ class SqliteKeyedRequestStore:
         self._file.write(
             lambda connection: connection.execute(
                 # What was begun before an erasure is marked, and may quote what it erased.
-                f"UPDATE requests SET status = :status, body = :body {_OF_CALLER} AND status IS NULL",
+                f"UPDATE requests SET status = :status, body = :body {_OF_CALLER} AND status IS NULL",  # noqa: S608
                 values,
             )
         )
