@@ -37,8 +37,8 @@ def rendered() -> str:
     lines = head(
         "Settings",
         "An option of a command beats a `TOOLHONE_*` variable, which beats `settings.toml` in the "
-        f"configuration folder (`{PREFIX}SETTINGS` names another file). There, `{PREFIX}CALL_TIMEOUT` is called "
-        "`call_timeout`. Sizes are bytes, times are seconds. "
+        f"configuration folder (`{PREFIX}SETTINGS` names another file). There, `{PREFIX}CALL_TIMEOUT` is "
+        "called `call_timeout`. Sizes are bytes, times are seconds. "
         "In a variable, an object is written as JSON, and a list of names with commas. `toolhone --help` "
         "ends with where your folders are, and the dashboard's page of settings says where each came from.",
     )

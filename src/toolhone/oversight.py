@@ -48,7 +48,7 @@ class Oversight:
         return await self._audit.verify(remembered=remembered)
 
     async def erase(self, audit_ids: Sequence[str], *, caller: Caller) -> int:
-        """Remove what these rows hold, keeping the chain, also from exports; returns how many held something."""
+        """Remove what these rows hold, also from exports, keeping the chain; returns how many did."""
         require(caller, Permission.ERASE)
         async with self._forgetting(events=audit_ids):
             return await self._audit.erase(audit_ids, caller=caller)

@@ -1,6 +1,7 @@
 """References between the calls of a batch."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidPlanError, ReferenceFailedError
-from toolhone.execution.plan import Reference, fill_slots, make_plan, references, resolve
+from toolhone.execution.plan import DEEPEST, Reference, fill_slots, make_plan, references, resolve
 from toolhone.models import Json, JsonObject, ToolOutput
 
 if TYPE_CHECKING:
@@ -98,6 +99,18 @@ def test_every_kind_of_broken_plan_names_the_ids() -> None:
     assert problems[3].data == {"ids": ["d"]}
     assert problems[5].data == {"ids": ["zz"]}
     assert "JSON Pointer" in problems[6].message
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"a": inner}])  # pyright: ignore
+def test_arguments_that_nest_too_deep_are_a_problem_of_their_call(wrap: Callable[[Json], Json]) -> None:
+    value: Json = 1
+    for _ in range(DEEPEST - 1):
+        value = wrap(value)
+    deep, deeper = {"x": value}, {"x": wrap(value)}
+    assert list(references(deep)) == []
+    plan = make_plan(["flat", "deeper", "deep"], [{"x": 1}, deeper, deep])
+    assert list(plan.problems) == [1]
+    assert "200 levels" in plan.problems[1].message
 
 
 def test_a_call_that_only_needs_one_in_a_circle_is_not_called_part_of_it() -> None:

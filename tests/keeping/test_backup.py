@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -36,7 +36,7 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def writing(data: Path) -> Iterator[Callable[[int], None]]:
+def writing(data: Path) -> Generator[Callable[[int], None]]:
     """A process that adds rows to the audit without end; gives a way to wait until so many are there."""
     program = (
         "import sys\n"

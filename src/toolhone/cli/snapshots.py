@@ -192,9 +192,9 @@ def stats(data: Path | None, json_output: bool) -> None:
 def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | None, json_output: bool) -> None:
     """Erase all that is kept of an agent or a user. It cannot be undone.
 
-    Snapshots, stored results, exports and the payloads of the audit go. Datasets that hold one of the snapshots are
-    revoked, with a new version in place of each where enough is left; models trained on them are marked.
-    Backups keep what they hold. If it is interrupted, do it again.
+    Snapshots, stored results, exports and the payloads of the audit go. Datasets that hold one of the
+    snapshots are revoked, with a new version in place of each where enough is left; models trained
+    on them are marked. Backups keep what they hold. If it is interrupted, do it again.
     """
     if (agent_id is None) == (user_id is None):
         raise click.UsageError("Name either an --agent or a --user.")

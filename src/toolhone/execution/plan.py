@@ -18,6 +18,9 @@ from toolhone.json_values import is_array, is_object, minified, parse_json
 from toolhone.models import Json, JsonObject, ToolOutput
 from toolhone.pointers import follow, tokens_of
 
+DEEPEST = 200
+"""Levels of objects and lists in the arguments of a call. No more can come over MCP as it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -110,19 +113,26 @@ def references(value: Json) -> Iterator[Reference]:
     """Every reference inside a value.
 
     Raises:
-        InvalidPlanError: Something has the shape of a reference but cannot be one.
+        InvalidPlanError: Something has the shape of a reference but cannot be one, or nests too deep.
     """
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if is_object(value):
-            reference = _as_reference(value)
-            if reference is not None:
-                yield reference
-            elif not _is_quote(value):
-                waiting.extend(value.values())
-        elif is_array(value):
-            waiting.extend(value)
+    level, of_level = 0, [value]
+    while of_level:
+        level += 1
+        if level > DEEPEST:
+            raise InvalidPlanError(
+                f"The arguments nest more than {DEEPEST} levels deep. Send something flatter."
+            )
+        inner: list[Json] = []
+        for value in of_level:
+            if is_object(value):
+                reference = _as_reference(value)
+                if reference is not None:
+                    yield reference
+                elif not _is_quote(value):
+                    inner.extend(value.values())
+            elif is_array(value):
+                inner.extend(value)
+        of_level = [part for part in inner if isinstance(part, dict | list)]
 
 
 def resolve(value: Json, answer_of: Callable[[str], ToolOutput]) -> Json:

@@ -19,6 +19,8 @@ async def serve_stdio(app: App) -> None:
         claimed_pipes(tasks.cancel_scope.cancel) as (stdin, stdout),
         stdio_server(stdin, stdout) as (read, write),
     ):
+        if stdin is not None:
+            stdin.answer = write.send
         tasks.start_soon(_cancel_on_signals, tasks.cancel_scope)
         tasks.start_soon(handlers.announce_changes)
         tasks.start_soon(handlers.announce_jobs)

@@ -111,6 +111,10 @@ async def create_job(body: JobRequest, system: GivenSystem, caller: GivenCaller,
     """Fine-tune a model for a category, by a configuration or by the id of a plan.
 
     Work that is free begins at once. Work that costs money waits until an admin approves it.
+
+    Of the providers that the seed names, `huggingface` and `custom` are not there: they are refused with 422,
+    which lists those that are. `GET /api/v1/providers` says what each can do here. `local` trains on this
+    machine, and starts from any base model of Hugging Face that is on it.
     """
 
     async def work() -> CreatedSeedJob:
