@@ -33,6 +33,7 @@
     ├── ProviderError                     provider_failed
     │   ├── ProviderUnavailableError      provider_unavailable
     │   └── ProviderRefusedError          provider_refused
+    │       └── ProviderNotSetUpError     provider_not_set_up
     ├── NotRunningError                   not_running
     └── StorageError                      storage_failed
         ├── NewerStorageError             newer_storage
@@ -216,6 +217,12 @@ class ProviderRefusedError(ProviderError):
     """The provider of fine-tuning refused the request."""
 
     code = "provider_refused"
+
+
+class ProviderNotSetUpError(ProviderRefusedError):
+    """The provider of fine-tuning is not set up here. Nothing was asked of it."""
+
+    code = "provider_not_set_up"
 
 
 class InsufficientDataError(InvalidRequestError):

@@ -106,6 +106,11 @@ class Gateway:
         """Why tools are chosen by words alone, if meaning failed; the choosing goes on."""
         return self._selector.problem
 
+    @property
+    def encoded(self) -> tuple[int, int]:
+        """For how many tools meaning counts already, and how many there are."""
+        return self._selector.encoded
+
     async def indexed(self) -> None:
         """Wait until meaning counts for every tool, for who would rather wait than get a first guess."""
         await self._selector.wait_indexed()

@@ -1,6 +1,7 @@
 """JSON values: telling them apart, and their one spelling here. Pure."""
 
 import json
+import re
 from itertools import islice
 from typing import NoReturn, TypeGuard
 
@@ -10,6 +11,9 @@ _LARGE = 2_000
 """Nodes. Checking so many against a schema takes some 20 ms."""
 
 _CHARACTERS_OF_A_NODE = 256
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""What may be half a surrogate pair in a JSON text; a pair that is escaped looks the same."""
 
 
 def is_object(value: Json) -> TypeGuard[JsonObject]:
@@ -55,6 +59,23 @@ def encoded(text: str) -> bytes:
 def well_formed(text: str) -> str:
     """The text as UTF-8 can carry it: surrogate pairs become the character they stand for, halves U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def well_formed_json(text: str) -> str:
+    """The JSON text without halves of surrogate pairs, escaped ones too; the text itself if it has none.
+
+    Raises:
+        ValueError: It may have some, and is not JSON.
+    """
+    if not _HALF.search(text):
+        return text
+    text = well_formed(text)
+    value = minified(parse_json(text))
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return well_formed(value)
+    return text
 
 
 def parse_json(text: str) -> Json:

@@ -1,9 +1,9 @@
 """Lets a request that its caller gave a key take effect once, however often it is sent.
 
 Whoever sends it again gets the first answer, or waits for it. A request whose end was never seen (the
-process died, or the disk failed in the middle) stays refused: nobody knows whether it took effect, and to try
-would be to risk that it does so twice. One that was turned away without effect may be sent again with its
-key.
+process died, or something failed in the middle) stays refused: nobody knows whether it took effect, and to
+try would be to risk that it does so twice. One that was turned away may be sent again with its key: see
+`REFUSALS`.
 """
 
 import logging
@@ -13,13 +13,36 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import anyio.to_thread
 
-from toolhone.exceptions import ConflictError, ReusedKeyError, StorageError, ToolhoneError
+from toolhone.exceptions import (
+    ConfigurationError,
+    ConflictError,
+    InvalidArgumentsError,
+    InvalidRequestError,
+    NotAuthenticatedError,
+    PermissionDeniedError,
+    ProviderNotSetUpError,
+    RateLimitedError,
+    ReusedKeyError,
+    StorageError,
+)
 from toolhone.records.requests import FirstAnswer, KeyedRequest, KeyedRequestStore
 
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(hours=24)
 """How long an answer is remembered."""
+
+
+REFUSALS = (
+    InvalidRequestError,
+    InvalidArgumentsError,
+    NotAuthenticatedError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ConfigurationError,
+    ProviderNotSetUpError,
+)
+"""What services raise only before a request takes any effect. After every other error the key stays taken."""
 
 
 class KeyedRequests:
@@ -40,9 +63,13 @@ class KeyedRequests:
         Args:
             fingerprint: What tells the request from others: a hash of its method, path and body.
 
+        Of what `work` raises, `REFUSALS` free the key: they must come before any effect. Whatever else it
+        raises leaves the key taken, since part of the work may be kept.
+
         Raises:
             ReusedKeyError: The caller used the key for another request.
-            ConflictError: It was begun and not answered, by another process or by one that ended.
+            ConflictError: It was begun and not answered: by another process, by one that ended, or by one
+                that failed in the middle.
         """
         where = principal, key
         while (running := self._running.get(where)) is not None:
@@ -74,10 +101,7 @@ class KeyedRequests:
             return _answered(found[0], fingerprint, found[1]), True
         try:
             answer = await work()
-        except StorageError:
-            raise  # part of it may be kept
-        except ToolhoneError:
-            # Whatever else is refused, is so before it takes effect.
+        except REFUSALS:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._store.forget, request)
             raise
@@ -102,8 +126,8 @@ def _answered(first: KeyedRequest, fingerprint: str, answer: FirstAnswer | None)
     if answer is None:
         raise ConflictError(
             f"A request with the key {first.key!r} was begun at {first.at[:19]} UTC and has not been "
-            "answered: it is still being worked on, or toolhone ended in the middle of it. Look whether it "
-            "took effect; if it did not, send it with a new key."
+            "answered: it is still being worked on, or ended in the middle, by a failure or with toolhone. "
+            "Look whether it took effect; if it did not, send it with a new key."
         )
     if answer.erased:
         raise ConflictError(

@@ -101,7 +101,7 @@ class Finetuning:
 
     async def snapshots(self, query: SnapshotQuery, *, caller: Caller) -> list[Snapshot]:
         """The matching snapshots, as they are kept."""
-        require(caller, Permission.MONITOR)
+        require(caller, Permission.READ_WORK)
         return await anyio.to_thread.run_sync(lambda: list(self._snapshots().select(query)))
 
     async def counts(self, *, caller: Caller) -> list[CategoryCount]:
@@ -332,8 +332,8 @@ class Finetuning:
         return await self._comparisons.all()
 
     async def comparison(self, comparison_id: str, *, caller: Caller) -> ModelComparison:
-        """Raises NotFoundError if none of this id is kept."""
-        require(caller, Permission.MONITOR)
+        """What came of one, with rows of its dataset. Raises NotFoundError if none of this id is kept."""
+        require(caller, Permission.READ_WORK)
         return await self._comparisons.find(comparison_id)
 
     async def comparison_usd(

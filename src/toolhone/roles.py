@@ -13,7 +13,9 @@ class Permission(StrEnum):
     COLLECT = "collect"
     """Hand in snapshots of work."""
     MONITOR = "monitor"
-    """See snapshots, datasets, jobs and models."""
+    """See how much work is kept, datasets, jobs and models, without what the work holds."""
+    READ_WORK = "read_work"
+    """See what snapshots, rows of datasets and comparisons hold: what agents were given and answered."""
     READ_AUDIT = "read_audit"
     """See what every caller did, and the figures made of it."""
     OPERATE = "operate"
@@ -45,7 +47,7 @@ class Role(StrEnum):
 
 _VIEWER = frozenset({Permission.FIND_TOOLS, Permission.MONITOR})
 _AGENT = _VIEWER | {Permission.CALL_TOOLS, Permission.COLLECT}
-_OPERATOR = _AGENT | {Permission.READ_AUDIT, Permission.OPERATE}
+_OPERATOR = _AGENT | {Permission.READ_AUDIT, Permission.READ_WORK, Permission.OPERATE}
 
 PERMISSIONS = {
     Role.VIEWER: _VIEWER,

@@ -42,7 +42,7 @@ class WorkPages:
         Raises:
             InvalidRequestError: A time is not valid.
         """
-        require(caller, Permission.MONITOR)
+        require(caller, Permission.READ_WORK)
 
         def read() -> tuple[list[Snapshot], bool]:
             # One more, which says whether there are more.
@@ -60,7 +60,7 @@ class WorkPages:
             NotFoundError: There is no such dataset.
             ConflictError: It is revoked.
         """
-        require(caller, Permission.MONITOR)
+        require(caller, Permission.READ_WORK)
 
         def read() -> tuple[list[Row], bool]:
             return _page(islice(self._datasets().rows(dataset_id, split), offset, None), limit, row_json)

@@ -1,12 +1,13 @@
 """Who may come in over HTTP: the real server, asked as strangers, agents and browsers ask it."""
 
+import gzip
 import json
 import re
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -349,6 +350,40 @@ def test_a_deeply_nested_body_is_a_client_error(
     assert http.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["1" + "0" * 5_000, "1e999", "NaN", '"\\ud800"', '{"x":1,"x":2}', "-" * 9_000, '"' + "\\u0000" * 9 + '"'],
+)
+def test_odd_json_is_taken_or_refused_as_json(http: httpx2.Client, agent: str, value: str) -> None:
+    call = f'{{"calls":[{{"tool":"add","arguments":{{"a":{value},"b":2}}}}]}}'
+    params = f'{{"name":"call_tools","arguments":{call}}}'
+    message = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}'
+    headers = {**ACCEPT, "Content-Type": "application/json", **bearer(agent)}
+    for path, body in (
+        ("/mcp", message),
+        ("/api/v1/tools/call", call),
+        ("/api/v1/tools/find", f'{{"task":{value}}}'),
+        ("/api/v1/tools/describe", f'{{"names":[{value}]}}'),
+    ):
+        answer = http.post(path, content=body, headers=headers)
+        assert answer.status_code in {200, 400, 404, 422}, (path, answer.text)
+        assert path == "/mcp" or answer.json()
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/api/v1/tools/find", "/api/v1/finetuning/collect"])
+def test_a_compressed_body_is_not_unpacked(http: httpx2.Client, agent: str, path: str) -> None:
+    headers = {**ACCEPT, "Content-Type": "application/json", "Content-Encoding": "gzip", **bearer(agent)}
+    answer = http.post(path, content=gzip.compress(b'{"task":"add"}'), headers=headers)
+    assert answer.status_code == 400
+
+
+def test_a_flood_of_headers_costs_that_request_alone(http: httpx2.Client, agent: str) -> None:
+    flood = {f"X-{number}": "a" * 10 for number in range(20_000)}
+    with suppress(httpx2.TransportError):  # it may be cut off before it was sent whole
+        assert http.get("/api/v1/me", headers={**bearer(agent), **flood}).status_code == 400
+    assert http.get("/health").status_code == 200
+
+
 def test_the_first_token_is_shown_once_and_every_start_logs_a_browser_in(
     server: Http, narrowed: Http, admin: str
 ) -> None:
@@ -438,7 +473,8 @@ def test_what_rest_refuses_a_caller_is_on_record(server: Http, site: Site, agent
     row = audited(site, "refusal")[0]
     assert row["user_id"] == f"token:{agent.split('_')[1]}"
     assert row["request_id"] == answer.headers["x-request-id"]
-    assert row["details"]["path"] == "/api/v1/finetuning/datasets/general"
+    path = "/api/v1/finetuning/datasets/general"
+    assert row["details"] == {"method": "POST", "path": path, "permission": "prepare"}
 
 
 def test_open_loopback_opens_mcp_to_agents_of_this_machine_and_nothing_else(site: Site, join: Join) -> None:

@@ -65,6 +65,39 @@ def test_a_line_that_is_not_json_rpc_ends_nothing(host: Stdio) -> None:
     assert host.run("add", a=1, b=2)["result"] == {"sum": 3}
 
 
+def call_of_echo(number: str, arguments: str) -> str:
+    """A request in JSON whose arguments are taken as they stand."""
+    calls = f'{{"calls":[{{"tool":"plain__echo","arguments":{arguments}}}]}}'
+    params = f'{{"name":"call_tools","arguments":{calls}}}'
+    return f'{{"jsonrpc":"2.0","id":"{number}","method":"tools/call","params":{params}}}'
+
+
+@pytest.mark.parametrize("depth", [250, 100_000])
+@pytest.mark.parametrize("ends", ["[]", "{}"])
+def test_a_request_that_nests_too_deep_is_answered(host: Stdio, depth: int, ends: str) -> None:
+    opening = ends[0] if ends == "[]" else '{"a":'
+    nested = opening * depth + "1" + ends[1] * depth
+    host.write(call_of_echo("deep", f'{{"text":{nested}}}'))
+    answer = host.answer("deep")
+    assert answer["error"]["code"] == -32700 and "too deep" in answer["error"]["message"]
+    assert host.run("plain__echo", text="still here")["success"]
+
+
+def test_odd_json_is_taken_or_refused_and_ends_nothing(host: Stdio) -> None:
+    for number, arguments in enumerate(
+        (
+            f'{{"text":1{"0" * 5_000}}}',
+            '{"text":1e999}',
+            '{"text":"a","text":"b"}',
+            '{"text":NaN}',
+            '{"text":"\\ud800"}',
+        )
+    ):
+        host.write(call_of_echo(f"odd{number}", arguments))
+        assert host.ask("ping") == {}
+    assert host.run("plain__echo", text="still here")["success"]
+
+
 def test_two_hundred_calls_are_in_flight_at_once(host: Stdio) -> None:
     numbers = [host.begin("meet", guests=200) for _ in range(200)]
     slots = [host.answer(number)["result"]["structuredContent"]["results"][0] for number in numbers]

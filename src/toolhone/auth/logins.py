@@ -5,7 +5,7 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from toolhone.models import Caller
@@ -84,6 +84,23 @@ class Logins:
     def end(self, cookie: str) -> None:
         """Log out; ending what has ended is harmless."""
         self._sessions.pop(_hash(cookie), None)
+
+    def open(self) -> int:
+        """How many browsers are logged in."""
+        now = self._clock()
+        return sum(now < session.ends for session in self._sessions.values())
+
+    def end_all(self, *, but: Collection[str] = ()) -> int:
+        """Log every browser out, and let no code that is out log one in; returns how many were logged in.
+
+        Args:
+            but: The cookies of sessions that go on.
+        """
+        before = self.open()
+        kept = {_hash(cookie) for cookie in but}
+        self._codes.clear()
+        self._sessions = OrderedDict((key, one) for key, one in self._sessions.items() if key in kept)
+        return before - self.open()
 
 
 def proves(session: Session, given: str) -> bool:

@@ -19,8 +19,8 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from toolhone.access import require
-from toolhone.exceptions import InvalidRequestError, NotFoundError, StorageError
+from toolhone.access import permissions, require
+from toolhone.exceptions import InvalidRequestError, NotFoundError, PermissionDeniedError, StorageError
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import AuditEvent, Caller, EventKind, Json, JsonObject
 from toolhone.records.access import ApiToken, TokenStore
@@ -85,12 +85,15 @@ class ApiTokens:
         """A new token, and its text, which is not kept and cannot be shown again.
 
         Raises:
-            PermissionDeniedError: The caller may not issue tokens.
+            PermissionDeniedError: The caller may not issue tokens, or none that allows as much as this.
             InvalidRequestError: It would be a token that is of no use, or a limit is out of bounds.
         """
         require(caller, Permission.ADMINISTER)
         _check(name, role, scopes, tools, expires_in, requests_per_minute)
         now = self._now()
+        expires_at = None if expires_in is None else _later(now, expires_in)
+        _no_wider(caller, role, scopes, tools)
+        await self._no_longer(caller, expires_at)
         token = ApiToken(
             token_id=_random(_ID_LETTERS, _ID_LENGTH),
             name=name,
@@ -100,7 +103,7 @@ class ApiTokens:
             requests_per_minute=requests_per_minute,
             created_at=now,
             created_by=caller.principal,
-            expires_at=None if expires_in is None else _later(now, expires_in),
+            expires_at=expires_at,
         )
         secret = _random(_SECRET_LETTERS, _SECRET_LENGTH)
         # Recorded first: a token that the record does not know must not open anything.
@@ -173,6 +176,18 @@ class ApiTokens:
         store, self._store = self._store, None
         if store is not None:
             await anyio.to_thread.run_sync(store.close, limiter=self._thread)
+
+    async def _no_longer(self, caller: Caller, expires_at: str | None) -> None:
+        """Raises PermissionDeniedError if a token would outlive the one that issues it."""
+        if not caller.principal.startswith("token:"):
+            return
+        issuer = await self._find(caller.principal.removeprefix("token:"))
+        until = None if issuer is None else issuer[0].expires_at
+        if until is not None and (expires_at is None or expires_at > until):
+            raise PermissionDeniedError(
+                f"A token cannot outlive the one that issues it, which expires at {until}. Let it expire "
+                "before that, or issue it with another token."
+            )
 
     def _is_open(self, token: ApiToken) -> bool:
         return token.revoked_at is None and (token.expires_at is None or self._now() < token.expires_at)
@@ -270,6 +285,28 @@ def _check(
     if requests_per_minute is not None and not 1 <= requests_per_minute <= MOST_RATE:
         raise InvalidRequestError(
             f"A token takes 1 to {MOST_RATE:,} requests a minute; got {requests_per_minute}."
+        )
+
+
+def _no_wider(
+    caller: Caller, role: Role, scopes: Sequence[Permission] | None, tools: Sequence[str] | None
+) -> None:
+    """Raises PermissionDeniedError if a token would allow what who issues it may not do."""
+    asked = PERMISSIONS[role] if scopes is None else frozenset(scopes)
+    if beyond := sorted(asked - permissions(caller)):
+        raise PermissionDeniedError(
+            f"A token cannot allow more than who issues it may do, and that is not {beyond[0].value!r}. "
+            "Name scopes that leave it out, or issue it with another token.",
+            data={"permission": beyond[0].value, "role": caller.role.value},
+        )
+    if caller.tools is None:
+        return
+    # Compared as texts: whether one pattern covers another would have to be right for all of them.
+    others = [pattern for pattern in tools or () if pattern not in caller.tools]
+    if tools is None or others:
+        raise PermissionDeniedError(
+            f"A token cannot be for more tools than the one that issues it{f': {others[0]!r}' if others else ''}. "
+            f"Name one or more of its patterns: {', '.join(caller.tools)}."
         )
 
 

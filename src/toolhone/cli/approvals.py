@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from toolhone.access import require
 from toolhone.cli.audit import data_option
 from toolhone.cli.options import as_json, console, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, refusals_recorded
 from toolhone.cli.plain import harmless
 from toolhone.models import Caller, JsonObject
+from toolhone.roles import Permission
 from toolhone.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,6 +104,8 @@ def decide(tools: tuple[str, ...], digest: str | None, *, yes: bool, data: Path 
 
     async def main() -> None:
         async with deciding(settings_of(data=data)) as (approvals, caller):
+            # Before anything is shown or asked: who may not decide is told so first.
+            require(caller, Permission.TRUST)
             act = approvals.approve if verdict == "approve" else approvals.reject
             for tool in tools:
                 chosen = digest

@@ -199,9 +199,9 @@ def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | Non
     if (agent_id is None) == (user_id is None):
         raise click.UsageError("Name either an --agent or a --user.")
     whose = f"the agent {agent_id!r}" if user_id is None else f"the user {user_id!r}"
+    settings = permitted(settings_of(data=data), Permission.ERASE)
     if not yes:
         click.confirm(f"Erase all that is kept of {harmless(whose)}?", abort=True, err=True)
-    settings = settings_of(data=data)
 
     async def main() -> None:
         async with finetuning(settings) as system:

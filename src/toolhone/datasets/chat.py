@@ -14,7 +14,7 @@ Calls of tools are brought into one form: an id, and arguments as JSON text.
 
 from collections.abc import Sequence
 
-from toolhone.json_values import is_array, is_object, minified, parse_json
+from toolhone.json_values import is_array, is_object, minified, parse_json, well_formed_json
 from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Row
 from toolhone.records.snapshots import Snapshot
@@ -191,7 +191,7 @@ def _arguments(given: Json) -> str:
         parsed = None
     if not is_object(parsed):
         raise NotAChat("a tool call whose arguments are no JSON object")
-    return given
+    return well_formed_json(given)
 
 
 def _with_ids(messages: list[JsonObject]) -> list[JsonObject]:

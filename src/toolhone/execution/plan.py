@@ -115,7 +115,8 @@ def references(value: Json) -> Iterator[Reference]:
     Raises:
         InvalidPlanError: Something has the shape of a reference but cannot be one, or nests too deep.
     """
-    level, of_level = 0, [value]
+    level = 0
+    of_level: list[Json] = [value]
     while of_level:
         level += 1
         if level > DEEPEST:
@@ -132,7 +133,7 @@ def references(value: Json) -> Iterator[Reference]:
                     inner.extend(value.values())
             elif is_array(value):
                 inner.extend(value)
-        of_level = [part for part in inner if isinstance(part, dict | list)]
+        of_level = [part for part in inner if is_object(part) or is_array(part)]
 
 
 def resolve(value: Json, answer_of: Callable[[str], ToolOutput]) -> Json:

@@ -13,7 +13,7 @@ from toolhone.exceptions import (
     ConflictError,
     InsufficientDataError,
     InvalidRequestError,
-    ProviderError,
+    ProviderNotSetUpError,
 )
 from toolhone.models import Category
 from toolhone.records.datasets import Manifest, Purpose, Split
@@ -104,7 +104,7 @@ class Planner:
             InvalidRequestError: It cannot be trained so; the message says what to change.
             InsufficientDataError: The dataset has too few rows to train on.
             BudgetExceededError: It may cost more than the configuration or the category's budget allows.
-            ProviderError: The provider cannot be used here.
+            ProviderNotSetUpError: The provider cannot be used here.
         """
         check_dataset(config, manifest)
         if self._check_scorer is not None:
@@ -161,16 +161,16 @@ def provider_of(providers: Mapping[FinetuningProvider, Provider], wanted: Finetu
     """The provider, if it can train here.
 
     Raises:
-        ProviderError: It cannot; the message says what is missing.
+        ProviderNotSetUpError: It cannot; the message says what is missing.
     """
     provider = providers.get(wanted)
     if provider is None:
         there = ", ".join(sorted(name.value for name in providers)) or "none"
-        raise ProviderError(f"There is no provider {wanted.value!r} here; there are: {there}.")
+        raise ProviderNotSetUpError(f"There is no provider {wanted.value!r} here; there are: {there}.")
     capabilities = provider.capabilities
     if not capabilities.available:
         why = capabilities.unavailable_why or "It is not set up."
-        raise ProviderError(f"The provider {wanted.value!r} cannot train here: {why}")
+        raise ProviderNotSetUpError(f"The provider {wanted.value!r} cannot train here: {why}")
     return provider
 
 

@@ -142,7 +142,9 @@ def _check(data: Path, file: Path, *, replace: bool) -> None:
         raise InvalidRequestError(f"{str(file)!r} is there already. Name another file, or say --replace.")
     if file.is_dir():
         raise InvalidRequestError(f"{str(file)!r} is a folder; name a file.")
-    if file.resolve().is_relative_to(data.resolve()):
+    inside = file.resolve().is_relative_to(data.resolve())
+    # What is scratch there is in no backup; a file of a user could be.
+    if inside and not is_scratch(file.resolve().relative_to(data.resolve()).as_posix()):
         raise InvalidRequestError(f"{str(file)!r} is in the data folder itself; name a file elsewhere.")
     if not file.absolute().parent.is_dir():
         raise InvalidRequestError(f"There is no folder {str(file.absolute().parent)!r}; make it first.")

@@ -59,6 +59,18 @@ class Exported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportsNow:
+    """What there is in the folder of exports, with what was set aside there."""
+
+    folder: Path
+    files: int
+    size: int
+    """Bytes."""
+    last_written: str | None
+    """When a line was last added: UTC; `None` before the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
     """When files are ended, and when they go."""
 
@@ -95,11 +107,32 @@ class Exports:
         self._open_audit = open_audit
         self._open_snapshots = open_snapshots
         self._rotation = rotation
-        self._now = now
+        self._clock = now
 
     @property
     def wanted(self) -> bool:
         return self._folder is not None
+
+    def now(self) -> ExportsNow | None:
+        """What there is now; `None` if nothing is exported. Blocks.
+
+        Raises:
+            StorageError: The folder cannot be read, or its files go just now.
+        """
+        if self._folder is None:
+            return None
+        with _translated(self._folder):
+            lines = [one for root in _roots(self._folder) for one in self._lines(root)]
+            about = [path.stat() for one in lines for path in one.files()]
+        last = max((one.st_mtime for one in about), default=None)
+        return ExportsNow(
+            folder=self._folder,
+            files=len(about),
+            size=sum(one.st_size for one in about),
+            last_written=None
+            if last is None
+            else datetime.fromtimestamp(last, UTC).isoformat("T", "seconds"),
+        )
 
     async def export(self, *, patience: float = PATIENCE) -> Exported:
         """Write what came since the last time.
@@ -163,7 +196,7 @@ class Exports:
         audit, snapshots = self._open_audit(), self._open_snapshots()
         try:
             if not self._is_known(folder, audit, snapshots):
-                _set_aside(folder, self._now())
+                _set_aside(folder, self._clock())
             state = self._state(folder)
             of_snapshots, of_audit = self._lines(folder)
             exported = Exported(
@@ -174,7 +207,7 @@ class Exports:
             audit.close()
             snapshots.close()
         _keep(folder, state)
-        of_audit.rotate(now=self._now())
+        of_audit.rotate(now=self._clock())
         for root in _roots(folder):
             self._drop(*self._lines(root))
         return exported
@@ -196,7 +229,7 @@ class Exports:
         count = 0
         while rows := _after(store, state["audit"], AT_ONCE):
             anyio.from_thread.check_cancelled()
-            lines.add([audit_line(row) for row in rows], now=self._now())
+            lines.add([audit_line(row) for row in rows], now=self._clock())
             count += len(rows)
             state["audit"], state["row_hash"] = rows[-1]["seq"], rows[-1]["row_hash"]
         return count
@@ -206,13 +239,13 @@ class Exports:
         count = 0
         while found := store.added(state["snapshots"], AT_ONCE)[0]:
             anyio.from_thread.check_cancelled()
-            lines.add([snapshot_line(seq, one) for seq, one in found], now=self._now())
+            lines.add([snapshot_line(seq, one) for seq, one in found], now=self._clock())
             count += len(found)
             state["snapshots"] = found[-1][0]
         return count
 
     def _drop(self, snapshots: RotatingLines, audit: RotatingLines) -> None:
-        now, rotation = self._now(), self._rotation
+        now, rotation = self._clock(), self._rotation
         for lines, days in ((snapshots, rotation.snapshot_days), (audit, rotation.audit_days)):
             lines.drop(most=rotation.most, before=now - timedelta(days=days) if days else None)
 

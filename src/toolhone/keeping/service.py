@@ -1,7 +1,9 @@
 """What admins do about what is stored, and what happens to it by schedule: retention and exports."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,11 @@ from toolhone.access import require
 from toolhone.audit import new_event
 from toolhone.exceptions import ConflictError, ToolhoneError
 from toolhone.keeping.age import AuditAge
-from toolhone.keeping.exports import Exported, Exports
+from toolhone.keeping.exports import Exported, Exports, ExportsNow
 from toolhone.keeping.inventory import Destination, Inventory, Terms, take_inventory
 from toolhone.models import LOCAL_CALLER, AuditEvent, Caller, EventKind
 from toolhone.roles import Permission
+from toolhone.storage.workspaces import Workspaces
 
 if TYPE_CHECKING:
     from toolhone.keeping.backup import Backup, Progress
@@ -32,6 +35,9 @@ PRUNING_SECONDS = 6 * 3_600.0
 
 EXPORT_SECONDS = 60.0
 """Between two exports."""
+
+DOWNLOADS = ".downloads"
+"""The folder in the data folder in which backups are made that somebody downloads; in no backup itself."""
 
 
 class Keeping:
@@ -51,6 +57,8 @@ class Keeping:
         self._exports = exports
         self._record = record
         self._terms = terms
+        self._downloads = Workspaces(folder / DOWNLOADS)
+        self._downloading = anyio.Lock()
         self.forgetting = exports.forgetting
         """See `Exports.forgetting`."""
 
@@ -88,15 +96,57 @@ class Keeping:
                 self._folder, file, with_results=with_results, replace=replace, progress=told
             )
         )
+        await self._record_backup(made, with_results=with_results, went_to=str(file), caller=caller)
+        return made
+
+    @asynccontextmanager
+    async def download(self, *, with_results: bool = False, caller: Caller) -> AsyncGenerator["Backup"]:
+        """A backup that is there until the context ends, to be sent to somebody. One is made at a time.
+
+        Raises:
+            ConflictError, InvalidRequestError, StorageError: As `write_backup`.
+        """
+        from toolhone.keeping.backup import write_backup  # as above
+
+        require(caller, Permission.ADMINISTER)
+
+        def make(work: Path) -> "Backup":
+            return write_backup(
+                self._folder,
+                work / "backup.tar",
+                with_results=with_results,
+                progress=lambda name, done, total: anyio.from_thread.check_cancelled(),
+            )
+
+        def room() -> Path:
+            self._downloads.sweep()  # of processes that died while they sent one
+            return self._downloads.make()
+
+        def tidy() -> None:
+            shutil.rmtree(work, ignore_errors=True)
+            self._downloads.sweep()
+
+        work = await anyio.to_thread.run_sync(room)
+        try:
+            async with self._downloading:
+                made = await anyio.to_thread.run_sync(make, work)
+            await self._record_backup(made, with_results=with_results, went_to=None, caller=caller)
+            yield made
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(tidy)
+
+    async def _record_backup(
+        self, made: "Backup", *, with_results: bool, went_to: str | None, caller: Caller
+    ) -> None:
         payload = {
             "what": "backup made",
-            "file": str(file),
+            "file": went_to,
             "size": made.size,
             "sha256": made.sha256,
             "with_results": with_results,
         }
         await self._record(new_event(EventKind.ACCESS, caller, success=True, payload=payload))
-        return made
 
     async def examine(
         self, *, progress: Callable[[str], None] = lambda what: None, caller: Caller
@@ -125,6 +175,11 @@ class Keeping:
         """
         require(caller, Permission.ADMINISTER)
         return await self._exports.export()
+
+    async def exports_now(self, *, caller: Caller) -> ExportsNow | None:
+        """The exports as they are; `None` if the settings name no folder for them."""
+        require(caller, Permission.OPERATE)
+        return await anyio.to_thread.run_sync(self._exports.now)
 
     async def run(self) -> None:
         """Do by schedule what the settings say, until cancelled."""

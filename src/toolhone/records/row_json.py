@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
 from typing import IO, TypeVar
 
-from toolhone.json_values import is_array, is_object, minified, parse_json
+from toolhone.json_values import is_array, is_object, minified, parse_json, well_formed, well_formed_json
 from toolhone.models import Json, JsonObject
 from toolhone.records.datasets import Pair, Row
 
@@ -51,24 +51,23 @@ def pair_from(value: JsonObject) -> Pair:
 
 
 def line(value: JsonObject) -> bytes:
-    """One line of a file. Half a surrogate pair, which JSON can carry and UTF-8 cannot, is escaped."""
+    """One line of a file. Half a surrogate pair, which no tokenizer takes, becomes U+FFFD."""
     text = minified(value)
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
-        # Only halves are left to be escaped so, and they stand inside JSON strings.
-        return text.encode("utf-8", "backslashreplace") + b"\n"
+        return well_formed(text).encode() + b"\n"
 
 
 def read_lines(file: IO[bytes], read: Callable[[JsonObject], Record]) -> Iterator[Record]:
-    """What the lines of a file tell of.
+    """What the lines of a file tell of, with U+FFFD for the halves of surrogate pairs that old files have.
 
     Raises:
         ValueError: A line tells of nothing; the message says which and why.
     """
     for number, text in enumerate(file, 1):
         try:
-            value: Json = parse_json(text.decode())
+            value: Json = parse_json(well_formed_json(text.decode()))
             if not is_object(value):
                 raise ValueError("it is not an object")
             record = read(value)

@@ -32,8 +32,8 @@ Mark: TypeAlias = Callable[[Kind, str], str]
 
 _MAX_PASSES = 6
 _SHORTEST_SECRET = 6
-# Nothing is found in text without a digit, a separator or the start of a flag.
-_SUSPECT = re.compile(r"[0-9@=:<]|--|\"-| -p|asic ")
+# Nothing is found in text without a digit, a separator, the start of a flag or of a token of ours.
+_SUSPECT = re.compile(r"[0-9@=:<]|--|\"-| -p|asic |thk_")
 _LARGEST_NUMBER_BITS = 14_000  # Python refuses to write integers of more than 4300 digits
 _FLAG = re.compile(r"--?[A-Za-z][\w-]{0,64}\Z")
 

@@ -151,6 +151,13 @@ class Selector:
             self._settled = self.problem is not None
             self._announce()
 
+    @property
+    def encoded(self) -> tuple[int, int]:
+        """How many tools have a vector, and how many there are. The rest is judged by words alone."""
+        if self._stale or self._index is None:
+            return 0, len(self._tools)
+        return int(self._index.embedded.sum()), len(self._index.definitions)
+
     async def wait_indexed(self) -> None:
         """Wait until every tool has a vector, or it is known that none will come.
 

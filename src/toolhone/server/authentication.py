@@ -260,7 +260,7 @@ def _is_of_this_machine(scope: Scope, headers: Headers) -> bool:
 
 def _login_from(scope: Scope) -> str:
     """The address of the login, which leads back to the page that was asked for."""
-    if scope["method"] != "GET" or scope["path"] == "/":
+    if scope["method"] not in {"GET", "HEAD"} or scope["path"] == "/":
         return "/login"
     query = scope["query_string"].decode("latin-1")
     return f"/login?next={quote(scope['path'] + (f'?{query}' if query else ''), safe='')}"

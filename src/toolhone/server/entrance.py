@@ -4,11 +4,11 @@ What a credential gives is bounded by the role that toolhone was launched with.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toolhone.access import lower
+from toolhone.access import lower, require
 from toolhone.audit import new_event
 from toolhone.auth.limits import Rates
 from toolhone.auth.logins import Logins, Session
@@ -17,7 +17,7 @@ from toolhone.auth.tokens import PREFIX, ApiTokens
 from toolhone.exceptions import NotAuthenticatedError, RateLimitedError
 from toolhone.models import AuditEvent, Caller, EventKind
 from toolhone.records.access import ApiToken
-from toolhone.roles import Role
+from toolhone.roles import Permission, Role
 from toolhone.server.callers import LOOPBACK
 from toolhone.settings import Settings
 
@@ -149,6 +149,24 @@ class Entrance:
             error = _too_many("Too many credentials from this address were not valid", wait)
         await self._note_failure(error, address, request_id)
         raise error
+
+    async def end_logins(self, *, but: Collection[str] = (), caller: Caller, request_id: str) -> int:
+        """Log all browsers out, however they logged in; returns how many.
+
+        Login addresses that are out, and were not used, log nobody in any more.
+
+        Args:
+            but: The cookies of logins that go on.
+
+        Raises:
+            PermissionDeniedError: The caller may not do that.
+        """
+        require(caller, Permission.ADMINISTER)
+        event = new_event(
+            EventKind.ACCESS, caller, request_id=request_id, success=True, payload={"what": "logins_ended"}
+        )
+        await self._record(event)
+        return self.logins.end_all(but=but)
 
     def loopback(self) -> Admitted:
         """A program of this machine where `open_loopback` asks it for nothing."""

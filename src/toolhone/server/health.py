@@ -90,20 +90,27 @@ class Readiness:
         if gateway is None:
             return Check(False, "It is still being built.")
         # It answers all the same, so this keeps nobody away.
-        return Check(
-            True, "Tools are chosen by words alone: the encoder failed." if gateway.selector_problem else None
-        )
+        if gateway.selector_problem:
+            return Check(True, "Tools are chosen by words alone: the encoder failed.")
+        encoded, tools = gateway.encoded
+        if encoded < tools:
+            return Check(
+                True,
+                f"{encoded} of {tools} tools are encoded; the others are chosen by words alone. Encoding "
+                "begins with the first task that tools are looked for.",
+            )
+        return Check(True)
 
 
 def health_router() -> APIRouter:
     """Both, outside of the OpenAPI description of REST."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/health")
+    @router.api_route("/health", methods=["GET", "HEAD"])
     async def health() -> JSONResponse:
         return JSONResponse({"status": "ok", "version": __version__})
 
-    @router.get("/ready")
+    @router.api_route("/ready", methods=["GET", "HEAD"])
     async def ready(request: Request, app: GivenApp) -> JSONResponse:
         state = request.app.state
         if not hasattr(state, "readiness"):

@@ -69,7 +69,7 @@ def metrics_router() -> APIRouter:
     """/metrics, for who may operate toolhone: names of tools and servers are in it."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/metrics", dependencies=[allowed(Permission.OPERATE)])
+    @router.api_route("/metrics", methods=["GET", "HEAD"], dependencies=[allowed(Permission.OPERATE)])
     async def metrics(request: Request) -> Response:
         found: Metrics = request.app.state.metrics
         return Response(await found.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from typing import TYPE_CHECKING, cast
 
 import anyio
 from mcp import stdio_server
@@ -9,6 +10,10 @@ from mcp import stdio_server
 from toolhone.app import App
 from toolhone.server.mcp import build_server
 from toolhone.server.pipes import claimed_pipes
+from toolhone.server.unreadable import ReadableLines
+
+if TYPE_CHECKING:
+    from toolhone.server.pipes import Text
 
 
 async def serve_stdio(app: App) -> None:
@@ -17,15 +22,16 @@ async def serve_stdio(app: App) -> None:
     async with (
         anyio.create_task_group() as tasks,
         claimed_pipes(tasks.cancel_scope.cancel) as (stdin, stdout),
-        stdio_server(stdin, stdout) as (read, write),
     ):
-        if stdin is not None:
-            stdin.answer = write.send
-        tasks.start_soon(_cancel_on_signals, tasks.cancel_scope)
-        tasks.start_soon(handlers.announce_changes)
-        tasks.start_soon(handlers.announce_jobs)
-        await server.run(read, write, server.create_initialization_options())
-        tasks.cancel_scope.cancel()
+        lines = None if stdin is None else ReadableLines(aiter(stdin))
+        async with stdio_server(cast("Text | None", lines), stdout) as (read, write):
+            if lines is not None:
+                lines.answer = write.send
+            tasks.start_soon(_cancel_on_signals, tasks.cancel_scope)
+            tasks.start_soon(handlers.announce_changes)
+            tasks.start_soon(handlers.announce_jobs)
+            await server.run(read, write, server.create_initialization_options())
+            tasks.cancel_scope.cancel()
 
 
 async def _cancel_on_signals(scope: anyio.CancelScope) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from toolhone.exceptions import DamagedStorageError
+from toolhone.json_values import well_formed
 from toolhone.models import Category, Json, JsonObject, ToolDefinition, content_hash
 from toolhone.records.datasets import Manifest, Purpose
 from toolhone.selection.bundle import MANIFEST
@@ -222,7 +223,9 @@ def _usable(lessons: Iterable[Lesson], names: set[str]) -> tuple[list[Lesson], d
             dropped["its tools are gone"] += 1
         else:
             caller = callers.setdefault(lesson.principal, f"caller-{len(callers) + 1}")
-            kept.append(replace(lesson, principal=caller, task=RememberedTask(text=lesson.task.text)))
+            kept.append(
+                replace(lesson, principal=caller, task=RememberedTask(text=well_formed(lesson.task.text)))
+            )
     return kept, dict(dropped)
 
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from toolhone.models import JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/approvals", tags=["approvals"])
+router = APIRouter(prefix="/approvals", tags=["approvals"], default_response_class=JsonAnswer)
 
 LOOKING = [allowed(Permission.OPERATE)]
 DECIDING = [allowed(Permission.TRUST)]

@@ -10,12 +10,13 @@ from fastapi.responses import StreamingResponse
 
 from toolhone.models import EventKind, JsonObject
 from toolhone.roles import Permission
-from toolhone.server.api.bodies_of_audit import ROW, AuditRows, Erased, EraseRows, Verified
+from toolhone.server.api.bodies_of_audit import ROW, AuditRows, Erased, EraseRows, Pruned, Verified
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.paging import Cursor, Limit, cursor_of, place_of, strange
 from toolhone.stores import AuditQuery
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = APIRouter(prefix="/audit", tags=["audit"], default_response_class=JsonAnswer)
 
 LINES = "application/x-ndjson"
 
@@ -158,3 +159,18 @@ async def verify_audit(
 async def erase_audit(body: EraseRows, app: GivenApp, caller: GivenCaller) -> JsonObject:
     """Remove what rows hold; rows and chain stay, and the erasure is recorded. Unknown ids do no harm."""
     return {"erased": await app.oversight.erase(body.audit_ids, caller=caller)}
+
+
+@router.post(
+    "/prune",
+    dependencies=[allowed(Permission.ERASE)],
+    response_model=Pruned,
+    summary="Erase what audit rows hold longer than the settings allow",
+    operation_id="prune_audit",
+)
+async def prune_audit(app: GivenApp, caller: GivenCaller) -> JsonObject:
+    """Remove what rows hold that are older than `audit_days`, as is done by itself every six hours.
+
+    Rows and chain stay, and the erasure is recorded.
+    """
+    return {"erased": await app.keeping.prune_audit(caller=caller)}

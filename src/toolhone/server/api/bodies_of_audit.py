@@ -125,3 +125,11 @@ class Erased(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"erased": 1}]})
 
     erased: int
+
+
+class Pruned(BaseModel):
+    """How many rows were too old and had something to remove."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"erased": 1200}]})
+
+    erased: int

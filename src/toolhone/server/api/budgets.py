@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from toolhone.models import Category
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 
-router = APIRouter(prefix="/budgets", tags=["jobs"])
+router = APIRouter(prefix="/budgets", tags=["jobs"], default_response_class=JsonAnswer)
 
 
 class BudgetWanted(BaseModel):

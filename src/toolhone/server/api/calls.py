@@ -11,9 +11,10 @@ from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Calls, Check, Checked, ResultPage, Slots
 from toolhone.server.api.catalog import recorded
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(tags=["calls"])
+router = APIRouter(tags=["calls"], default_response_class=JsonAnswer)
 
 CALLING = [allowed(Permission.CALL_TOOLS)]
 

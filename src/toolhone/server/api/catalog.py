@@ -25,11 +25,12 @@ from toolhone.server.api.bodies_of_tools import (
 )
 from toolhone.server.api.etags import UNCHANGED, IfNoneMatch, tag_of, tagged, unchanged
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, cursor_of, place_of
 from toolhone.server.tools import described_answer
 
-router = APIRouter(prefix="/tools", tags=["tools"])
+router = APIRouter(prefix="/tools", tags=["tools"], default_response_class=JsonAnswer)
 
 LINE = 200
 """Characters of a description in a list."""

@@ -230,7 +230,7 @@ async def comparisons(
     summary="What came of a comparison",
     response_model=Comparison,
     responses=also(404),
-    dependencies=[allowed(Permission.MONITOR)],
+    dependencies=[allowed(Permission.READ_WORK)],
 )
 async def comparison(comparison_id: ComparisonId, system: GivenSystem, caller: GivenCaller) -> JsonObject:
     """All figures, and rows on which the models differ most."""
@@ -243,7 +243,7 @@ async def comparison(comparison_id: ComparisonId, system: GivenSystem, caller: G
     summary="A comparison as a page to read",
     response_class=HTMLResponse,
     responses=also(404),
-    dependencies=[allowed(Permission.MONITOR)],
+    dependencies=[allowed(Permission.READ_WORK)],
 )
 async def report(comparison_id: ComparisonId, system: GivenSystem, caller: GivenCaller) -> Response:
     """One HTML page, which needs nothing else: to be kept and handed on."""

@@ -129,7 +129,7 @@ async def card(
     operation_id="list_dataset_rows",
     summary="Rows of a dataset, a page at a time",
     responses={200: page(ROW), **also(404, 409)},
-    dependencies=[allowed(Permission.MONITOR)],
+    dependencies=[allowed(Permission.READ_WORK)],
 )
 async def rows(
     dataset_id: DatasetId,

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from toolhone.roles import Permission
 from toolhone.server.api.examples_of_work import ERASURE, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.snapshots.erasure import Erasure
 
-router = APIRouter(prefix="/erasures", tags=["privacy"])
+router = APIRouter(prefix="/erasures", tags=["privacy"], default_response_class=JsonAnswer)
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -114,7 +114,7 @@ async def create_job(body: JobRequest, system: GivenSystem, caller: GivenCaller,
 
     Of the providers that the seed names, `huggingface` and `custom` are not there: they are refused with 422,
     which lists those that are. `GET /api/v1/providers` says what each can do here. `local` trains on this
-    machine, and starts from any base model of Hugging Face that is on it.
+    machine, from a folder with a model as the libraries of Hugging Face write it.
     """
 
     async def work() -> CreatedSeedJob:

@@ -22,6 +22,7 @@ from toolhone.exceptions import (
     NotRunningError,
     PermissionDeniedError,
     ProviderError,
+    ProviderNotSetUpError,
     RateLimitedError,
     ReusedKeyError,
     ServerUnavailableError,
@@ -31,6 +32,7 @@ from toolhone.exceptions import (
     UnknownToolError,
 )
 from toolhone.models import Json, JsonObject
+from toolhone.server.api.json_answers import JsonAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ STATUS: tuple[tuple[type[ToolhoneError], int], ...] = (
     (InvalidArgumentsError, 422),
     (RateLimitedError, 429),
     (ConfigurationError, 409),
+    (ProviderNotSetUpError, 409),
     (ProviderError, 502),
     (ServerUnavailableError, 503),
     (NotRunningError, 503),
@@ -111,7 +114,7 @@ def problem(
         "code": code,
         **({"errors": errors} if errors else {}),
     }
-    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+    return JsonAnswer(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def of_error(error: ToolhoneError) -> JSONResponse:
@@ -143,6 +146,8 @@ def install(api: FastAPI) -> None:
 
     async def plain(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code == 400 and error.__cause__ is not None:
+            return problem(400, "invalid_request", "The request is not valid.", _unreadable(error.__cause__))
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
         return problem(error.status_code, code, str(error.detail), str(error.detail), headers=error.headers)
 
@@ -160,5 +165,20 @@ def install(api: FastAPI) -> None:
 
 def _told(error: Mapping[str, Json]) -> JsonObject:
     """What is wrong and where, without what was sent: it may be a secret, or very long."""
+    if error["type"] == "json_invalid":
+        # Its location is a place in the text, which reads like the name of a field.
+        why, place = error["ctx"]["error"], error["loc"][-1]
+        return {"field": "body", "in": "body", "message": f"It is not JSON: {why} at character {place}."}
     where = [str(part) for part in error["loc"]]
     return {"field": ".".join(where[1:]) or where[0], "in": where[0], "message": str(error["msg"])}
+
+
+def _unreadable(cause: BaseException) -> str:
+    """Why FastAPI could not read a body, though it is no error of JSON's syntax."""
+    if isinstance(cause, RecursionError):
+        return "The body's JSON is nested too deeply. Send it with fewer levels."
+    if isinstance(cause, UnicodeError):
+        return "The body is not UTF-8. Send JSON as UTF-8."
+    if isinstance(cause, ValueError):
+        return "A number in the body has too many digits. Send it as a string."
+    return "The body cannot be read. Send JSON as UTF-8."

@@ -11,8 +11,9 @@ from toolhone.redaction import redact
 from toolhone.registry.files import FileToolset
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 
-router = APIRouter(prefix="/registry", tags=["servers"])
+router = APIRouter(prefix="/registry", tags=["servers"], default_response_class=JsonAnswer)
 
 
 class RegistryProblem(BaseModel):

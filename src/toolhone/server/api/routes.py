@@ -5,10 +5,12 @@ from fastapi import APIRouter
 from toolhone.server.api import (
     approvals,
     audit,
+    backup,
     budgets,
     calls,
     catalog,
     comparisons,
+    data,
     dataset_export,
     datasets,
     erasure,
@@ -44,6 +46,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     registry.router,
     selector.router,
     audit.router,
+    data.router,
+    backup.router,
     tokens.router,
     system.router,
 )

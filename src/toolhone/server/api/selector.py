@@ -9,9 +9,10 @@ from toolhone.models import JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Taken
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/selector", tags=["selector"])
+router = APIRouter(prefix="/selector", tags=["selector"], default_response_class=JsonAnswer)
 
 PROMOTING = [allowed(Permission.PROMOTE)]
 

@@ -11,9 +11,10 @@ from toolhone.redaction import redact
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/servers", tags=["servers"])
+router = APIRouter(prefix="/servers", tags=["servers"], default_response_class=JsonAnswer)
 
 OPERATING = [allowed(Permission.OPERATE)]
 

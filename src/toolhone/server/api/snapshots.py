@@ -115,7 +115,7 @@ class Filters:
     operation_id="list_snapshots",
     summary="Snapshots, a page at a time",
     responses={200: page(KEPT), **also()},
-    dependencies=[allowed(Permission.MONITOR)],
+    dependencies=[allowed(Permission.READ_WORK)],
 )
 async def snapshots(
     filters: Annotated[Filters, Depends()],

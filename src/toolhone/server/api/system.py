@@ -9,9 +9,10 @@ from toolhone.models import Json, JsonObject
 from toolhone.redaction import redact
 from toolhone.roles import Permission, Role
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed, known
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.settings import Settings
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], default_response_class=JsonAnswer)
 
 
 class Me(BaseModel):

@@ -12,9 +12,10 @@ from toolhone.records.access import ApiToken
 from toolhone.roles import Permission, Role
 from toolhone.server.api.bodies_of_tools import Taken
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/tokens", tags=["access"])
+router = APIRouter(prefix="/tokens", tags=["access"], default_response_class=JsonAnswer)
 
 ADMINISTERING = [allowed(Permission.ADMINISTER)]
 

@@ -14,9 +14,10 @@ from toolhone.server.api.bodies_of_tools import MOST_NAMES, ToolName
 from toolhone.server.api.calls import slot_json
 from toolhone.server.api.catalog import recorded
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
+from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.tool_choice import NO_TOOL, Choice, Wanted
 
-router = APIRouter(prefix="/finetuning/tools", tags=["finetuning: tools"])
+router = APIRouter(prefix="/finetuning/tools", tags=["finetuning: tools"], default_response_class=JsonAnswer)
 
 
 class Select(BaseModel):

@@ -7,19 +7,21 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from toolhone.exceptions import InvalidRequestError
+from toolhone.auth.tokens import LONGEST_LIFE, MOST_RATE
 from toolhone.models import Caller
 from toolhone.records.access import ApiToken
 from toolhone.roles import PERMISSIONS, Permission, Role
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
+from toolhone.server.dashboard.typed import whole_number
 
 MEANINGS = {
     Permission.FIND_TOOLS: "Find and describe tools",
     Permission.CALL_TOOLS: "Run tools and read their results",
     Permission.COLLECT: "Hand in snapshots of work",
-    Permission.MONITOR: "See snapshots, datasets, jobs and models",
+    Permission.MONITOR: "See datasets, jobs, models and how much work is kept",
+    Permission.READ_WORK: "See what snapshots, rows of datasets and comparisons hold",
     Permission.READ_AUDIT: "See what every caller did",
     Permission.OPERATE: "See settings and servers, start servers anew",
     Permission.PREPARE: "Prepare and export datasets, compare models",
@@ -78,13 +80,14 @@ def access_pages() -> APIRouter:
         rate: Annotated[str, Form()] = "",
     ) -> HTMLResponse:
         """Issue a token, and show it on the page that answers: nowhere else, and never again."""
+        lasting = whole_number(days, "days", most=LONGEST_LIFE.days)
         _, text = await app.tokens.issue(
             caller=caller,
             name=name.strip(),
             role=role,
             tools=[one for one in re.split(r"[\s,]+", tools) if one] or None,
-            expires_in=timedelta(days=whole) if (whole := _whole(days, "days")) else None,
-            requests_per_minute=_whole(rate, "requests a minute"),
+            expires_in=None if lasting is None else timedelta(days=lasting),
+            requests_per_minute=whole_number(rate, "requests a minute", most=MOST_RATE),
         )
         return await page(request, app, caller, issued=text)
 
@@ -103,11 +106,3 @@ def _state(token: ApiToken, now: str) -> tuple[str, str]:
     if token.expires_at is not None and token.expires_at <= now:
         return "expired", "warn"
     return "open", "good"
-
-
-def _whole(text: str, what: str) -> int | None:
-    if not text.strip():
-        return None
-    if not text.strip().isdecimal():
-        raise InvalidRequestError(f"{text!r} is no number of {what}; write a whole number or nothing.")
-    return int(text)

@@ -23,7 +23,7 @@ NAMES = (LIBRARY, "charts.js", "icon.svg", "live.js", "page.js", "theme.js", "to
 def assets_router() -> APIRouter:
     router = APIRouter()
 
-    @router.get(f"{PATH}/{{name}}")
+    @router.api_route(f"{PATH}/{{name}}", methods=["GET", "HEAD"])
     async def asset(request: Request, name: str) -> Response:
         """Raises NotFoundError if there is none of this name."""
         if name not in NAMES:

@@ -16,6 +16,7 @@ from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import query, segment
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.timeline import timeline
+from toolhone.server.dashboard.typed import one_of
 from toolhone.stores import AuditQuery
 
 PAGE = 50
@@ -32,6 +33,7 @@ WINDOWS = {
 }
 
 KINDS = (("", "any"), *((kind.value, kind.value.replace("_", " ")) for kind in EventKind))
+SUCCESS = {"ok": True, "failed": False}
 OUTCOMES = (("", "any"), ("ok", "ok"), ("failed", "failed"))
 TIMES = (("", "any time"), *((window, f"last {window}") for window in WINDOWS), ("between", "between"))
 
@@ -74,21 +76,21 @@ def audit_pages() -> APIRouter:
     ) -> HTMLResponse:
         chosen = {
             "kind": kind,
-            "outcome": outcome if outcome in {"ok", "failed"} else "",
+            "outcome": outcome,
             "tool": tool.strip(),
             "server": server.strip(),
             "principal": principal.strip(),
             "code": code.strip(),
-            "window": window if window in WINDOWS or window == "between" else "",
+            "window": window,
             "since": since.strip(),
             "until": until.strip(),
         }
         problem = ""
         rows: Sequence[JsonObject] = ()
-        asked = replace(
-            _query(chosen), before=before, after=after, newest_first=after is None, limit=PAGE + 1
-        )
         try:
+            asked = replace(
+                _query(chosen), before=before, after=after, newest_first=after is None, limit=PAGE + 1
+            )
             rows = await app.oversight.rows(asked, caller=caller)
         except InvalidRequestError as error:
             problem = error.message
@@ -146,6 +148,9 @@ def audit_pages() -> APIRouter:
 
 
 def _query(chosen: Mapping[str, str]) -> AuditQuery:
+    """Raises InvalidRequestError if there is no such outcome or time."""
+    one_of(SUCCESS, chosen["outcome"], "outcome")
+    one_of((*WINDOWS, "between"), chosen["window"], "time")
     since, until = (chosen["since"], chosen["until"]) if chosen["window"] == "between" else ("", "")
     if chosen["window"] in WINDOWS:
         since = (datetime.now(UTC) - WINDOWS[chosen["window"]]).isoformat(timespec="seconds")
@@ -155,7 +160,7 @@ def _query(chosen: Mapping[str, str]) -> AuditQuery:
         server=chosen["server"] or None,
         principal=chosen["principal"] or None,
         error_code=chosen["code"] or None,
-        success={"ok": True, "failed": False}.get(chosen["outcome"]),
+        success=SUCCESS.get(chosen["outcome"]),
         since=since or None,
         until=until or None,
     )

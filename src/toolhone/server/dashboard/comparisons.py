@@ -29,7 +29,7 @@ def comparisons_pages() -> APIRouter:
             comparisons=[(one, _verdict(one.overall)) for one in found],
         )
 
-    @router.get("/comparisons/{comparison_id}", dependencies=[allowed(Permission.MONITOR)])
+    @router.get("/comparisons/{comparison_id}", dependencies=[allowed(Permission.READ_WORK)])
     async def comparison(
         request: Request, system: GivenSystem, caller: GivenCaller, comparison_id: str
     ) -> HTMLResponse:
@@ -49,7 +49,7 @@ def comparisons_pages() -> APIRouter:
             latency=_latency(found),
         )
 
-    @router.get("/comparisons/{comparison_id}/report", dependencies=[allowed(Permission.MONITOR)])
+    @router.get("/comparisons/{comparison_id}/report", dependencies=[allowed(Permission.READ_WORK)])
     async def report(system: GivenSystem, caller: GivenCaller, comparison_id: str) -> Response:
         """The report as a file: a page with scripts of its own, which this site lets no page have."""
         found = await system.comparison(comparison_id, caller=caller)

@@ -72,7 +72,7 @@ NAVIGATION = (
     Entry("servers", "Servers", "/servers", Permission.OPERATE, "Use"),
     Entry("tools", "Tools", "/tools", Permission.FIND_TOOLS, "Use"),
     Entry("audit", "Audit", "/audit", Permission.READ_AUDIT, "Use"),
-    Entry("snapshots", "Snapshots", "/snapshots", Permission.MONITOR, "Learn"),
+    Entry("snapshots", "Snapshots", "/snapshots", Permission.READ_WORK, "Learn"),
     Entry("datasets", "Datasets", "/datasets", Permission.MONITOR, "Learn"),
     Entry("jobs", "Jobs", "/jobs", Permission.MONITOR, "Learn"),
     Entry("models", "Models", "/models", Permission.MONITOR, "Learn"),

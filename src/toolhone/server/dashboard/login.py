@@ -24,7 +24,8 @@ def login_pages() -> APIRouter:
     async def form(request: Request, code: str | None = None, next: str = "/") -> Response:
         """The form that takes a token; with a code of a login address, the login itself."""
         onward = within(next)
-        if code is None:
+        if code is None or request.method == "HEAD":
+            # Who only looks whether the page is there must not use the code up.
             return render_bare("login.html", title="Log in", next=onward, problem="")
         try:
             cookie = await _entrance(request).login_by_code(

@@ -17,6 +17,7 @@ from toolhone.server.dashboard.call_charts import over_time, tokens_over_time
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.servers import TONES
+from toolhone.server.dashboard.typed import one_of
 from toolhone.stores import AuditQuery
 from toolhone.work_answers import ACTIVE
 
@@ -45,6 +46,7 @@ def overview_pages() -> APIRouter:
     ) -> HTMLResponse:
         shown: dict[str, Json] = {"figures": None, "charts_shown": [], "refusals": None, "receipt": None}
         shown |= {"servers": None, "jobs": None, "counts": None, "tools": None, "waiting": 0}
+        one_of(WINDOWS, window, "time")
         if allows(caller, Permission.READ_AUDIT):
             figures = await app.figures.overview(WINDOWS.get(window, WINDOWS[FIRST]))
             if window not in WINDOWS:

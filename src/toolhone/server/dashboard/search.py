@@ -16,8 +16,13 @@ from toolhone.models import Category
 from toolhone.roles import Permission
 from toolhone.selection.question import MAX_TOOLS
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
+from toolhone.server.dashboard.category_choice import category_of
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
+from toolhone.server.dashboard.typed import whole_number
+
+MOST_TOKENS = 1_000_000
+"""More than any context has."""
 
 CLIENT = "dashboard"
 """Under which name the record has who searches here."""
@@ -57,13 +62,15 @@ def search_pages() -> APIRouter:
         cheap: bool = False,
     ) -> HTMLResponse:
         found, ranked = None, list[Ranked]()
+        token_budget = whole_number(budget, "tokens", most=MOST_TOKENS)
+        chosen = category_of(category)
         if task.strip():
             found = await gateway.find(
                 task,
                 caller=replace(caller, client=CLIENT),
                 max_tools=tools,
-                token_budget=int(budget) if budget.isdecimal() and int(budget) else None,
-                category=Category(category) if category in set(Category) else None,
+                token_budget=token_budget,
+                category=chosen,
                 prefer_fast=fast,
                 prefer_cheap=cheap,
             )

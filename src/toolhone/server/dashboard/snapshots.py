@@ -12,6 +12,7 @@ from toolhone.server.dashboard.category_choice import ALL_CATEGORIES, category_o
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import pretty, query
 from toolhone.server.dashboard.layout import render
+from toolhone.server.dashboard.typed import one_of
 
 SHOWN = 25
 
@@ -25,7 +26,7 @@ LONGEST = 4_000
 def snapshots_pages() -> APIRouter:
     router = page_router()
 
-    @router.get("/snapshots", dependencies=[allowed(Permission.MONITOR)])
+    @router.get("/snapshots", dependencies=[allowed(Permission.READ_WORK)])
     async def snapshots(
         request: Request,
         pages: GivenPages,
@@ -42,7 +43,7 @@ def snapshots_pages() -> APIRouter:
             category=category_of(category),
             agent_id=agent.strip() or None,
             task_type=task_type.strip() or None,
-            success=SUCCESS.get(outcome),
+            success=SUCCESS.get(one_of(SUCCESS, outcome, "outcome")),
             after=_place(cursor) if cursor else None,
             newest_first=True,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from toolhone.exceptions import InvalidRequestError
-from toolhone.json_values import is_array, is_object, parse_json
+from toolhone.json_values import is_array, is_object, parse_json, well_formed_json
 from toolhone.models import Json, JsonObject
 from toolhone.records.row_json import read_lines, row_from
 
@@ -87,7 +87,7 @@ def _call(call: JsonObject) -> JsonObject:
     if isinstance(arguments, str):
         # A recorded call may be malformed; the text is then all there is to learn from.
         with suppress(ValueError):
-            inner["arguments"] = parse_json(arguments.strip() or "{}")
+            inner["arguments"] = parse_json(well_formed_json(arguments.strip() or "{}"))
     return {"type": "function", "id": call.get("id"), "function": inner}
 
 

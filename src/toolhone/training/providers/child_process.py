@@ -27,6 +27,7 @@ from toolhone.exceptions import ProviderError, ProviderUnavailableError
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import JsonObject
 from toolhone.registry import child_guard
+from toolhone.training.private_files import open_private
 from toolhone.training.providers.child_reports import (
     CONFIG,
     STARTED,
@@ -59,6 +60,9 @@ PATIENCE_SECONDS = 0.05
 """Between two looks at a child that is not ours; only of our own children does the kernel tell us."""
 
 PRIVATE = 0o700
+
+OTHERS = 0o077
+"""What the child lets nobody else do with what it makes, whichever library makes it."""
 
 _LOG_TAIL_BYTES = 16_384
 
@@ -282,7 +286,7 @@ class ChildRun:
             message = "Training starts" if starts == 1 else f"Training starts again, start {starts}"
             append_report(self.folder, {"at": utc_timestamp(), "message": message, STARTED: starts})
             guard = [sys.executable, "-I", "-S", child_guard.__file__, str(os.getpid()), str(self._grace)]
-            with (self.folder / LOG).open("ab") as log:
+            with open_private(self.folder / LOG, "ab+") as log:
                 self._process = subprocess.Popen(
                     [*guard, "--", *self._command],
                     stdin=subprocess.DEVNULL,
@@ -291,6 +295,7 @@ class ChildRun:
                     env=None if self._environ is None else dict(self._environ),
                     pass_fds=(lock,),
                     start_new_session=True,
+                    umask=OTHERS,
                 )
         except OSError as exc:
             raise ProviderUnavailableError(f"The training cannot be started: {exc}.") from exc

@@ -16,6 +16,7 @@ from typing import cast
 
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import Json, JsonObject
+from toolhone.training.private_files import open_private
 from toolhone.training.providers.provider import Phase
 
 METRICS = "metrics.jsonl"
@@ -79,7 +80,7 @@ class Reporter:
 def append_report(folder: Path, line: JsonObject) -> None:
     """Add a line to the metrics file, behind the torn end of a writer that was killed, if there is one."""
     # One write of the whole line, so that a reader never sees lines of two writers mixed.
-    with (folder / METRICS).open("ab+", buffering=0) as file:
+    with open_private(folder / METRICS, "ab+", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         torn = size > 0 and file.read(1) != b"\n"

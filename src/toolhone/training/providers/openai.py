@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from toolhone.exceptions import (
     InvalidRequestError,
     ProviderError,
+    ProviderNotSetUpError,
     ProviderRefusedError,
 )
 from toolhone.json_values import is_array
@@ -340,10 +341,10 @@ class OpenAIProvider:
 
     async def _connect(self) -> "Wire":
         if not self._api_key:
-            raise ProviderRefusedError(_NO_KEY)
+            raise ProviderNotSetUpError(_NO_KEY)
         if not (self._api_key.isascii() and self._api_key.isprintable()):
             # Refused here because the error of the HTTP library would show it.
-            raise ProviderRefusedError(_BAD_KEY)
+            raise ProviderNotSetUpError(_BAD_KEY)
         async with self._connecting:
             if self._wire is None:
                 self._wire = await anyio.to_thread.run_sync(self._open, self._api_key)
