@@ -23,7 +23,8 @@ COPY --from=build /opt/toolhone /opt/toolhone
 ENV PATH=/opt/toolhone/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     XDG_CONFIG_HOME=/config \
-    TOOLHONE_DATA=/data
+    TOOLHONE_DATA=/data \
+    TOOLHONE_QUIET_START=1
 USER 10001
 WORKDIR /data
 VOLUME ["/data"]

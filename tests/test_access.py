@@ -38,6 +38,12 @@ def test_datasets_jobs_aliases_and_erasure_are_for_the_admin_alone() -> None:
         assert [role for role in Role if allows(caller(role), permission)] == [Role.ADMIN]
 
 
+def test_what_work_holds_is_seen_by_who_may_see_what_every_caller_did() -> None:
+    for permission in (Permission.READ_WORK, Permission.READ_AUDIT):
+        assert [role for role in Role if allows(caller(role), permission)] == [Role.OPERATOR, Role.ADMIN]
+    assert allows(caller(Role.VIEWER), Permission.MONITOR)
+
+
 def test_every_role_has_its_permissions_written_down() -> None:
     assert set(PERMISSIONS) == set(Role)
 

@@ -11,7 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolhone.exceptions import ConflictError, InvalidRequestError, ReusedKeyError, StorageError
+from toolhone.exceptions import (
+    ConflictError,
+    InsufficientDataError,
+    InvalidRequestError,
+    NotFoundError,
+    NotRunningError,
+    PermissionDeniedError,
+    ProviderError,
+    ProviderNotSetUpError,
+    ProviderUnavailableError,
+    RateLimitedError,
+    ReusedKeyError,
+    StorageError,
+)
 from toolhone.keyed_requests import KEPT, KeyedRequests
 from toolhone.records.requests import FirstAnswer, KeyedRequest
 from toolhone.storage.requests import SqliteKeyedRequestStore
@@ -62,7 +75,15 @@ async def test_the_first_answer_is_given_for_a_day(store: SqliteKeyedRequestStor
     ]
 
 
-@pytest.mark.parametrize("error", [StorageError("The disk is full."), RuntimeError("a fault of ours")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageError("The disk is full."),
+        ProviderError("It broke off."),
+        NotRunningError("It was stopped."),
+        RuntimeError("a fault of ours"),
+    ],
+)
 async def test_what_may_have_taken_effect_is_not_tried_again(
     store: SqliteKeyedRequestStore, error: Exception
 ) -> None:
@@ -74,6 +95,30 @@ async def test_what_may_have_taken_effect_is_not_tried_again(
         await requests.answer("me", "key", "same", work)
 
     assert work.done == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InsufficientDataError("Too few."),
+        NotFoundError("There is none."),
+        PermissionDeniedError("Not you."),
+        RateLimitedError("Not now."),
+        ProviderNotSetUpError("There is no key."),
+        ProviderUnavailableError("It is not there."),
+    ],
+)
+async def test_what_was_refused_before_it_took_effect_may_be_sent_again(
+    store: SqliteKeyedRequestStore, error: Exception
+) -> None:
+    work = Work(error)
+    requests = KeyedRequests(store)
+    with pytest.raises(type(error)):
+        await requests.answer("me", "key", "same", work)
+    work.error = None
+    answer, replayed = await requests.answer("me", "key", "another", work)
+
+    assert (answer.body, replayed) == (b"2", False)
 
 
 async def test_what_a_process_died_in_is_not_tried_again_by_the_next(

@@ -821,3 +821,11 @@ def _shape(value: Json) -> Json:
 @given(documents)
 def test_the_shape_of_a_document_is_kept(value: Json) -> None:
     assert _shape(redact(value)) == _shape(value)
+
+
+@pytest.mark.parametrize("text", ["{}", "Use {} for it", '{{"note": "{}"}}', "({})"])
+def test_a_token_of_ours_goes_however_plain_its_letters_are(text: str) -> None:
+    token = "thk_" + 10 * "b" + "_" + 32 * "a"
+
+    assert token not in redact_text(text.format(token))
+    assert 16 * "a" not in _dump(redact({"said": text.format(token)}))

@@ -21,6 +21,7 @@ from toolhone.exceptions import (
     NotAuthenticatedError,
     PermissionDeniedError,
     ProviderNotSetUpError,
+    ProviderUnavailableError,
     RateLimitedError,
     ReusedKeyError,
     StorageError,
@@ -41,6 +42,7 @@ REFUSALS = (
     RateLimitedError,
     ConfigurationError,
     ProviderNotSetUpError,
+    ProviderUnavailableError,
 )
 """What services raise only before a request takes any effect. After every other error the key stays taken."""
 

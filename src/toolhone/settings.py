@@ -126,6 +126,9 @@ class Settings(BaseModel):
     hosts: Annotated[tuple[str, ...], BeforeValidator(_names_of)] = ()
     """Names besides those of loopback by which toolhone is reached, as in `tools.example.com` or with a port:
     what stands in the Host header, and what pages may be served from."""
+    trusted_proxies: Annotated[tuple[str, ...], BeforeValidator(_names_of)] = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, as in
+    `10.0.0.5`. Without any, all that comes through a proxy comes from the proxy's address."""
     open_loopback: bool = False
     """Whether `/mcp`, `/sse` and `/messages` ask programs of this machine for no credential. They are agents
     then, or what `role` says if it is set."""

@@ -72,3 +72,20 @@ def test_the_oldest_session_gives_way_when_there_are_too_many() -> None:
     cookies = [logins.begin(WHO)[0] for _ in range(MOST_SESSIONS + 1)]
     assert logins.find(cookies[0]) is None
     assert logins.find(cookies[1]) is not None
+
+
+def test_all_logins_end_but_those_that_are_to_go_on() -> None:
+    clock = Clock()
+    logins = Logins(clock=clock)
+    old, _ = logins.begin(WHO)
+    clock.now += SESSION_SECONDS
+    own, session = logins.begin(WHO)
+    by_code, _ = logins.begin(WHO)
+    by_token, _ = logins.begin(WHO, token_id="t")
+    unused = logins.code(WHO)
+
+    assert logins.end_all(but=[own, "no cookie of ours"]) == 2
+    assert [logins.find(one) for one in (old, own, by_code, by_token)] == [None, session, None, None]
+    assert logins.redeem(unused) is None
+    assert logins.end_all() == 1
+    assert logins.find(own) is None

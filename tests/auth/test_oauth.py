@@ -11,13 +11,20 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from toolhone.auth import oauth
 from toolhone.auth.oauth import AccessTokens, Granted
-from toolhone.auth.signing_keys import FRESH, PAUSE, STALE, SigningKeys
-from toolhone.exceptions import ConfigurationError, NotAuthenticatedError, ServerUnavailableError
+from toolhone.auth.signing_keys import FRESH, PAUSE, RETRY, STALE, SigningKeys
+from toolhone.exceptions import (
+    ConfigurationError,
+    NotAuthenticatedError,
+    RateLimitedError,
+    ServerUnavailableError,
+)
 from toolhone.models import Json, JsonObject
 from toolhone.roles import Role
 
 ISSUER = "https://login.example.com/"
+HERE = "192.0.2.1"
 AUDIENCE = "https://tools.example.com/mcp"
 
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
@@ -79,14 +86,14 @@ def access(server: Server | None = None, *, role_claim: str = "toolhone_role") -
 
 async def refused(text: str, says: str) -> None:
     with pytest.raises(NotAuthenticatedError, match=says):
-        await access().verify(text)
+        await access().verify(text, address=HERE)
 
 
 @pytest.mark.parametrize(
     ("key", "algorithm", "key_id"), [(RSA, "RS256", "rsa"), (EC, "ES256", "ec"), (ED, "EdDSA", "ed")]
 )
 async def test_a_token_of_the_issuer_for_us_is_accepted(key: Json, algorithm: str, key_id: str) -> None:
-    granted = await access().verify(signed(key, algorithm, key_id))
+    granted = await access().verify(signed(key, algorithm, key_id), address=HERE)
     assert isinstance(granted, Granted)
     assert granted.role is Role.AGENT
     named = hashlib.sha256(f"{ISSUER}\0alice".encode()).hexdigest()
@@ -152,7 +159,7 @@ async def test_a_token_of_another_kind_is_refused() -> None:
 async def test_a_key_for_encrypting_does_not_count() -> None:
     verifier = access(Server([public(EC, "ES256", "ec", use="enc"), KEYS[0]]))
     with pytest.raises(NotAuthenticatedError, match="not the issuer's"):
-        await verifier.verify(signed())
+        await verifier.verify(signed(), address=HERE)
 
 
 async def test_a_weak_key_does_not_count() -> None:
@@ -176,7 +183,7 @@ async def test_a_weak_key_does_not_count() -> None:
     ],
 )
 async def test_the_role_is_that_of_the_claim_as_far_as_the_scopes_go(claims: JsonObject, role: Role) -> None:
-    assert (await access().verify(signed(**claims))).role is role
+    assert (await access().verify(signed(**claims), address=HERE)).role is role
 
 
 @pytest.mark.parametrize(
@@ -196,21 +203,23 @@ async def test_who_has_no_role_here_is_refused(claims: JsonObject) -> None:
 
 async def test_another_claim_can_have_the_role() -> None:
     verifier = access(role_claim="groups")
-    assert (await verifier.verify(signed(toolhone_role=None, groups=["operator"]))).role is Role.OPERATOR
+    assert (
+        await verifier.verify(signed(toolhone_role=None, groups=["operator"]), address=HERE)
+    ).role is Role.OPERATOR
 
 
 async def test_a_new_key_is_learned_and_a_withdrawn_one_forgotten() -> None:
     server = Server([KEYS[0]])
     verifier = access(server)
-    await verifier.verify(signed(RSA, "RS256", "rsa"))
+    await verifier.verify(signed(RSA, "RS256", "rsa"), address=HERE)
     server.keys = [KEYS[1]]
     with pytest.raises(NotAuthenticatedError):
-        await verifier.verify(signed())  # asked too soon again
+        await verifier.verify(signed(), address=HERE)  # asked too soon again
     assert server.read == 1
     server.now += PAUSE
-    await verifier.verify(signed())
+    await verifier.verify(signed(), address=HERE)
     with pytest.raises(NotAuthenticatedError):
-        await verifier.verify(signed(RSA, "RS256", "rsa"))
+        await verifier.verify(signed(RSA, "RS256", "rsa"), address=HERE)
     assert server.read == 2
 
 
@@ -219,20 +228,74 @@ async def test_unknown_keys_do_not_make_us_ask_again_and_again() -> None:
     verifier = access(server)
     for number in range(100):
         with pytest.raises(NotAuthenticatedError):
-            await verifier.verify(signed(STRANGER, key_id=f"made-up-{number}"))
+            await verifier.verify(signed(STRANGER, key_id=f"made-up-{number}"), address=HERE)
     assert server.read == 1
 
 
 async def test_keys_that_cannot_be_read_again_serve_for_a_day() -> None:
     server = Server(KEYS)
     verifier = access(server)
-    await verifier.verify(signed())
+    await verifier.verify(signed(), address=HERE)
     server.down = True
     server.now += FRESH + 1
-    await verifier.verify(signed())
+    await verifier.verify(signed(), address=HERE)
     server.now += STALE
     with pytest.raises(ServerUnavailableError, match="cannot be read"):
-        await verifier.verify(signed())
+        await verifier.verify(signed(), address=HERE)
+
+
+async def test_keys_that_could_never_be_read_are_asked_for_again_soon() -> None:
+    server = Server(KEYS)
+    verifier = access(server)
+    server.down = True
+    for _ in range(10):
+        with pytest.raises(ServerUnavailableError):
+            await verifier.verify(signed(), address=HERE)
+    assert server.read == 1
+    server.down = False
+    server.now += RETRY
+    assert (await verifier.verify(signed(), address=HERE)).role is Role.AGENT
+
+
+async def test_who_forges_keeps_out_neither_who_was_good_before_nor_others_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(oauth, "FAILING_SIGNATURES", 3)
+    verifier = access()
+    known, new = signed(), signed(sub="bob")
+    await verifier.verify(known, address=HERE)
+    for _ in range(3):
+        with pytest.raises(NotAuthenticatedError):
+            await verifier.verify(signed(STRANGER), address=HERE)
+    with pytest.raises(RateLimitedError):
+        await verifier.verify(signed(STRANGER), address=HERE)
+    assert await verifier.verify(known, address=HERE)
+    assert await verifier.verify(new, address="192.0.2.2")
+
+
+async def test_a_token_that_was_good_is_looked_at_again_after_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(oauth, "FAILING_SIGNATURES", 1)
+    verifier, token = access(), signed()
+    await verifier.verify(token, address=HERE)
+    with pytest.raises(NotAuthenticatedError):
+        await verifier.verify(signed(STRANGER), address=HERE)
+    await verifier.verify(token, address=HERE)
+    later = time.time() + 3_600
+    monkeypatch.setattr(oauth.time, "time", lambda: later)
+    with pytest.raises(RateLimitedError):  # what is looked at anew is not, from here
+        await verifier.verify(token, address=HERE)
+
+
+async def test_a_token_that_was_good_ends_with_its_key() -> None:
+    server = Server(KEYS)
+    verifier, token = access(server), signed()
+    await verifier.verify(token, address=HERE)
+    server.keys = [public(STRANGER, "ES256", "ec")]
+    server.now += FRESH + 1
+    with pytest.raises(NotAuthenticatedError, match="not valid"):
+        await verifier.verify(token, address=HERE)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +312,7 @@ async def test_keys_are_read_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text(json.dumps({"keys": KEYS}))
     keys = SigningKeys(str(tmp_path / "keys.json"))
     verifier = AccessTokens(issuer=ISSUER, audience=AUDIENCE, keys=keys, role_claim="toolhone_role")
-    assert (await verifier.verify(signed())).role is Role.AGENT
+    assert (await verifier.verify(signed(), address=HERE)).role is Role.AGENT
 
 
 @pytest.mark.parametrize("address", ["http://login.example.com/keys", "ftp://login.example.com/", "https://"])

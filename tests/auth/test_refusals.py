@@ -1,7 +1,7 @@
 """Refusals on record."""
 
 from toolhone.auth.refusals import MOST_KEYS, WINDOW, Refusals
-from toolhone.exceptions import NotAuthenticatedError, RateLimitedError, StorageError, ToolhoneError
+from toolhone.exceptions import NotAuthenticatedError, RateLimitedError, StorageError
 from toolhone.models import AuditEvent, Caller, EventKind
 
 
@@ -27,9 +27,9 @@ class Book:
             raise StorageError("The disk is full.")
         self.rows.append(event)
 
-    async def refuse(self, who: str, error: ToolhoneError | None = None) -> None:
+    async def refuse(self, who: str, code: str = NotAuthenticatedError.code) -> None:
         await self.refusals.note(
-            error or NotAuthenticatedError(),
+            code,
             Caller(principal=who),
             request_id="r",
             method="POST",
@@ -54,7 +54,7 @@ async def test_addresses_and_reasons_are_told_apart() -> None:
     book = Book()
     await book.refuse("address:a")
     await book.refuse("address:b")
-    await book.refuse("address:a", RateLimitedError())
+    await book.refuse("address:a", RateLimitedError.code)
     assert [(row.caller.principal, row.error_code) for row in book.rows] == [
         ("address:a", "not_authenticated"),
         ("address:b", "not_authenticated"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from toolhone.auth.tokens import ApiTokens
 from toolhone.exceptions import InvalidRequestError, NotFoundError, PermissionDeniedError, StorageError
-from toolhone.models import AuditEvent, Caller, EventKind
+from toolhone.models import AuditEvent, Caller, EventKind, Json
 from toolhone.redaction import redact, redact_text
 from toolhone.roles import Permission, Role
 from toolhone.storage.memory_tokens import MemoryTokenStore
@@ -126,17 +126,6 @@ async def test_a_revocation_by_another_process_counts_at_the_next_request(office
     await office.tokens.aclose()
 
 
-async def test_who_was_let_in_once_is_met_again(office: Office) -> None:
-    token_id, text = await issued(office.tokens)
-    assert not office.tokens.has_met(text)
-    await office.tokens.verify(text)
-    await issued(office.tokens)
-    assert office.tokens.has_met(text)
-    assert not office.tokens.has_met(f"thk_{token_id}_{'a' * 32}")
-    assert not office.tokens.has_met("")
-    await office.tokens.aclose()
-
-
 async def test_a_token_that_another_process_issued_opens_at_once(office: Office) -> None:
     assert await office.tokens.verify("thk_0123456789_" + "x" * 32) is None
     cli = office.of_another_process()
@@ -178,6 +167,57 @@ async def test_only_who_administers_issues_sees_and_revokes(office: Office) -> N
     with pytest.raises(PermissionDeniedError):
         await office.tokens.revoke(token_id, caller=AGENT)
     assert await office.tokens.verify(text) is not None
+    await office.tokens.aclose()
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "asked", "says"),
+    [
+        ({"scopes": frozenset({Permission.ADMINISTER})}, {"role": Role.ADMIN}, "'approve'"),
+        ({"scopes": frozenset({Permission.ADMINISTER})}, {"role": Role.VIEWER}, "'find_tools'"),
+        (
+            {"scopes": frozenset({Permission.ADMINISTER, Permission.FIND_TOOLS})},
+            {"role": Role.AGENT, "scopes": [Permission.FIND_TOOLS, Permission.CALL_TOOLS]},
+            "'call_tools'",
+        ),
+        ({"tools": ("git__*", "time__*")}, {"role": Role.AGENT}, "git__*, time__*"),
+        ({"tools": ("git__*",)}, {"role": Role.AGENT, "tools": ["git__*", "*"]}, "'*'"),
+    ],
+)
+async def test_nobody_issues_a_token_that_allows_more_than_their_own(
+    office: Office, narrowed: dict[str, Json], asked: dict[str, Json], says: str
+) -> None:
+    issuer = Caller(principal="token:0123456789", **narrowed)
+    with pytest.raises(PermissionDeniedError) as refused:
+        await office.tokens.issue(caller=issuer, name="", **asked)
+    assert says in refused.value.message
+    assert list(await office.tokens.tokens(caller=ADMIN)) == []
+    await office.tokens.aclose()
+
+
+async def test_a_narrowed_admin_issues_what_is_as_narrow(office: Office) -> None:
+    issuer = Caller(
+        principal="token:0123456789",
+        scopes=frozenset({Permission.ADMINISTER, Permission.CALL_TOOLS}),
+        tools=("git__*", "time__*"),
+    )
+    token, _ = await office.tokens.issue(
+        caller=issuer, name="", role=Role.AGENT, scopes=[Permission.CALL_TOOLS], tools=["time__*"]
+    )
+    assert (token.scopes, token.tools) == ({Permission.CALL_TOOLS}, ("time__*",))
+    await office.tokens.aclose()
+
+
+async def test_a_token_does_not_outlive_the_one_that_issues_it(office: Office) -> None:
+    own, _ = await office.tokens.issue(caller=ADMIN, name="", role=Role.ADMIN, expires_in=timedelta(days=2))
+    issuer = Caller(principal=f"token:{own.token_id}")
+    for lasting in (None, timedelta(days=2, seconds=1)):
+        with pytest.raises(PermissionDeniedError, match="2026-02-02"):
+            await office.tokens.issue(caller=issuer, name="", role=Role.VIEWER, expires_in=lasting)
+    token, _ = await office.tokens.issue(
+        caller=issuer, name="", role=Role.VIEWER, expires_in=timedelta(days=2)
+    )
+    assert token.expires_at == own.expires_at
     await office.tokens.aclose()
 
 

@@ -140,7 +140,7 @@ def test_a_viewer_is_shown_nothing_that_it_may_not_do(world: "World", signed_in:
     page = signed_in(issued["token"])
     links = page.get_by_role("navigation", name="Pages").get_by_role("link").all_inner_texts()
     assert [text.strip() for text in links] == [
-        *("Overview", "Tools", "Snapshots", "Datasets", "Jobs", "Models", "Selector"),
+        *("Overview", "Tools", "Datasets", "Jobs", "Models", "Selector"),
     ]
     job_id = world.order()
     page.goto(f"{world.url}/jobs/{job_id}")

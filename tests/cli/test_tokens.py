@@ -98,6 +98,10 @@ REFUSED = [
     (["audit", "verify"], "read_audit"),
     (["audit", "erase", "some-id"], "erase"),
     (["servers", "--stored"], "operate"),
+    (["servers", "approve", "x"], "trust"),
+    (["servers", "reject", "x", "--yes"], "trust"),
+    (["snapshots", "list"], "read_work"),
+    (["snapshots", "erase", "--agent", "a"], "erase"),
     (["selector", "rollback"], "promote"),
     (["selector", "promote", "v1"], "promote"),
     (["snapshots", "prune"], "erase"),
@@ -122,10 +126,8 @@ def test_the_role_of_the_settings_bounds_the_command_line(
     row: JsonObject = run("audit", "list", "--kind", "refusal", "--json").json[0]
     assert (row["user_id"], row["error_code"]) == ("local", "permission_denied")
     assert row["details"]["permission"] == permission
-    assert (
-        row["details"]["command"]
-        == f"toolhone {' '.join(command[:2]) if command[0] != 'servers' else 'servers'}"
-    )
+    named = [word for word in command[:2] if not word.startswith("-")]
+    assert row["details"]["command"] == f"toolhone {' '.join(named)}"
 
 
 def test_an_agent_finds_and_calls_and_a_viewer_only_finds(

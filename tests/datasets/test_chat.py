@@ -7,7 +7,7 @@ import pytest
 
 from toolhone.datasets.chat import NotAChat, answer_begins, row_of
 from toolhone.models import Json, JsonObject
-from toolhone.records.row_json import row_from, row_json
+from toolhone.records.row_json import line, row_from, row_json
 from toolhone.records.snapshots import Snapshot
 
 New = Callable[..., Snapshot]
@@ -164,3 +164,22 @@ def test_a_row_reads_back_from_its_json(new: New) -> None:
     row = row_of(new(tools_used=("scan",), input_data="scan x"))
 
     assert row_from(json.loads(json.dumps(row_json(row)))) == row
+
+
+@pytest.mark.parametrize("arguments", [{"path": "a\ud800 "}, '{"path": "a\\ud800 "}', '{"path": "a\ud800 "}'])
+def test_no_row_holds_half_a_surrogate_pair(new: New, arguments: Json) -> None:
+    call = {"function": {"name": "scan", "arguments": arguments}}
+    chat = {"messages": [{"role": "user", "content": "scan \udc00"}]}
+    row = row_of(new(input_data=chat, output_data={"tool_calls": [call]}))
+    kept = json.loads(line(row_json(row)))
+
+    assert kept["messages"][0]["content"] == "scan \ufffd"
+    assert json.loads(kept["messages"][1]["tool_calls"][0]["function"]["arguments"]) == {"path": "a\ufffd "}
+
+
+def test_a_whole_surrogate_pair_is_the_character_that_it_spells(new: New) -> None:
+    call = {"function": {"name": "scan", "arguments": '{"path": "\\ud83d\\ude00"}'}}
+    kept = json.loads(line(row_json(row_of(new(input_data={"k": "\ud83d\ude00"}, output_data=call)))))
+
+    assert json.loads(kept["messages"][1]["content"]) == {"k": "😀"}
+    assert json.loads(json.loads(kept["messages"][2]["content"])["function"]["arguments"]) == {"path": "😀"}

@@ -247,9 +247,9 @@ def test_turns_that_do_not_alternate_are_unfit_for_bedrock(new: New) -> None:
         bedrock_line(row_of(new(input_data=chat, output_data="clean")))
 
 
-def test_half_a_surrogate_pair_survives(new: New, tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_marked_as_unreadable(new: New, tmp_path: Path) -> None:
     assert write_chat([row_of(new(output_data="half \ud83d here"))], tmp_path / "x.jsonl") == 1
-    assert lines(tmp_path / "x.jsonl")[0]["messages"][-1]["content"] == "half \ud83d here"
+    assert lines(tmp_path / "x.jsonl")[0]["messages"][-1]["content"] == "half \ufffd here"
 
 
 async def test_parquet_without_its_library_says_what_to_install(

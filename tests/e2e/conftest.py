@@ -267,6 +267,15 @@ class Site:
         finally:
             stop(server.process)
 
+    @contextlib.contextmanager
+    def start_quietly(self, *options: str) -> Generator[Http]:
+        """A server on a port that says on stderr only where it has written how to get in."""
+        server = Http([*self.command, "--http", "127.0.0.1:0", *options], self.env)
+        try:
+            yield server
+        finally:
+            stop(server.process)
+
     def token(self, role: str, *options: str) -> str:
         """A new token for the servers of this site."""
         done = self.toolhone("tokens", "issue", "--role", role, "--data", str(self.data), *options)

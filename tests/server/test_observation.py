@@ -121,6 +121,23 @@ async def test_health_and_readiness_need_no_credential(open_toolhone: Json) -> N
     assert set(ready.json()["checks"]) == {"registry", "audit", "data_folder", "selector"}
 
 
+async def test_readiness_says_for_how_many_tools_meaning_does_not_count_yet(
+    open_toolhone: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "FRESH_FOR", -1.0)
+    async with open_toolhone() as toolhone, served(toolhone) as get:
+        gateway = await toolhone.app.gateway()
+        tools = len(gateway.tools(LOCAL_CALLER))
+        before = await get("/ready", credential=False)
+        await gateway.indexed()
+        after = await get("/ready", credential=False)
+
+    assert (before.status_code, after.status_code) == (200, 200)
+    assert before.json()["checks"]["selector"]["ok"]
+    assert before.json()["checks"]["selector"]["reason"].startswith(f"0 of {tools} tools are encoded")
+    assert after.json()["checks"]["selector"] == {"ok": True}
+
+
 async def test_who_cannot_record_is_not_ready_and_says_why(
     open_toolhone: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

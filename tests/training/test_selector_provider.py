@@ -87,6 +87,7 @@ async def test_a_job_makes_an_encoder_that_finds_more_and_says_how_much(
 
         artifact = await selector.artifact(training, run_id)
 
+    assert [path for path in training.workspace.rglob("*") if path.stat().st_mode & 0o077] == []
     verdict = artifact.details["verdict"]
     assert verdict["decision"] == "passed", verdict["why"]
     assert verdict["tuned_score"] > verdict["base_score"]

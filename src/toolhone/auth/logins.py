@@ -85,22 +85,18 @@ class Logins:
         """Log out; ending what has ended is harmless."""
         self._sessions.pop(_hash(cookie), None)
 
-    def open(self) -> int:
-        """How many browsers are logged in."""
-        now = self._clock()
-        return sum(now < session.ends for session in self._sessions.values())
-
     def end_all(self, *, but: Collection[str] = ()) -> int:
         """Log every browser out, and let no code that is out log one in; returns how many were logged in.
 
         Args:
             but: The cookies of sessions that go on.
         """
-        before = self.open()
+        now = self._clock()
         kept = {_hash(cookie) for cookie in but}
+        ended = [one for key, one in self._sessions.items() if key not in kept]
         self._codes.clear()
         self._sessions = OrderedDict((key, one) for key, one in self._sessions.items() if key in kept)
-        return before - self.open()
+        return sum(now < one.ends for one in ended)
 
 
 def proves(session: Session, given: str) -> bool:

@@ -1,16 +1,20 @@
 """Access tokens of an authorization server, verified as an OAuth 2.1 resource server verifies them."""
 
 import hashlib
+import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
 
+import anyio
 import anyio.to_thread
 import jwt
 
+from toolhone.auth.limits import Rates
 from toolhone.auth.signing_keys import ALGORITHMS, SigningKeys, is_safe_address
-from toolhone.exceptions import ConfigurationError, NotAuthenticatedError
+from toolhone.exceptions import ConfigurationError, NotAuthenticatedError, RateLimitedError
 from toolhone.models import Json, JsonObject
 from toolhone.roles import PERMISSIONS, Role
 
@@ -23,6 +27,13 @@ WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
 TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 """What the header of an access token may say that it is."""
+
+
+FAILING_SIGNATURES = 6_000
+"""Signatures that are not valid, a minute and address; then of what comes from there only tokens count that
+were good before. At 100 a second they cost a few hundredths of a processor."""
+
+MOST_REMEMBERED = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +69,11 @@ class AccessTokens:
         self._audience = audience
         self._keys = keys
         self._role_claim = role_claim
+        self._good: OrderedDict[bytes, tuple[Granted, jwt.PyJWK]] = OrderedDict()
+        """What tokens gave when they were verified, by their hashes, and by which key."""
+        self._failing = Rates()
+        self._checking = anyio.CapacityLimiter(1)
+        """One signature at a time: who sends forged ones takes no more than a part of one processor."""
 
     @property
     def metadata_url(self) -> str:
@@ -81,11 +97,15 @@ class AccessTokens:
             "resource_name": "toolhone",
         }
 
-    async def verify(self, text: str) -> Granted:
+    async def verify(self, text: str, *, address: str) -> Granted:
         """Whom the token names.
+
+        Args:
+            address: Where the request comes from.
 
         Raises:
             NotAuthenticatedError: It is not valid here, or gives no role.
+            RateLimitedError: Too many forged ones came from this address, and this one is new.
             ServerUnavailableError: The issuer's keys cannot be read.
         """
         try:
@@ -103,8 +123,31 @@ class AccessTokens:
         key = await self._keys.find(cast("Json", header.get("kid")))
         if key is None:
             raise NotAuthenticatedError("The access token is signed with a key that is not the issuer's.")
-        # Off the event loop: verifying takes longer than all else of a small request.
-        claims = await anyio.to_thread.run_sync(self._claims, text, key)
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
+        granted, by = self._good.get(digest, (None, None))
+        # The keys are read anew at times; a token counts as long as its key is the issuer's.
+        if granted is not None and by is key and time.time() < granted.expires_at + LEEWAY:
+            self._good.move_to_end(digest)
+            return granted
+        granted = await self._verified(text, key, address)
+        self._good[digest] = granted, key
+        if len(self._good) > MOST_REMEMBERED:
+            self._good.popitem(last=False)
+        return granted
+
+    async def _verified(self, text: str, key: jwt.PyJWK, address: str) -> Granted:
+        if (wait := self._failing.wait(address, FAILING_SIGNATURES)) is not None:
+            seconds = int(wait) + 1
+            raise RateLimitedError(
+                f"Too many forged access tokens came from this address. Try again in {seconds} s.",
+                data={"retry_after": seconds},
+            )
+        try:
+            # Off the event loop: verifying takes longer than all else of a small request.
+            claims = await anyio.to_thread.run_sync(self._claims, text, key, limiter=self._checking)
+        except NotAuthenticatedError:
+            self._failing.take(address, FAILING_SIGNATURES)
+            raise
         role = self._role(claims)
         if role is None:
             raise NotAuthenticatedError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from toolhone.exceptions import NotRunningError, StorageError, ToolhoneError
+from toolhone.exceptions import NotRunningError, StorageError
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import AuditEvent, Caller, EventKind, JsonObject
 
@@ -52,22 +52,24 @@ class Refusals:
         self._clock = clock
         self._counted: OrderedDict[tuple[str, str], _Counted] = OrderedDict()
 
-    async def note(
-        self, error: ToolhoneError, caller: Caller, *, request_id: str, method: str, path: str
-    ) -> None:
-        """One refusal of a caller that may be nobody we know: its principal then is its address."""
+    async def note(self, code: str, caller: Caller, *, request_id: str, method: str, path: str) -> None:
+        """One refusal of a caller that may be nobody we know: its principal then is its address.
+
+        Args:
+            code: Why, as the answer says it.
+        """
         await self.flush()
-        key = caller.principal, error.code
+        key = caller.principal, code
         if key not in self._counted and len(self._counted) >= MOST_KEYS:
-            key = OTHERS, error.code
+            key = OTHERS, code
         known = self._counted.get(key)
         if known is not None:
             known.more += 1
             return
-        self._counted[key] = _Counted(self._clock(), caller, error.code)
+        self._counted[key] = _Counted(self._clock(), caller, code)
         # The path may be anything; a long one says no more than its beginning.
         payload: JsonObject = {"what": "refused", "method": method, "path": path[:200]}
-        await self._write(caller, error.code, payload, request_id)
+        await self._write(caller, code, payload, request_id)
 
     async def flush(self, *, all_of_them: bool = False) -> None:
         """Record the counts of the minutes that are over."""

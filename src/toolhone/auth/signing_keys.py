@@ -1,6 +1,5 @@
 """The keys of an authorization server: read from a file or an address, and kept for a while."""
 
-import ipaddress
 import json
 import logging
 import time
@@ -12,6 +11,7 @@ import anyio
 import httpx2
 import jwt
 
+from toolhone.auth.loopback import is_loopback
 from toolhone.exceptions import ConfigurationError, ServerUnavailableError
 from toolhone.models import Json, JsonObject
 
@@ -28,6 +28,9 @@ STALE = 86_400.0
 
 PAUSE = 300.0
 """Seconds between two readings, whatever unknown keys are named to us."""
+
+RETRY = 5.0
+"""The same until they were read once: nobody can come in before."""
 
 LARGEST = 1_048_576
 TIMEOUT = 5.0
@@ -82,7 +85,8 @@ class SigningKeys:
     def _due(self, key_id: Json) -> bool:
         if self._tried_at is None:
             return True
-        if self._clock() - self._tried_at < PAUSE:
+        pause = RETRY if self._read_at is None else PAUSE
+        if self._clock() - self._tried_at < pause:
             return False
         unknown = isinstance(key_id, str) and key_id not in self._keys
         return unknown or self._read_at is None or self._clock() - self._read_at > FRESH
@@ -123,14 +127,7 @@ def is_safe_address(address: str) -> bool:
         return False
     if parts.scheme == "https":
         return bool(host)
-    return parts.scheme == "http" and (host == "localhost" or _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "http" and is_loopback(host)
 
 
 def _usable(content: bytes) -> dict[str | None, jwt.PyJWK]:

@@ -10,7 +10,6 @@ import logging
 import re
 import secrets
 import string
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,8 +34,6 @@ _ID_LENGTH, _SECRET_LENGTH = 10, 32
 _ID_LETTERS = string.digits + string.ascii_lowercase
 _SECRET_LETTERS = string.digits + string.ascii_letters
 _FORM = re.compile(rf"thk_([a-z0-9]{{{_ID_LENGTH}}})_([A-Za-z0-9]{{{_SECRET_LENGTH}}})", re.ASCII)
-_NOBODYS = bytes(32)
-"""Compared with if there is no such token, so that the work is the same."""
 
 MOST_RATE = 1_000_000
 LONGEST_NAME = 200
@@ -67,8 +64,6 @@ class ApiTokens:
         self._store: TokenStore | None = None
         self._thread = anyio.CapacityLimiter(1)
         self._remembered: dict[str, tuple[ApiToken, bytes]] = {}
-        self._met: OrderedDict[str, bytes] = OrderedDict()
-        """Hashes of secrets that were good once, by id, whatever became of them."""
         self._version = 0
 
     async def issue(
@@ -148,14 +143,12 @@ class ApiTokens:
             return None
         token_id, secret = form.groups()
         known = await self._find(token_id)
-        token, expected = known if known is not None else (None, _NOBODYS)
-        matches = hmac.compare_digest(_hash(secret), expected)
-        if token is None or not matches or not self._is_open(token):
+        # How long it takes may tell which ids there are. They are names, which the audit log shows.
+        if known is None:
             return None
-        self._met[token_id] = expected
-        self._met.move_to_end(token_id)
-        if len(self._met) > _MOST_REMEMBERED:
-            self._met.popitem(last=False)
+        token, expected = known
+        if not hmac.compare_digest(_hash(secret), expected) or not self._is_open(token):
+            return None
         await self._use(token)
         return token
 
@@ -163,13 +156,6 @@ class ApiTokens:
         """The token of this id if it still opens anything, for what it has opened already."""
         known = await self._find(token_id)
         return known[0] if known is not None and self._is_open(known[0]) else None
-
-    def has_met(self, text: str) -> bool:
-        """Whether this token was good once: asking costs a hash and reads nothing."""
-        form = _FORM.fullmatch(text)
-        if form is None:
-            return False
-        return hmac.compare_digest(_hash(form[2]), self._met.get(form[1], _NOBODYS))
 
     async def aclose(self) -> None:
         """Close the store, if it was opened."""
@@ -304,9 +290,10 @@ def _no_wider(
     # Compared as texts: whether one pattern covers another would have to be right for all of them.
     others = [pattern for pattern in tools or () if pattern not in caller.tools]
     if tools is None or others:
+        wider = f"{others[0]!r} is none of its patterns" if others else "this one names none"
         raise PermissionDeniedError(
-            f"A token cannot be for more tools than the one that issues it{f': {others[0]!r}' if others else ''}. "
-            f"Name one or more of its patterns: {', '.join(caller.tools)}."
+            f"A token cannot be for more tools than the one that issues it, and {wider}. "
+            f"Name one or more of them: {', '.join(caller.tools)}."
         )
 
 

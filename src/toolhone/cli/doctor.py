@@ -19,7 +19,9 @@ COLOURS = {Health.OK: "green", Health.WARNING: "yellow", Health.PROBLEM: "red"}
 
 
 @click.command(short_help="Say what is wrong here, and how to mend it.")
-@click.option("--deep", is_flag=True, help="Start every downstream server, and read large files through.")
+@click.option(
+    "--deep", is_flag=True, help="Start every downstream server, and read the whole data folder through."
+)
 @click.option(
     "--http",
     default="127.0.0.1:8000",

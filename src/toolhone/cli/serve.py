@@ -63,6 +63,14 @@ from toolhone.settings import Settings
     type=click.Choice(["text", "json"]),
     help="How: as lines for people, or as a JSON object a line.",
 )
+@click.option(
+    "--quiet-start",
+    is_flag=True,
+    envvar="TOOLHONE_QUIET_START",
+    show_envvar=True,
+    help="Write the first token and the login address to files in the data folder, not to stderr. So it is "
+    "also with JSON logs, and if stderr is the journal of systemd.",
+)
 def serve(
     config: Path | None,
     registry: Path | None,
@@ -75,6 +83,7 @@ def serve(
     role: str | None,
     log_level: str,
     log_format: LogFormat,
+    quiet_start: bool,
 ) -> None:
     """Serve MCP: over stdio to the host that started it, or over HTTP to who has a token."""
     if (tls_cert is None) != (tls_key is None):
@@ -88,7 +97,8 @@ def serve(
         if http is None:
             anyio.run(_serve_stdio, settings)
         else:
-            anyio.run(_serve_http, settings, http, tls_cert, tls_key)
+            quiet = quiet_start or log_format == "json" or _is_journal(os.environ.get("JOURNAL_STREAM"))
+            anyio.run(_serve_http, settings, http, tls_cert, tls_key, quiet)
 
 
 async def _serve_stdio(settings: Settings) -> None:
@@ -99,8 +109,11 @@ async def _serve_stdio(settings: Settings) -> None:
         await serve_stdio(app)
 
 
-async def _serve_http(settings: Settings, address: str, tls_cert: Path | None, tls_key: Path | None) -> None:
-    from toolhone.server.addresses import is_loopback, listen, parse_address
+async def _serve_http(
+    settings: Settings, address: str, tls_cert: Path | None, tls_key: Path | None, quiet: bool
+) -> None:
+    from toolhone.auth.loopback import is_loopback
+    from toolhone.server.addresses import listen, parse_address
 
     host, port = parse_address(address, remote=settings.remote)
     if not is_loopback(host):
@@ -117,7 +130,19 @@ async def _serve_http(settings: Settings, address: str, tls_cert: Path | None, t
 
     tls = Tls(certificate=tls_cert, key=tls_key) if tls_cert and tls_key else None
     async with open_app(settings, os.environ) as app:
-        await serve_http(app, listening, tls=tls)
+        await serve_http(app, listening, tls=tls, quiet_start=quiet)
+
+
+def _is_journal(stream: str | None) -> bool:
+    """Whether stderr is kept by systemd, which tells the device and inode of what it keeps.
+
+    That a service is above us is not enough: a desktop's terminal may be one.
+    """
+    try:
+        stderr = os.fstat(2)
+    except OSError:
+        return False
+    return stream == f"{stderr.st_dev}:{stderr.st_ino}"
 
 
 def _warn_of_remote(settings: Settings, host: str, *, tls: bool) -> None:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from toolhone.auth.listing import state_of, token_json
 from toolhone.cli.options import as_json, console, note, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, refusals_recorded
 from toolhone.cli.plain import harmless
-from toolhone.identifiers import utc_timestamp
-from toolhone.models import JsonObject
 from toolhone.records.access import ApiToken
 from toolhone.roles import Permission, Role
 from toolhone.settings import Settings
@@ -165,33 +164,6 @@ def revoke(token_id: str, data: Path | None) -> None:
         click.echo(f"{token.token_id} is revoked.")
 
     run(main)
-
-
-def token_json(token: ApiToken) -> JsonObject:
-    """What is known of a token, for machines."""
-    return {
-        "token_id": token.token_id,
-        "name": token.name,
-        "role": token.role.value,
-        "scopes": None if token.scopes is None else sorted(token.scopes),
-        "tools": None if token.tools is None else list(token.tools),
-        "requests_per_minute": token.requests_per_minute,
-        "state": state_of(token),
-        "created_at": token.created_at,
-        "created_by": token.created_by,
-        "expires_at": token.expires_at,
-        "revoked_at": token.revoked_at,
-        "used_on": token.used_on,
-    }
-
-
-def state_of(token: ApiToken) -> str:
-    """Whether it opens anything, in a word."""
-    if token.revoked_at is not None:
-        return "revoked"
-    if token.expires_at is not None and token.expires_at <= utc_timestamp():
-        return "expired"
-    return "valid"
 
 
 def _row(token: ApiToken) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from toolhone.diagnosis.findings import Finding, ok, problem, warning
 from toolhone.jobs.lock import JobsLock
+from toolhone.keeping.integrity import examine
 from toolhone.storage.layouts import LAYOUTS
 from toolhone.storage.migrations import Schema, applied_steps
 
@@ -72,27 +73,51 @@ def _write_ahead(folder: Path) -> None:
         connection.execute("CREATE TABLE tried (id INTEGER)")
 
 
-def data_files(folder: Path, *, deep: bool) -> Iterator[Finding]:
+def data_files(folder: Path) -> Iterator[Finding]:
     """The files in it: private, whole, of a layout that this toolhone knows, not held by a hung process."""
     found = [name for name in LAYOUTS if (folder / name).exists()]
     wrong = False
     for name in found:
-        for finding in _file(folder / name, LAYOUTS[name], deep=deep):
+        for finding in _file(folder / name, LAYOUTS[name]):
             wrong = True
             yield finding
+    for finding in _put_aside(folder):
+        wrong = True
+        yield finding
+    if not wrong and found:
+        yield ok("data files", f"{len(found)} files, whole and of a known layout")
+
+
+def all_files(folder: Path) -> Iterator[Finding]:
+    """The same, deep: each file read through, the audit's chain, datasets and models against their hashes."""
+    held = [name for name in LAYOUTS if (folder / name).exists() and _is_held(folder / name)]
+    for name in held:
+        yield _held(folder / name)
+    if held or not folder.is_dir():
+        return  # an examination would wait for them, one after the other
+    yield from _put_aside(folder)
+    found = examine(folder)
+    for fault in found.faults:
+        yield problem("data files", fault.what, fault.mend)
+    if found.whole and found.databases:
+        yield ok(
+            "data files",
+            f"whole: {found.databases} databases, {found.audit_rows} audit rows, {found.datasets} datasets, "
+            f"{found.models} models",
+        )
+
+
+def _put_aside(folder: Path) -> Iterator[Finding]:
     for aside in sorted(folder.glob("*.db.damaged-*")):
         if not aside.name.endswith(("-wal", "-shm")):
-            wrong = True
             yield warning(
                 "data files",
                 f"{aside.name} was damaged and put aside; what it held was made again.",
                 f"Look at the disk it is on, then: rm {aside}*",
             )
-    if not wrong and found:
-        yield ok("data files", f"{len(found)} files, whole and of a known layout")
 
 
-def _file(path: Path, schema: Schema, *, deep: bool) -> Iterator[Finding]:
+def _file(path: Path, schema: Schema) -> Iterator[Finding]:
     if os.name == "posix" and (mode := path.stat().st_mode & 0o777) & 0o077:
         yield warning("data files", f"others can read {path} (mode {mode:o}).", f"chmod 600 {path}")
     try:
@@ -100,14 +125,10 @@ def _file(path: Path, schema: Schema, *, deep: bool) -> Iterator[Finding]:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
         ) as connection:
             connection.isolation_level = None
-            yield from _content(connection, path, schema, deep=deep)
+            yield from _content(connection, path, schema)
     except sqlite3.Error as exc:
-        if (getattr(exc, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            yield problem(
-                "data files",
-                f"{path} is held by another process and cannot be written.",
-                f"Find it and end it: fuser -v {path}",
-            )
+        if _says_held(exc):
+            yield _held(path)
         else:
             yield problem(
                 "data files",
@@ -116,7 +137,38 @@ def _file(path: Path, schema: Schema, *, deep: bool) -> Iterator[Finding]:
             )
 
 
-def _content(connection: sqlite3.Connection, path: Path, schema: Schema, *, deep: bool) -> Iterator[Finding]:
+def _held(path: Path) -> Finding:
+    return problem(
+        "data files",
+        f"{path} is held by another process and cannot be written.",
+        f"Find it and end it: fuser -v {path}",
+    )
+
+
+def _says_held(error: sqlite3.Error) -> bool:
+    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether no other process can write the file now; what else is wrong with it is not asked here."""
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
+        ) as connection:
+            connection.isolation_level = None
+            _take_turn(connection)
+    except sqlite3.Error as exc:
+        return _says_held(exc)
+    return False
+
+
+def _take_turn(connection: sqlite3.Connection) -> None:
+    """Begin to write and leave it: a process that hangs while it writes keeps all others from it."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+
+
+def _content(connection: sqlite3.Connection, path: Path, schema: Schema) -> Iterator[Finding]:
     applied = applied_steps(connection, schema)
     if unknown := [name for name in applied if name not in schema.known]:
         yield problem(
@@ -125,10 +177,8 @@ def _content(connection: sqlite3.Connection, path: Path, schema: Schema, *, deep
             "pip install --upgrade toolhone, or name another folder with --data.",
         )
         return
-    # A process that hangs while it writes keeps all others from writing.
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
-    if not deep and path.stat().st_size > QUICKLY_CHECKED:
+    _take_turn(connection)
+    if path.stat().st_size > QUICKLY_CHECKED:
         yield warning(
             "data files",
             f"{path} is large, so it was not read through.",

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -34,7 +35,7 @@ class Examination:
     """Where HTTP would be served."""
     now: datetime
     deep: bool
-    """Whether downstream servers are started and large files read through."""
+    """Whether downstream servers are started and the data folder read through, as `toolhone check` does."""
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Every finding, as soon as it is known."""
@@ -47,7 +48,7 @@ class Examination:
             ("servers", lambda: configuration.servers_file(self.settings, self.environ)),
             ("tool files", lambda: configuration.tool_files(self.settings, self.environ)),
             ("data", lambda: data_folder.data_folder(folder)),
-            ("data files", lambda: data_folder.data_files(folder, deep=self.deep)),
+            ("data files", partial(data_folder.all_files if self.deep else data_folder.data_files, folder)),
             ("jobs", lambda: data_folder.jobs(folder)),
             ("encoder", self._encoder),
             ("hosts", lambda: surroundings.hosts(self.environ, self.home, self.project)),

@@ -1,8 +1,8 @@
 """Where HTTP listens: an address of this machine's loopback, unless it is said that others shall reach it."""
 
-import ipaddress
 import socket
 
+from toolhone.auth.loopback import is_loopback
 from toolhone.exceptions import ConfigurationError
 
 HOSTS = ("127.0.0.1", "localhost", "::1")
@@ -59,12 +59,3 @@ def url_of(listening: socket.socket, *, tls: bool = False) -> str:
 def host_header(host: str) -> str:
     """How a host is spelled in a URL, and in a Host header."""
     return f"[{host}]" if ":" in host else host
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

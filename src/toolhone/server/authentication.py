@@ -5,22 +5,19 @@ one too. Programs send `Authorization: Bearer TOKEN`. Browsers have a cookie, wh
 only, and for what changes anything only with the token of a form of ours.
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import cast
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from toolhone.auth.logins import Session, proves
 from toolhone.exceptions import (
     NotAuthenticatedError,
+    NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
     ToolhoneError,
@@ -28,28 +25,16 @@ from toolhone.exceptions import (
 from toolhone.models import Caller
 from toolhone.server.api import problems
 from toolhone.server.callers import CALLER, LOOPBACK
+from toolhone.server.cookies import own_cookies, take_back
 from toolhone.server.entrance import Admitted, Entrance, nobody
-from toolhone.server.guard import LOOPBACK_NAMES, REQUEST_ID, without_port
+from toolhone.server.guard import REQUEST_ID
 from toolhone.server.open_requests import OpenRequests
+from toolhone.server.origins import address_of, is_of_this_machine
+from toolhone.server.paths import PROGRAMS, PROTOCOLS, is_in, is_public
+from toolhone.server.same_page import CSRF, same_page
 
 Record = Callable[[Caller, Scope], Awaitable[None]]
 """Records that a caller was refused what the request of this ASGI scope asks for."""
-
-PUBLIC = frozenset({"/health", "/ready", "/login"})
-PUBLIC_FOLDERS = ("/static/", "/.well-known/")
-
-PROTOCOLS = ("/mcp", "/sse", "/messages")
-PROGRAMS = (*PROTOCOLS, "/api", "/metrics")
-"""Where who has no credential is told so; elsewhere a browser is led to the login."""
-
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-CSRF = "toolhone.csrf"
-"""Where in an ASGI scope the token stands that a form must send back as `csrf`."""
-
-COOKIE = "toolhone_session"
-HOST_COOKIE = f"__Host-{COOKIE}"
-"""Over https, where browsers guarantee that no other host has set it."""
 
 REFUSING = (NotAuthenticatedError, PermissionDeniedError, RateLimitedError)
 
@@ -66,16 +51,17 @@ class Authentication:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_public(scope["path"]):
+        if scope["type"] != "http" or is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
         admitted: Admitted | None = None
         try:
             admitted = await self._admitted(scope)
             if admitted.session is not None:
-                receive = await _same_page(scope, receive, admitted.session)
+                receive = await same_page(scope, receive, admitted.session)
                 scope[CSRF] = admitted.session.csrf
             self._entrance.spend(admitted)
+            self._open.check(admitted.caller.principal)
         except ToolhoneError as error:
             await self._turn_away(scope, receive, send, error, admitted and admitted.caller)
             return
@@ -97,11 +83,13 @@ class Authentication:
                 if answer.status == 403:
                     # Before it is answered: who is told so finds it on record.
                     await self._refused(admitted.caller, scope)
+                elif answer.status == 404 and _names_session(scope):
+                    await self._note(NotFoundError.code, admitted.caller, scope)
             elif message["type"] == "http.response.body":
                 answer.ended = not message.get("more_body", False)
             await send(message)
 
-        with self._open.opened(admitted.still) as cancel:
+        with self._open.opened(admitted.caller.principal, admitted.still) as cancel:
             await self._app(scope, receive, noted)
         if cancel.cancelled_caught and not answer.ended:
             if answer.status:
@@ -117,14 +105,10 @@ class Authentication:
             if scheme.lower() != "bearer" or len(given) > 1:
                 raise NotAuthenticatedError("Send one credential, as Authorization: Bearer TOKEN.")
             return await self._entrance.bearer(text.strip(), address_of(scope))
-        protocol = _is_in(path, PROTOCOLS)
-        if not protocol:
-            connection = HTTPConnection(scope)
-            for name in (HOST_COOKIE, COOKIE):
-                admitted = await self._entrance.cookie(connection.cookies.get(name, ""))
-                if admitted is not None:
-                    return admitted
-        elif self._entrance.open_loopback and _is_of_this_machine(scope, headers):
+        if not is_in(path, PROTOCOLS):
+            if cookies := own_cookies(scope):
+                return await self._entrance.cookie(cookies[0], address_of(scope))
+        elif self._entrance.open_loopback and is_of_this_machine(scope):
             return self._entrance.loopback()
         raise NotAuthenticatedError(
             "A credential is needed. Send an API token: Authorization: Bearer TOKEN. "
@@ -136,24 +120,28 @@ class Authentication:
     ) -> None:
         headers, path = Headers(scope=scope), scope["path"]
         given = "authorization" in headers
+        cookie = not is_in(path, PROTOCOLS) and bool(own_cookies(scope))
         # Who comes without any credential is no news; who comes with a wrong one is.
-        if isinstance(error, REFUSING) and (given or caller is not None):
-            await self._entrance.refusals.note(
-                error,
-                caller or nobody(address_of(scope)),
-                request_id=scope[REQUEST_ID],
-                method=scope["method"],
-                path=path,
-            )
+        if isinstance(error, REFUSING) and (given or cookie or caller is not None):
+            await self._note(error.code, caller or nobody(address_of(scope)), scope)
+        wants_page = "text/html" in headers.get("accept", "") and not is_in(path, PROGRAMS)
+        # A browser whose login has ended is led to the next one, however often it asked.
+        stale = cookie and caller is None and isinstance(error, RateLimitedError)
         answer: Response
-        wants_page = "text/html" in headers.get("accept", "")
-        if isinstance(error, NotAuthenticatedError) and wants_page and not _is_in(path, PROGRAMS):
+        if wants_page and (isinstance(error, NotAuthenticatedError) or stale):
             answer = RedirectResponse(_login_from(scope), 303)
         else:
             answer = problems.of_error(error)
             if isinstance(error, NotAuthenticatedError):
                 answer.headers["WWW-Authenticate"] = self._entrance.challenge(given=given)
+        if cookie and caller is None and not given:
+            take_back(answer, scope)
         await answer(scope, receive, send)
+
+    async def _note(self, code: str, caller: Caller, scope: Scope) -> None:
+        await self._entrance.refusals.note(
+            code, caller, request_id=scope[REQUEST_ID], method=scope["method"], path=scope["path"]
+        )
 
 
 @dataclass(slots=True)
@@ -164,98 +152,11 @@ class _Answer:
     ended: bool = False
 
 
-def _is_public(path: str) -> bool:
-    return path in PUBLIC or path.startswith(PUBLIC_FOLDERS)
-
-
-def _is_in(path: str, folders: tuple[str, ...]) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
-
-
-def address_of(scope: Scope) -> str:
-    """Where a request comes from: the other end of its connection, whatever its headers say."""
-    client = cast("tuple[str, int] | None", scope.get("client"))
-    return client[0] if client else "unknown"
-
-
-def is_secure(scope: Scope) -> bool:
-    """Whether the browser sees https: ours, or that of a proxy of this machine."""
-    if scope["scheme"] == "https":
-        return True
-    return _is_loopback(address_of(scope)) and Headers(scope=scope).get("x-forwarded-proto") == "https"
-
-
-def is_same_origin(scope: Scope) -> bool | None:
-    """Whether the page that sent this is of this toolhone; `None` if no browser says so."""
-    headers = Headers(scope=scope)
-    if (site := headers.get("sec-fetch-site")) is not None:
-        return site == "same-origin"
-    if (origin := headers.get("origin")) is not None:
-        return urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-    return None
-
-
-async def _same_page(scope: Scope, receive: Receive, session: Session) -> Receive:
-    """Make sure that what changes something was sent by a page of this session.
-
-    Returns:
-        How the body is received from here on: that of a form is read already.
-
-    Raises:
-        PermissionDeniedError: It may have been another page's.
-    """
-    if scope["method"] in SAFE:
-        return receive
-    if not is_same_origin(scope):
-        raise PermissionDeniedError("This request comes from a page that is not of this toolhone.")
-    headers = Headers(scope=scope)
-    if (given := headers.get("x-csrf-token")) is None and headers.get("content-type", "").startswith(
-        "application/x-www-form-urlencoded"
-    ):
-        body, receive = await _form(receive)
-        (given,) = parse_qs(body.decode("utf-8", "replace")).get("csrf", [""])[:1]
-    if given is None or not proves(session, given):
-        raise PermissionDeniedError(
-            "This request lacks the token of its page. Load the page again and repeat it."
-        )
-    return receive
-
-
-async def _form(receive: Receive) -> tuple[bytes, Receive]:
-    """The body of a form, and a way to receive it once more. Its size is bounded by the guard."""
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    body = b"".join(parts)
-    told = False
-
-    async def again() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return body, again
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
-def _is_of_this_machine(scope: Scope, headers: Headers) -> bool:
-    """Whether no other machine is behind a request, a proxy of this one included."""
-    name = without_port(headers.get("host", ""))
-    forwarded = any(mark in headers for mark in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
-    return _is_loopback(address_of(scope)) and name.lower() in LOOPBACK_NAMES and not forwarded
+def _names_session(scope: Scope) -> bool:
+    """Whether a request would speak in a session of MCP, which may be another credential's."""
+    if is_in(scope["path"], ("/mcp",)):
+        return "mcp-session-id" in Headers(scope=scope)
+    return is_in(scope["path"], ("/messages",))
 
 
 def _login_from(scope: Scope) -> str:

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from toolhone.auth.oauth import AccessTokens
 
 FAILURES = 10
-"""Credentials that are not valid, a minute and address; then only those are looked at that were good once."""
+"""Credentials that are not valid, a minute and address; more of them are answered with 429.
+
+A good one is let in all the same: behind one address may be many people. Looking costs a hash of a secret
+that nobody can guess; what costs more, checking signatures, has its own limit (auth/oauth.py).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,8 @@ class Entrance:
         self._per_minute = settings.requests_per_minute
         self._tokens = tokens
         self._failures = Rates()
+        self._code_failures = Rates()
+        self._cookie_failures = Rates()
         self._rates = Rates()
 
     async def bearer(self, text: str, address: str) -> Admitted:
@@ -73,20 +79,28 @@ class Entrance:
             NotAuthenticatedError: Nobody.
             RateLimitedError: Too many that name nobody came from this address.
         """
-        wait = self._failures.wait(address, FAILURES)
-        # Who came with a good token before is not kept out by a neighbour who guesses.
-        if wait is not None and not self._tokens.has_met(text):
-            raise _too_many("Too many credentials from this address were not valid", wait)
         try:
             if text.startswith(PREFIX) or self.oauth is None:
                 return await self._api_token(text)
-            return await self._access_token(self.oauth, text)
+            return await self._access_token(self.oauth, text, address)
         except NotAuthenticatedError:
-            self._failures.take(address, FAILURES)
+            _count_failure(self._failures, address)
             raise
 
-    async def cookie(self, value: str) -> Admitted | None:
-        """Whoever is logged in by this cookie; nobody if the login or its token has ended."""
+    async def cookie(self, value: str, address: str) -> Admitted:
+        """Whoever is logged in by this cookie.
+
+        Raises:
+            NotAuthenticatedError: Nobody, or the login or its token has ended.
+            RateLimitedError: Too many that name nobody came from this address.
+        """
+        admitted = await self._logged_in(value)
+        if admitted is None:
+            _count_failure(self._cookie_failures, address)
+            raise NotAuthenticatedError("This login has ended. Log in again.")
+        return admitted
+
+    async def _logged_in(self, value: str) -> Admitted | None:
         session = self.logins.find(value)
         if session is None:
             return None
@@ -135,20 +149,18 @@ class Entrance:
             NotAuthenticatedError: The address is unknown, used or too old.
             RateLimitedError: Too many that were not valid came from this address.
         """
-        wait = self._failures.wait(address, FAILURES)
-        caller = self.logins.redeem(code) if wait is None else None
+        caller = self.logins.redeem(code)
         if caller is not None:
             return await self._begin(caller, None, request_id)
-        if wait is None:
-            self._failures.take(address, FAILURES)
-            error: NotAuthenticatedError | RateLimitedError = NotAuthenticatedError(
+        try:
+            _count_failure(self._code_failures, address)
+            raise NotAuthenticatedError(
                 "This login address was used already, or is older than 15 minutes. Log in with a token: "
                 "toolhone tokens issue --role ROLE prints one."
             )
-        else:
-            error = _too_many("Too many credentials from this address were not valid", wait)
-        await self._note_failure(error, address, request_id)
-        raise error
+        except (NotAuthenticatedError, RateLimitedError) as error:
+            await self._note_failure(error, address, request_id)
+            raise
 
     async def end_logins(self, *, but: Collection[str] = (), caller: Caller, request_id: str) -> int:
         """Log all browsers out, however they logged in; returns how many.
@@ -207,7 +219,9 @@ class Entrance:
     async def _note_failure(
         self, error: NotAuthenticatedError | RateLimitedError, address: str, request_id: str
     ) -> None:
-        await self.refusals.note(error, nobody(address), request_id=request_id, method="POST", path="/login")
+        await self.refusals.note(
+            error.code, nobody(address), request_id=request_id, method="POST", path="/login"
+        )
 
     async def _api_token(self, text: str) -> Admitted:
         token = await self._tokens.verify(text)
@@ -226,8 +240,8 @@ class Entrance:
             still=still,
         )
 
-    async def _access_token(self, oauth: "AccessTokens", text: str) -> Admitted:
-        granted = await oauth.verify(text)
+    async def _access_token(self, oauth: "AccessTokens", text: str, address: str) -> Admitted:
+        granted = await oauth.verify(text, address=address)
 
         async def still() -> bool:
             return time.time() < granted.expires_at
@@ -251,6 +265,13 @@ def nobody(address: str) -> Caller:
 
 async def _always() -> bool:
     return True
+
+
+def _count_failure(failures: Rates, address: str) -> None:
+    """Raises RateLimitedError if there were too many before this one."""
+    wait = failures.take(address, FAILURES)
+    if wait is not None:
+        raise _too_many("Too many credentials from this address were not valid", wait)
 
 
 def _too_many(what: str, wait: float) -> RateLimitedError:

@@ -8,10 +8,13 @@ import anyio.lowlevel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from toolhone.auth.refusals import Refusals
 from toolhone.identifiers import new_id
+from toolhone.models import Caller
 from toolhone.server.api.problems import problem
-
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+from toolhone.server.callers import CALLER
+from toolhone.server.entrance import nobody
+from toolhone.server.origins import LOOPBACK_NAMES, Proxies, address_of, without_port
 
 REQUEST_ID = "toolhone.request_id"
 """Where in an ASGI scope the id of the request stands; it is in the header X-Request-Id of the answer."""
@@ -58,18 +61,23 @@ class Names:
         return parts.scheme in {"http", "https"} and self.knows(parts.netloc) and not parts.path
 
 
-def without_port(host: str) -> str:
-    """The name in a Host header, as it stands there."""
-    name, colon, port = host.rpartition(":")
-    return name if colon and port.isdecimal() and port.isascii() else host
-
-
 class Guard:
     """The outermost ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, *, names: Names, largest_body: int, largest_upload: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        names: Names,
+        proxies: Proxies,
+        refusals: Refusals,
+        largest_body: int,
+        largest_upload: int,
+    ) -> None:
         self._app = app
         self._names = names
+        self._proxies = proxies
+        self._refusals = refusals
         self._largest_body = largest_body
         self._largest_upload = largest_upload
 
@@ -81,6 +89,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request_id = scope[REQUEST_ID] = new_id()
+        self._proxies.locate(scope)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -92,6 +101,7 @@ class Guard:
 
         headers = Headers(scope=scope)
         if not self._names.knows(headers.get("host")):
+            await self._note(scope, "unknown_host")
             answer = problem(
                 421,
                 "unknown_host",
@@ -101,6 +111,7 @@ class Guard:
             )
             await answer(scope, receive, send_guarded)
         elif "origin" in headers and not self._names.serves(headers["origin"]):
+            await self._note(scope, "foreign_origin")
             answer = problem(
                 403,
                 "foreign_origin",
@@ -123,6 +134,7 @@ class Guard:
         )
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > largest:
+            await self._note(scope, "too_large")
             await refusal(scope, receive, send)
             return
         read = 0
@@ -150,4 +162,12 @@ class Guard:
         with reading:
             await self._app(scope, receive_bounded, send_noted)
         if reading.cancelled_caught:
+            await self._note(scope, "too_large")
             await refusal(scope, receive, send)
+
+    async def _note(self, scope: Scope, code: str) -> None:
+        # Who it is was found out only if it came as far as that.
+        caller: Caller = scope.get(CALLER) or nobody(address_of(scope))
+        await self._refusals.note(
+            code, caller, request_id=scope[REQUEST_ID], method=scope["method"], path=scope["path"]
+        )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
-import click
 import uvicorn
 from fastapi import FastAPI
 from mcp.server.sse import SseServerTransport
@@ -21,12 +20,10 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from toolhone import __version__
-from toolhone.access import allows
 from toolhone.app import App
 from toolhone.audit import new_event
 from toolhone.exceptions import ConfigurationError, NotRunningError, PermissionDeniedError, StorageError
 from toolhone.models import Caller, EventKind, JsonObject
-from toolhone.roles import Permission, Role
 from toolhone.server.addresses import host_header, url_of
 from toolhone.server.api import openapi, problems
 from toolhone.server.api.routes import api_router
@@ -34,12 +31,16 @@ from toolhone.server.authentication import Authentication
 from toolhone.server.dashboard import errors as error_pages
 from toolhone.server.dashboard.routes import dashboard_router
 from toolhone.server.entrance import Entrance
+from toolhone.server.greeting import greet
 from toolhone.server.guard import REQUEST_ID, Guard, Names
 from toolhone.server.health import health_router
 from toolhone.server.mcp import MCPServer, build_server
 from toolhone.server.metrics import Metrics
 from toolhone.server.observation import Observation, metrics_router
 from toolhone.server.open_requests import OpenRequests
+from toolhone.server.origins import Proxies
+from toolhone.server.session_ids import hide_session_ids
+from toolhone.server.session_limits import IDLE, SessionLimits
 from toolhone.settings import Settings
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
     settings = app.settings
     server, handlers = build_server(app)
     # The guard has looked at Host and Origin.
-    manager = StreamableHTTPSessionManager(server, max_request_body_size=settings.largest_body)
+    manager = StreamableHTTPSessionManager(
+        server, max_request_body_size=settings.largest_body, session_idle_timeout=IDLE
+    )
     sse = LegacySSE(server, largest_body=settings.largest_body)
     entrance = Entrance(settings, app.tokens, app.audit.record, _oauth(settings))
     open_requests = OpenRequests()
@@ -123,7 +126,7 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
         # Ours is complete: `openapi.install`.
         openapi_url=None,
         routes=[
-            Route("/mcp", StreamableHTTPASGIApp(manager)),
+            Route("/mcp", SessionLimits(StreamableHTTPASGIApp(manager))),
             Route("/sse", sse, methods=["GET"]),
             Mount("/messages/", app=sse.transport.handle_post_message),
         ],
@@ -145,6 +148,8 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
     api.add_middleware(
         Guard,
         names=Names((*settings.hosts, host_header(host))),
+        proxies=Proxies(settings.trusted_proxies),
+        refusals=entrance.refusals,
         largest_body=settings.largest_body,
         largest_upload=settings.largest_upload,
     )
@@ -206,16 +211,23 @@ class Tls:
     key: Path
 
 
-async def serve_http(app: App, listening: socket.socket, *, tls: Tls | None = None) -> None:
-    """Serve until SIGINT or SIGTERM."""
+async def serve_http(
+    app: App, listening: socket.socket, *, tls: Tls | None = None, quiet_start: bool = False
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        quiet_start: Whether what lets the first person in goes to files, not to stderr.
+    """
+    hide_session_ids()
     api = build_http(app, host=listening.getsockname()[0])
     url = url_of(listening, tls=tls is not None)
-    await _greet(app, api.state.entrance, url)
+    await greet(app, api.state.entrance, url, quiet=quiet_start)
     config = uvicorn.Config(
         api,
         log_config=None,
         access_log=False,
-        # Where a request comes from is the other end of its connection: anybody can write a header.
+        # Anybody can write a header; those of proxies that are trusted are read by the guard.
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=5,
@@ -224,17 +236,3 @@ async def serve_http(app: App, listening: socket.socket, *, tls: Tls | None = No
     )
     logger.info("serving %s/mcp", url)
     await WebServer(config).serve(sockets=[listening])
-
-
-async def _greet(app: App, entrance: Entrance, url: str) -> None:
-    """Say where everything is, and let in who started this: on stderr, which is theirs."""
-    click.echo(f"toolhone serves MCP at {url}/mcp (SSE at {url}/sse), REST at {url}/api/v1", err=True)
-    owner = Caller(principal="local", role=app.settings.role)
-    if allows(owner, Permission.ADMINISTER) and not await app.tokens.any():
-        _, text = await app.tokens.issue(
-            caller=owner, name="the first, made at the first start", role=Role.ADMIN
-        )
-        click.echo(f"Your first token, of an admin, is shown this once: {text}", err=True)
-    click.echo(
-        f"Dashboard, this address logs you in once: {url}/login?code={entrance.login_code()}", err=True
-    )

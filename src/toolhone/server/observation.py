@@ -15,8 +15,8 @@ from toolhone.activity import activity, failed
 from toolhone.roles import Permission
 from toolhone.server.api.given import allowed
 from toolhone.server.metrics import OTHER, Metrics
+from toolhone.server.paths import PROTOCOLS, is_in
 
-PROTOCOLS = ("/mcp", "/sse", "/messages")
 UNTRACED = (*PROTOCOLS, "/health", "/ready", "/metrics", "/static")
 """Of MCP the SDK makes spans, one a message; the rest is asked for all day and says nothing."""
 
@@ -49,7 +49,7 @@ class Observation:
         token = otel_context.attach(parent) if _is_valid(parent) else None
         method = scope["method"] if scope["method"] in METHODS else OTHER
         try:
-            if _is_in(scope["path"], UNTRACED):
+            if is_in(scope["path"], UNTRACED):
                 await self._app(scope, receive, noted)
             else:
                 with activity(
@@ -79,14 +79,10 @@ def metrics_router() -> APIRouter:
 
 def route_of(scope: Scope) -> str:
     """The template of the route that answered; all that no route answered is one."""
-    if _is_in(scope["path"], PROTOCOLS):
+    if is_in(scope["path"], PROTOCOLS):
         return "/" + scope["path"].split("/")[1]
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else OTHER
-
-
-def _is_in(path: str, folders: tuple[str, ...]) -> bool:
-    return any(path == folder or path.startswith(f"{folder}/") for folder in folders)
 
 
 def _is_valid(context: otel_context.Context) -> bool:

@@ -1,12 +1,13 @@
 """Requests that stay open: ended soon after the credential that opened them."""
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
 import anyio
 
-from toolhone.exceptions import ToolhoneError
+from toolhone.exceptions import RateLimitedError, ToolhoneError
 
 logger = logging.getLogger(__name__)
 
@@ -14,21 +15,43 @@ LOOK_AGAIN = 1.0
 """Seconds between two looks at the credentials of what is open."""
 
 
+MOST_OPEN = 512
+"""Of one credential at once: each holds a connection and a task."""
+
+
 class OpenRequests:
     """Streams of events live for hours: a credential that was good at their start may be revoked since."""
 
     def __init__(self) -> None:
         self._open: dict[anyio.CancelScope, Callable[[], Awaitable[bool]]] = {}
+        self._of: Counter[str] = Counter()
+        """How many are open, by principal."""
+
+    def check(self, principal: str) -> None:
+        """Make sure that this principal may open one more.
+
+        Raises:
+            RateLimitedError: It has as many as it may.
+        """
+        if self._of[principal] >= MOST_OPEN:
+            raise RateLimitedError(
+                f"This credential has {MOST_OPEN} requests open. End some, or use another credential.",
+                data={"retry_after": 1},
+            )
 
     @contextmanager
-    def opened(self, still: Callable[[], Awaitable[bool]]) -> Generator[anyio.CancelScope]:
+    def opened(self, principal: str, still: Callable[[], Awaitable[bool]]) -> Generator[anyio.CancelScope]:
         """The time of one request; cancelled when its credential is good no more."""
         with anyio.CancelScope() as scope:
             self._open[scope] = still
+            self._of[principal] += 1
             try:
                 yield scope
             finally:
                 del self._open[scope]
+                self._of[principal] -= 1
+                if not self._of[principal]:
+                    del self._of[principal]
 
     async def watch(self) -> None:
         """Look at what is open again and again, until cancelled."""

@@ -19,6 +19,7 @@ from toolhone.server.dashboard.routes import dashboard_router
 from toolhone.server.definitions import INPUT_SCHEMAS
 from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PERMISSIONS
 from toolhone.server.mcp import permission_for
+from toolhone.server.observation import metrics_router
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -77,6 +78,13 @@ def pages() -> list[Entry]:
     return [entry for entry in entries_of(dashboard_router()) if entry.gates]
 
 
+def others() -> list[Entry]:
+    """What is neither REST nor a page: metrics, and MCP, whose tools ask for more each."""
+    mcp = [Entry(method, "/mcp", (None,)) for method in ("GET", "POST", "DELETE")]
+    sse = [Entry("GET", "/sse", (None,)), Entry("POST", "/messages/", (None,))]
+    return [*entries_of(metrics_router()), *mcp, *sse]
+
+
 def tools() -> list[Entry]:
     """MCP."""
     return [
@@ -91,7 +99,8 @@ def rendered() -> str:
         marks = ("yes" if permission in PERMISSIONS[role] else "" for role in Role)
         roles.append(_row(f"`{permission}`", *marks))
     parts = [HEAD, *roles]
-    for title, entries in (("MCP tools", tools()), ("REST", endpoints()), ("Dashboard", pages())):
+    sections = {"MCP tools": tools(), "REST": endpoints(), "Dashboard": pages(), "Others": others()}
+    for title, entries in sections.items():
         parts += ["", f"## {title}", "", _row("request", "takes", *Role), _line(2)]
         for entry in entries:
             name = f"`{entry.name}`" if entry.method == "tool" else f"`{entry.method} {entry.name}`"

@@ -127,6 +127,26 @@ async def test_a_dataset_that_is_not_there_is_not_found(admin: httpx2.AsyncClien
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.AGENT])
+async def test_who_only_monitors_sees_what_there_is_and_nothing_of_what_it_holds(
+    open_rest: OpenRest, role: Role
+) -> None:
+    async with open_rest() as rest, rest.client() as admin, rest.client(role) as client:
+        made = await prepared(admin)
+        address = f"/api/v1/datasets/{made['dataset_id']}"
+        whole = ("/api/v1/snapshots", f"{address}/rows")
+        told = ("/api/v1/snapshots/counts", address, f"{address}/card", "/api/v1/comparisons")
+        held = [await admin.get(path) for path in whole]
+        refused = [await client.get(path) for path in whole]
+        shown = [await client.get(path) for path in told]
+        comparison = await client.get("/api/v1/comparisons/compare_20261123_110000_0a1b2c3d")
+
+    assert all("for holes" in one.text for one in held), "they do hold what was asked"
+    assert [one.status_code for one in (*refused, comparison)] == [403, 403, 403]
+    assert [one.status_code for one in shown] == [200] * 4
+    assert "for holes" not in "".join(one.text for one in (*refused, *shown))
+
+
 async def test_only_an_admin_takes_data_out(rest: Rest) -> None:
     async with rest.client(Role.OPERATOR) as client:
         answer = await client.get("/api/v1/datasets/core_security_x/export?format=openai-chat")

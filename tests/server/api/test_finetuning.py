@@ -50,12 +50,12 @@ async def filled(client: httpx2.AsyncClient, count: int = 150) -> None:
 
 
 async def test_the_seeds_snapshot_is_collected_as_it_stands(open_rest: OpenRest) -> None:
-    async with open_rest() as rest, rest.client(Role.AGENT) as client:
+    async with open_rest() as rest, rest.client(Role.AGENT) as client, rest.client() as admin:
         answer = await client.post("/api/v1/finetuning/collect", json=SEED)
         bare = {key: SEED[key] for key in SEED if key not in {"tokens_used", "user_feedback", "metadata"}}
         nulls = {**bare, "user_feedback": None, "metadata": None}
         both = [await client.post("/api/v1/finetuning/collect", json=body) for body in (bare, nulls)]
-        kept = (await client.get("/api/v1/snapshots")).json()["items"]
+        kept = (await admin.get("/api/v1/snapshots")).json()["items"]
 
     assert answer.status_code == 201
     told = answer.json()
@@ -163,6 +163,46 @@ async def test_a_job_is_created_cancelled_and_listed_in_the_seeds_words(
     assert cancelled["completed_at"] is not None
     assert listed == [cancelled]
     assert none == []
+
+
+async def test_a_provider_that_is_not_set_up_is_a_conflict_and_its_key_stays_free(
+    open_rest: OpenRest, openai: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    async with open_rest(**openai.settings) as rest, rest.client() as client:
+        await filled(client)
+        await client.post("/api/v1/finetuning/datasets/core_security")
+        headers = {"Idempotency-Key": "a-job-of-mine"}
+        twice = [
+            await client.post("/api/v1/finetuning/jobs", json=openai.config, headers=headers)
+            for _ in range(2)
+        ]
+
+    assert [(one.status_code, one.json()["code"]) for one in twice] == [(409, "provider_not_set_up")] * 2
+    assert "OPENAI_API_KEY" in twice[0].json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (b'{"a": 1,, "b": 2}', 422, "It is not JSON"),
+        (b'{"input_data": ' + 20_000 * b"[" + 20_000 * b"]" + b"}", 400, "nested too deeply"),
+        (b'{"performance_score": ' + 5_000 * b"1" + b"}", 400, "too many digits"),
+        (b'{"agent_id": "\xff"}', 400, "UTF-8"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_refused_with_the_reason(
+    admin: httpx2.AsyncClient, body: bytes, status: int, says: str
+) -> None:
+    json_body = {"Content-Type": "application/json"}
+    answer = await admin.post("/api/v1/finetuning/collect", content=body, headers=json_body)
+
+    assert answer.status_code == status
+    assert (answer.json()["code"], answer.json().get("errors", [{"field": "body"}])[0]["field"]) == (
+        "invalid_request",
+        "body",
+    )
+    assert says in answer.json()["detail"]
 
 
 async def test_a_job_that_nobody_has_is_not_found(admin: httpx2.AsyncClient) -> None:

@@ -7,15 +7,26 @@ from typing import TypeAlias
 import anyio
 import httpx2
 import pytest
+from fastapi.routing import iter_route_contexts
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 
 from toolhone.models import Json
 from toolhone.roles import Permission, Role
 from toolhone.server.api.routes import api_router
-from toolhone.server.authentication import PUBLIC, PUBLIC_FOLDERS
 from toolhone.server.dashboard.routes import dashboard_router
-from toolhone.server.permissions_table import Entry, endpoints, entries_of, pages, rendered, tools
+from toolhone.server.http import build_http
+from toolhone.server.paths import PUBLIC, PUBLIC_FOLDERS
+from toolhone.server.permissions_table import (
+    METHODS,
+    Entry,
+    endpoints,
+    entries_of,
+    others,
+    pages,
+    rendered,
+    tools,
+)
 
 Rest: TypeAlias = Json
 
@@ -35,6 +46,43 @@ def test_the_documented_table_is_the_one_in_force() -> None:
 
 def test_every_endpoint_says_once_what_it_takes() -> None:
     assert [entry for entry in entries_of(api_router()) if len(entry.gates) != 1] == []
+
+
+WELL_KNOWN = "/.well-known/oauth-protected-resource"
+
+FOR_EVERYBODY = {
+    ("GET", "/health"),
+    ("GET", "/ready"),
+    ("GET", "/login"),
+    ("POST", "/login"),
+    ("GET", "/static/{name}"),
+    ("GET", WELL_KNOWN),
+    ("GET", f"{WELL_KNOWN}/mcp"),
+    # Ends the login of whoever has one, and asks nothing of others.
+    ("POST", LEAVING),
+}
+
+
+async def test_every_route_there_is_stands_in_the_table_or_is_for_everybody(open_rest: Rest) -> None:
+    oauth = {
+        "oauth_issuer": "https://login.example.com",
+        "oauth_jwks": "keys.json",
+        "oauth_audience": "https://tools.example.com/mcp",
+    }
+    async with open_rest(**oauth) as rest:
+        routes = list(iter_route_contexts(build_http(rest.app).routes))
+    found = {
+        (method, route.path or "")
+        for route in routes
+        # A route of ASGI, and one that is mounted, say no methods: they are all meant.
+        for method in (route.methods or METHODS)
+        if method in METHODS
+    }
+    listed = {(entry.method, entry.name) for entry in [*REST, *PAGES, *others()]}
+    mcp = {(method, path) for method in METHODS for path in ("/mcp", "/messages")}
+
+    assert found - listed - mcp == FOR_EVERYBODY
+    assert listed - found == {("POST", "/messages/")}  # mounted, without the slash
 
 
 def test_every_page_says_once_what_it_takes_or_is_public() -> None:
@@ -80,7 +128,7 @@ async def test_each_endpoint_is_open_to_the_roles_of_the_table_and_to_no_other(
 async def test_without_a_credential_nothing_is_open(rest: Rest) -> None:
     wrong: list[str] = []
     async with httpx2.AsyncClient(base_url=rest.url, timeout=60) as nobody:
-        for entry in [*REST, *PAGES]:
+        for entry in [*REST, *PAGES, *others()]:
             response = await ask(nobody, entry, form=False)
             if response.status_code != 401:
                 wrong.append(f"{entry.method} {entry.name}: {response.status_code}")

@@ -116,6 +116,32 @@ async def test_a_token_that_would_be_of_no_use_is_not_issued(
     assert len((await admin.get("/api/v1/tokens")).json()["tokens"]) == before
 
 
+async def test_a_narrowed_admin_issues_nothing_wider_and_that_is_on_record(rest: Rest) -> None:
+    scopes = [Permission.ADMINISTER, Permission.FIND_TOOLS]
+    async with rest.client(scopes=scopes) as narrow, rest.client() as admin:
+        wider = await narrow.post("/api/v1/tokens", json={"role": "admin"})
+        as_narrow = await narrow.post("/api/v1/tokens", json={"role": "viewer", "scopes": ["find_tools"]})
+        me = (await narrow.get("/api/v1/me")).json()["principal"]
+        asked = {"principal": me, "kinds": "refusal"}
+        rows = (await admin.get("/api/v1/audit", params=asked)).json()["items"]
+
+    assert (wider.status_code, wider.json()["code"]) == (403, "permission_denied")
+    assert as_narrow.status_code == 201
+    assert [row["details"]["permission"] for row in rows] == ["approve"]
+
+
+async def test_all_logins_are_ended(rest: Rest) -> None:
+    async with rest.client() as admin, httpx2.AsyncClient(base_url=rest.url, timeout=60) as browser:
+        form = {"token": await rest.token(Role.VIEWER)}
+        assert (await browser.post("/login", data=form, headers={"Origin": rest.url})).status_code == 303
+        assert (await browser.get("/api/v1/me")).status_code == 200
+        ended = await admin.delete("/api/v1/logins")
+        again = await admin.delete("/api/v1/logins")
+
+        assert (ended.json(), again.json()) == ({"ended": 1}, {"ended": 0})
+        assert (await browser.get("/api/v1/me")).status_code == 401
+
+
 async def test_everybody_learns_what_their_own_credential_allows(rest: Rest) -> None:
     for role in Role:
         async with rest.client(role) as client:

@@ -19,6 +19,7 @@ from toolhone.app import App, open_app
 from toolhone.models import LOCAL_CALLER, Json, JsonObject
 from toolhone.roles import Role
 from toolhone.server.addresses import listen, url_of
+from toolhone.server.entrance import Entrance
 from toolhone.server.http import build_http
 from toolhone.settings import Settings
 
@@ -161,6 +162,7 @@ class Site:
 
     app: App
     url: str
+    entrance: Entrance
 
     @asynccontextmanager
     async def visitor(self, role: Role = Role.ADMIN, **options: Json) -> AsyncGenerator[Visitor]:
@@ -202,9 +204,10 @@ def opener(folder: Path) -> OpenSite:
         chosen = Settings.model_validate({**places, **settings})
         with listen("127.0.0.1", 0) as listening:
             async with open_app(chosen, os.environ) as app, anyio.create_task_group() as tasks:
+                api = build_http(app)
                 server = uvicorn.Server(
                     uvicorn.Config(
-                        build_http(app),
+                        api,
                         log_config=None,
                         access_log=False,
                         lifespan="on",
@@ -219,7 +222,7 @@ def opener(folder: Path) -> OpenSite:
 
                 tasks.start_soon(serve)
                 try:
-                    yield Site(app, url_of(listening))
+                    yield Site(app, url_of(listening), api.state.entrance)
                 finally:
                     server.should_exit = True
 

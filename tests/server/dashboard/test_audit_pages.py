@@ -91,6 +91,23 @@ async def test_a_filter_that_is_not_valid_is_named_and_the_form_stays(admin: Vis
     assert next(one for one in page.every("input") if one.get("name") == "tool")["value"] == "add"
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("kind=zz", "zz"),
+        ("outcome=zz", "There is no outcome 'zz'; there are ok, failed."),
+        ("window=zz", "There is no time 'zz'; there are 1h, 24h, 7d, 30d, between."),
+        ("before=99999999999999999999", "99999999999999999999"),
+    ],
+)
+async def test_a_filter_with_an_unknown_value_shows_no_rows_but_what_is_wrong(
+    admin: Visitor, recorded: None, query: str, says: str
+) -> None:
+    page = await admin.get(f"/audit?principal=counted&{query}")
+    assert says in page.text
+    assert shown(page) == []
+
+
 async def test_a_batch_is_drawn_as_its_plan_and_told_as_a_table(site: Site, admin: Visitor) -> None:
     gateway = await site.app.gateway()
     await gateway.call(

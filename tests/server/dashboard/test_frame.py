@@ -48,6 +48,32 @@ async def test_every_file_that_a_page_names_is_there_and_kept_by_browsers(site: 
             assert (await client.get(f"/static/{name}")).status_code in {303, 404}
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/health", "/ready", "/login", "/metrics", "/jobs", "/access"])
+async def test_what_answers_get_answers_head_without_a_body(admin: Visitor, path: str) -> None:
+    whole = await admin.client.get(path)
+    answer = await admin.client.head(path)
+    assert (answer.status_code, answer.text) == (200, "")
+    for name in ("content-type", "content-security-policy"):
+        assert answer.headers.get(name) == whole.headers.get(name)
+
+
+async def test_head_is_let_in_no_further_than_get(site: Site) -> None:
+    async with site.stranger() as client:
+        assert (await client.head("/audit")).status_code == 401
+        assert (await client.head("/login")).status_code == 200
+    async with site.visitor(Role.VIEWER) as viewer:
+        assert (await viewer.client.head("/audit")).status_code == 403
+        assert (await viewer.client.head("/access/issue")).status_code == 405
+
+
+async def test_a_look_at_a_login_address_does_not_use_it_up(site: Site) -> None:
+    code = site.entrance.login_code()
+    async with site.stranger() as client:
+        looked = await client.head(f"/login?code={code}")
+        assert (looked.status_code, "set-cookie" in looked.headers) == (200, False)
+        assert "set-cookie" in (await client.get(f"/login?code={code}")).headers
+
+
 async def test_who_is_not_logged_in_is_led_to_the_login(site: Site) -> None:
     async with site.stranger() as client:
         answer = await client.get("/audit", headers={"Accept": "text/html"})
@@ -61,8 +87,8 @@ async def test_who_is_not_logged_in_is_led_to_the_login(site: Site) -> None:
 @pytest.mark.parametrize(
     ("role", "hidden"),
     [
-        (Role.VIEWER, {"/servers", "/audit", "/access", "/privacy", "/settings"}),
-        (Role.AGENT, {"/servers", "/audit", "/access", "/privacy", "/settings"}),
+        (Role.VIEWER, {"/servers", "/audit", "/snapshots", "/access", "/privacy", "/settings"}),
+        (Role.AGENT, {"/servers", "/audit", "/snapshots", "/access", "/privacy", "/settings"}),
         (Role.OPERATOR, {"/access", "/privacy"}),
         (Role.ADMIN, set[str]()),
     ],
@@ -72,9 +98,9 @@ async def test_a_role_is_shown_and_given_only_the_pages_it_may_see(
 ) -> None:
     async with site.visitor(role) as visitor:
         shown = set(labels(await visitor.get("/")))
-        everything = {"/servers", "/tools", "/audit", "/access", "/privacy", "/settings"}
+        everything = {"/servers", "/tools", "/audit", "/snapshots", "/access", "/privacy", "/settings"}
         assert shown & everything == everything - hidden
-        for path in {"/servers", "/audit"} & hidden:
+        for path in {"/servers", "/audit", "/snapshots"} & hidden:
             refused = await visitor.get(path, status=403)
             assert "has not the permission" in refused.text
         answer = await visitor.client.get("/audit", headers={"Accept": "text/html"})

@@ -7,9 +7,10 @@ import pytest
 
 from toolhone.evaluation.intervals import Interval
 from toolhone.evaluation.paired import Method, PairedResult
-from toolhone.models import LOCAL_CALLER, Json, JsonObject
+from toolhone.models import LOCAL_CALLER, EventKind, Json, JsonObject
 from toolhone.roles import Permission, Role
 from toolhone.server.dashboard.access import MEANINGS
+from toolhone.stores import AuditQuery
 from toolhone.training.kept_comparisons import KeptComparisons
 from toolhone.training.model_comparison import Compared, Example, ModelComparison, Side
 
@@ -114,7 +115,11 @@ async def test_a_page_is_shown_only_to_who_may_see_it(site: Site, path: str, rol
         ("/selector/rollback", {}),
         ("/access/issue", {"name": "any", "role": "admin"}),
         ("/access/any/revoke", {}),
+        ("/access/end-logins", {}),
         ("/privacy/prune", {}),
+        ("/privacy/prune-audit", {}),
+        ("/privacy/export", {}),
+        ("/privacy/backup", {}),
         ("/privacy/ask", {"kind": "agent", "name": "any"}),
         ("/privacy/erase", {"kind": "agent", "name": "any", "again": "any"}),
     ],
@@ -196,6 +201,69 @@ async def test_a_token_is_shown_once(site: Site, admin: Visitor) -> None:
     assert await site.app.tokens.verify(text) is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"days": "0"},
+        {"days": "3651"},
+        {"days": "9" * 12},
+        {"days": "9" * 5000},
+        {"days": "soon"},
+        {"days": "-1"},
+        {"rate": "0"},
+        {"rate": "1000001"},
+    ],
+)
+async def test_a_number_that_means_nothing_issues_no_token(
+    site: Site, admin: Visitor, wrong: dict[str, str]
+) -> None:
+    before = len(await site.app.tokens.tokens(caller=LOCAL_CALLER))
+    answer = await admin.post("/access/issue", name="any", role="viewer", **wrong)
+    assert answer.status_code == 400
+    assert "write a whole number from 1 to" in answer.text
+    assert len(await site.app.tokens.tokens(caller=LOCAL_CALLER)) == before
+
+
+async def test_ending_all_logins_ends_all_but_ones_own(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor() as admin, site.visitor(Role.VIEWER) as viewer:
+        async with site.stranger() as by_code, site.stranger() as late:
+            code, unused = site.entrance.login_code(), site.entrance.login_code()
+            assert (await by_code.get(f"/login?code={code}")).status_code == 200
+            assert (await by_code.get("/jobs")).status_code == 200
+
+            answer = await admin.post("/access/end-logins")
+            assert answer.status_code == 303
+            assert "All other browsers are logged out" in (await admin.get(answer.headers["location"])).text
+            assert (await by_code.get("/jobs")).status_code == 401
+            assert (await viewer.client.get("/jobs")).status_code == 401
+            assert (await late.get(f"/login?code={unused}")).status_code == 401
+        (row,) = [
+            row
+            for row in await site.app.audit.query(AuditQuery(kinds=[EventKind.ACCESS], limit=None))
+            if row["details"]["what"] == "logins_ended"
+        ]
+        assert row["user_id"].startswith("token:")
+
+
+async def test_who_only_monitors_is_shown_no_work(open_site: OpenSite) -> None:
+    async with open_site() as site, site.visitor(Role.VIEWER) as viewer:
+        system = await site.app.finetuning()
+        await system.collect([snapshot(1)], caller=LOCAL_CALLER)
+        made = comparison("said in confidence")
+        KeptComparisons(site.app.settings.data / "comparisons").keep(made)
+        whole = ("/snapshots", f"/comparisons/{made.comparison_id}")
+        for path in (*whole, f"/comparisons/{made.comparison_id}/report"):
+            assert "'read_work'" in (await viewer.get(path, status=403)).text
+        overview, listed = await viewer.get("/"), await viewer.get("/comparisons")
+        assert "ecommerce" in overview.text
+        assert not {*whole} & {*overview.links(), *listed.links()}
+
+    async with open_site() as site, site.visitor(Role.OPERATOR) as operator:
+        for path in whole:
+            await operator.get(path)
+            assert path in (await operator.get("/")).links() + (await operator.get("/comparisons")).links()
+
+
 async def test_the_table_of_roles_has_every_permission(admin: Visitor) -> None:
     assert set(MEANINGS) == set(Permission)
     text = (await admin.get("/access")).text
@@ -256,7 +324,15 @@ async def test_what_is_not_there_is_said_to_be_missing(admin: Visitor, path: str
 
 
 @pytest.mark.parametrize(
-    "path", ["/jobs?category=x", "/jobs?state=x", "/snapshots?cursor=x", "/models?category=x"]
+    "path",
+    [
+        "/jobs?category=x",
+        "/jobs?state=x",
+        "/snapshots?cursor=x",
+        "/snapshots?outcome=x",
+        "/models?category=x",
+        "/?window=x",
+    ],
 )
 async def test_a_filter_that_means_nothing_is_refused(admin: Visitor, path: str) -> None:
     await admin.get(path, status=400)

@@ -2,6 +2,8 @@
 
 from typing import TypeAlias
 
+import pytest
+
 from toolhone import tokens
 from toolhone.answers import wire_form
 from toolhone.models import Caller, EventKind, Json
@@ -79,3 +81,21 @@ async def test_a_token_for_some_tools_sees_only_those(site: Site) -> None:
         await visitor.get("/tools/list_rows", status=404)
         searched = await visitor.get("/tools/search?task=list+many+rows")
         assert "list_rows" not in searched.text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("category=zz", "There is no category 'zz'"),
+        ("budget=x", "'x' is no number of tokens"),
+        ("budget=0", "write a whole number from 1 to 1,000,000, or nothing"),
+        (f"budget={'9' * 5000}", "no number of tokens"),
+    ],
+)
+async def test_a_search_with_an_option_that_means_nothing_finds_nothing_and_says_why(
+    admin: Visitor, query: str, says: str
+) -> None:
+    page = await admin.get(f"/tools/search?task=add+two+numbers&{query}")
+    assert says in page.text
+    assert "best first" not in page.text
+    assert next(one for one in page.every("input") if one.get("name") == "task")["value"] == "add two numbers"

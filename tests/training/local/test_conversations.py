@@ -123,3 +123,16 @@ def test_any_arguments_survive_writing_and_reading(arguments: dict[str, Json]) -
     # A text that ends the call within the call cannot be told from its end; it stays content.
     if "</tool_call>" not in written:
         assert json.loads(answer["tool_calls"][0]["function"]["arguments"]) == arguments
+
+
+def test_half_a_surrogate_pair_never_reaches_a_tokenizer(tmp_path: Path) -> None:
+    """Also of a dataset that was written when rows still kept them."""
+    call = {"id": "a", "function": {"name": "scan", "arguments": '{"path": "\\ud800"}'}}
+    messages = [{"role": "user", "content": "scan \ud800 "}, {"role": "assistant", "tool_calls": [call]}]
+    row = {"row_id": "r", "group": "r", "task_type": "scan", "score": 1.0, "messages": messages}
+    (tmp_path / "train.jsonl").write_text(json.dumps({**row, "recorded_at": "2026-11-23"}) + "\n")
+
+    (read,) = read_conversations(tmp_path / "train.jsonl")
+
+    assert read.messages[0]["content"] == "scan \ufffd "
+    assert read.messages[1]["tool_calls"][0]["function"]["arguments"] == {"path": "\ufffd"}

@@ -148,6 +148,13 @@ def questions(scans: Path) -> list[Question]:
     ]
 
 
+def test_nobody_else_can_read_what_a_training_leaves(trained: Trained) -> None:
+    left = list(trained.request.workspace.rglob("*"))
+
+    assert [path.name for path in left if path.suffix == ".safetensors"]
+    assert [path for path in left if path.stat().st_mode & 0o077] == []
+
+
 async def test_a_training_makes_a_model_that_answers_as_recorded(
     provider: LocalProvider, trained: Trained, scans: Path, tiny_base: Path, tmp_path: Path
 ) -> None:

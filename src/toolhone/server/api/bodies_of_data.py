@@ -12,7 +12,7 @@ INVENTORY: JsonObject = {
     "holdings": [
         {
             "names": ["audit.db"],
-            "holds": "every call, selection, refusal and act of an admin: who, when, how; what it held, redacted",
+            "holds": "every call, selection, refusal and act of an admin; what it held, redacted",
             "whose": "callers, and whoever arguments and results name",
             "kept": "rows for ever, as one chain of hashes; what they hold 365 days",
             "erased": "snapshots erase, audit erase, audit prune",

@@ -25,8 +25,9 @@ SCHEMES: JsonObject = {
     "login": {
         "type": "apiKey",
         "in": "cookie",
-        "name": "toolhone_session",
-        "description": "The login of a browser at the dashboard; unsafe methods need its CSRF token too.",
+        "name": "toolhone_session_8000",
+        "description": "The login of a browser at the dashboard. The port is part of its name, and over "
+        "https it begins with `__Host-`. Unsafe methods need the CSRF token too.",
     },
 }
 

@@ -17,6 +17,7 @@ from toolhone.server.api import (
     finetuning,
     job_events,
     jobs,
+    logins,
     models,
     registry,
     selector,
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     data.router,
     backup.router,
     tokens.router,
+    logins.router,
     system.router,
 )
 

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from toolhone.auth.listing import State, token_json
 from toolhone.auth.tokens import LONGEST_LIFE, LONGEST_NAME, MOST_PATTERNS, MOST_RATE
 from toolhone.models import JsonObject
-from toolhone.records.access import ApiToken
 from toolhone.roles import Permission, Role
 from toolhone.server.api.bodies_of_tools import Taken
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
@@ -26,6 +26,7 @@ EXAMPLE: JsonObject = {
     "scopes": None,
     "tools": ["git__*"],
     "requests_per_minute": 600,
+    "state": "valid",
     "created_at": "2026-11-23T10:48:03.123456+00:00",
     "created_by": "token:a8d0w3k1zz",
     "expires_at": "2026-12-23T10:48:03.123456+00:00",
@@ -48,6 +49,7 @@ class Token(BaseModel):
     """Patterns of names of tools; null is all that the role allows."""
     requests_per_minute: int | None
     """Null is what the settings say."""
+    state: State
     created_at: str
     created_by: str
     expires_at: str | None
@@ -104,23 +106,6 @@ class IssuedToken(Token):
     )
 
     token: str
-
-
-def token_json(token: ApiToken) -> JsonObject:
-    """What is known of a token."""
-    return {
-        "token_id": token.token_id,
-        "name": token.name,
-        "role": token.role,
-        "scopes": None if token.scopes is None else sorted(token.scopes),
-        "tools": None if token.tools is None else list(token.tools),
-        "requests_per_minute": token.requests_per_minute,
-        "created_at": token.created_at,
-        "created_by": token.created_by,
-        "expires_at": token.expires_at,
-        "revoked_at": token.revoked_at,
-        "used_on": token.used_on,
-    }
 
 
 @router.get(

@@ -12,9 +12,12 @@ from toolhone.models import Caller
 from toolhone.records.access import ApiToken
 from toolhone.roles import PERMISSIONS, Permission, Role
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.given_entrance import GivenEntrance
+from toolhone.server.cookies import own_cookies
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.typed import whole_number
+from toolhone.server.guard import REQUEST_ID
 
 MEANINGS = {
     Permission.FIND_TOOLS: "Find and describe tools",
@@ -36,7 +39,10 @@ MEANINGS = {
 LIVES = [("1", "1 day"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "never")]
 """After how many days a token expires, as it can be chosen."""
 
-DONE = {"revoked": "The token is revoked. It opens nothing from now on, in no process."}
+DONE = {
+    "revoked": "The token is revoked. It opens nothing from now on, in no process.",
+    "logins": "All other browsers are logged out.",
+}
 
 
 def access_pages() -> APIRouter:
@@ -95,6 +101,14 @@ def access_pages() -> APIRouter:
     async def revoke(app: GivenApp, caller: GivenCaller, token_id: str) -> RedirectResponse:
         await app.tokens.revoke(token_id, caller=caller)
         return RedirectResponse("/access?done=revoked", 303)
+
+    @router.post("/access/end-logins", dependencies=[allowed(Permission.ADMINISTER)])
+    async def end_logins(request: Request, entrance: GivenEntrance, caller: GivenCaller) -> RedirectResponse:
+        """Log everybody else out; whoever asks can log out by itself."""
+        await entrance.end_logins(
+            but=own_cookies(request.scope), caller=caller, request_id=request.scope[REQUEST_ID]
+        )
+        return RedirectResponse("/access?done=logins", 303)
 
     return router
 

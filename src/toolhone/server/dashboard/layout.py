@@ -45,14 +45,7 @@ from toolhone.roles import Permission
 from toolhone.server.api.given import caller_of
 from toolhone.server.dashboard.assets import address
 from toolhone.server.dashboard.formats import FILTERS
-
-CSRF = "toolhone.csrf"
-"""Where in an ASGI scope the token stands that a form must send back."""
-
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
+from toolhone.server.same_page import CSRF
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +120,13 @@ def render(
             **context,
         )
     )
-    return HTMLResponse(html, http_status, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(html, http_status)
 
 
 def render_bare(template: str, *, title: str, status: int = 200, **context: Json) -> HTMLResponse:
     """A page for who is nobody yet: without navigation, and without anything of the caller."""
     html = templates().get_template(template).render(title=title, version=__version__, **context)
-    return HTMLResponse(html, status, headers={"Content-Security-Policy": POLICY})
+    return HTMLResponse(html, status)
 
 
 def signed_in(caller: Caller) -> bool:

@@ -7,12 +7,13 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRouter
 
 from toolhone.exceptions import NotAuthenticatedError, PermissionDeniedError, RateLimitedError
+from toolhone.server.api.given_entrance import entrance_of
 from toolhone.server.api.problems import status_of
-from toolhone.server.authentication import COOKIE, HOST_COOKIE, address_of, is_same_origin, is_secure
+from toolhone.server.cookies import own_cookies, set_cookie, take_back
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render_bare
-from toolhone.server.entrance import Entrance
 from toolhone.server.guard import REQUEST_ID
+from toolhone.server.origins import address_of, is_same_origin
 
 LARGEST_FORM = 16_384
 
@@ -28,7 +29,7 @@ def login_pages() -> APIRouter:
             # Who only looks whether the page is there must not use the code up.
             return render_bare("login.html", title="Log in", next=onward, problem="")
         try:
-            cookie = await _entrance(request).login_by_code(
+            cookie = await entrance_of(request).login_by_code(
                 code, address_of(request.scope), request_id=request.scope[REQUEST_ID]
             )
         except (NotAuthenticatedError, RateLimitedError) as error:
@@ -46,7 +47,7 @@ def login_pages() -> APIRouter:
         onward = within(fields.get("next", ["/"])[0])
         token = fields.get("token", [""])[0].strip()
         try:
-            cookie = await _entrance(request).login(
+            cookie = await entrance_of(request).login(
                 token, address_of(request.scope), request_id=request.scope[REQUEST_ID]
             )
         except (NotAuthenticatedError, RateLimitedError) as error:
@@ -56,10 +57,9 @@ def login_pages() -> APIRouter:
     @router.post("/logout")
     async def log_out(request: Request) -> Response:
         answer = RedirectResponse("/login", 303)
-        for name in (COOKIE, HOST_COOKIE):
-            if name in request.cookies:
-                _entrance(request).logins.end(request.cookies[name])
-                answer.delete_cookie(name, secure=name == HOST_COOKIE, httponly=True, samesite="strict")
+        for cookie in own_cookies(request.scope):
+            entrance_of(request).logins.end(cookie)
+            take_back(answer, request.scope)
         return answer
 
     return router
@@ -71,11 +71,6 @@ def within(address: str) -> str:
     return address if is_path and address.isprintable() and "\\" not in address else "/"
 
 
-def _entrance(request: Request) -> Entrance:
-    entrance: Entrance = request.app.state.entrance
-    return entrance
-
-
 def _again(error: NotAuthenticatedError | RateLimitedError, onward: str) -> Response:
     return render_bare(
         "login.html", title="Log in", status=status_of(error), next=onward, problem=error.message
@@ -83,9 +78,5 @@ def _again(error: NotAuthenticatedError | RateLimitedError, onward: str) -> Resp
 
 
 def _with_cookie(answer: Response, request: Request, cookie: str) -> Response:
-    secure = is_secure(request.scope)
-    # No lifetime: the browser forgets it at its end, and we after twelve hours.
-    answer.set_cookie(
-        HOST_COOKIE if secure else COOKIE, cookie, path="/", secure=secure, httponly=True, samesite="strict"
-    )
+    set_cookie(answer, request.scope, cookie)
     return answer

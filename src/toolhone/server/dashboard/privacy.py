@@ -1,21 +1,32 @@
-"""The page of privacy: what is kept for how long, and erasing an agent or a user."""
+"""The page of privacy: what is kept for how long and where it goes, and erasing an agent or a user."""
 
-from typing import Annotated, Literal
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from toolhone.access import permissions
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Category
 from toolhone.roles import Permission
+from toolhone.server.api.backup import TarAnswer, sent
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenSystem, allowed
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
+from toolhone.server.stored import inventory_of
 from toolhone.settings import Settings
+
+if TYPE_CHECKING:
+    from toolhone.keeping.backup import Backup
 
 WHOSE = [("agent", "an agent, by its id"), ("user", "a user, by the id that was handed in")]
 
-DONE = {"pruned": "Snapshots older than their category allows are deleted."}
+DONE = {
+    "pruned": "Snapshots older than their category allows are deleted.",
+    "emptied": "Rows of the audit older than the settings allow hold nothing any more.",
+    "exported": "The exports are up to date.",
+}
 
 Kind = Literal["agent", "user"]
 
@@ -43,6 +54,8 @@ def privacy_pages() -> APIRouter:
         request: Request, app: GivenApp, system: GivenSystem, caller: GivenCaller, done: str = ""
     ) -> HTMLResponse:
         counts = await system.counts(caller=caller)
+        # A credential can be narrower than any role.
+        sees_data = Permission.OPERATE in permissions(caller)
         return render(
             request,
             "privacy.html",
@@ -54,12 +67,34 @@ def privacy_pages() -> APIRouter:
             settings=app.settings,
             whose=WHOSE,
             done=DONE.get(done),
+            inventory=await inventory_of(app, caller=caller) if sees_data else None,
+            exports=await app.keeping.exports_now(caller=caller) if sees_data else None,
         )
 
     @router.post("/privacy/prune", dependencies=[allowed(Permission.ERASE)])
     async def prune(system: GivenSystem, caller: GivenCaller) -> RedirectResponse:
         await system.prune(caller=caller)
         return RedirectResponse("/privacy?done=pruned", 303)
+
+    @router.post("/privacy/prune-audit", dependencies=[allowed(Permission.ERASE)])
+    async def prune_audit(app: GivenApp, caller: GivenCaller) -> RedirectResponse:
+        await app.keeping.prune_audit(caller=caller)
+        return RedirectResponse("/privacy?done=emptied", 303)
+
+    @router.post("/privacy/export", dependencies=[allowed(Permission.ADMINISTER)])
+    async def export(app: GivenApp, caller: GivenCaller) -> RedirectResponse:
+        await app.keeping.export(caller=caller)
+        return RedirectResponse("/privacy?done=exported", 303)
+
+    @router.post("/privacy/check", dependencies=[allowed(Permission.OPERATE)])
+    async def check(request: Request, app: GivenApp, caller: GivenCaller) -> HTMLResponse:
+        """Examine the data folder and say what was found. Nothing is changed."""
+        found = await app.keeping.examine(caller=caller)
+        return render(request, "checked.html", title="The data folder", nav="privacy", found=found)
+
+    @router.post("/privacy/backup", response_class=TarAnswer, dependencies=[allowed(Permission.ADMINISTER)])
+    async def backup(made: Annotated["Backup", Depends(_made)]) -> Response:
+        return sent(made)
 
     # Both are posted: an address would keep the name of a person in histories.
 
@@ -92,6 +127,13 @@ def privacy_pages() -> APIRouter:
         return render(request, "erased.html", title="Erased", nav="privacy", kind=kind, erased=erased)
 
     return router
+
+
+async def _made(
+    app: GivenApp, caller: GivenCaller, with_results: Annotated[bool, Form()] = False
+) -> AsyncGenerator["Backup"]:
+    async with app.keeping.download(with_results=with_results, caller=caller) as made:
+        yield made
 
 
 def _named(name: str) -> str:

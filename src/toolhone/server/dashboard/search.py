@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 from toolhone import tokens
 from toolhone.answers import wire_form
 from toolhone.compression.levels import Level
+from toolhone.exceptions import InvalidRequestError
 from toolhone.finding import Found
 from toolhone.found_text import FoundTool
 from toolhone.models import Category
@@ -61,20 +62,23 @@ def search_pages() -> APIRouter:
         fast: bool = False,
         cheap: bool = False,
     ) -> HTMLResponse:
-        found, ranked = None, list[Ranked]()
-        token_budget = whole_number(budget, "tokens", most=MOST_TOKENS)
-        chosen = category_of(category)
-        if task.strip():
-            found = await gateway.find(
-                task,
-                caller=replace(caller, client=CLIENT),
-                max_tools=tools,
-                token_budget=token_budget,
-                category=chosen,
-                prefer_fast=fast,
-                prefer_cheap=cheap,
-            )
-            ranked = await anyio.to_thread.run_sync(_ranked, found)
+        found, ranked, problem = None, list[Ranked](), ""
+        try:
+            token_budget = whole_number(budget, "tokens", most=MOST_TOKENS)
+            chosen = category_of(category)
+            if task.strip():
+                found = await gateway.find(
+                    task,
+                    caller=replace(caller, client=CLIENT),
+                    max_tools=tools,
+                    token_budget=token_budget,
+                    category=chosen,
+                    prefer_fast=fast,
+                    prefer_cheap=cheap,
+                )
+                ranked = await anyio.to_thread.run_sync(_ranked, found)
+        except InvalidRequestError as error:
+            problem = error.message
         return render(
             request,
             "search.html",
@@ -83,6 +87,7 @@ def search_pages() -> APIRouter:
             task=task,
             found=found,
             ranked=ranked,
+            problem=problem,
             examples=EXAMPLES,
             categories=[one.value for one in Category],
             chosen={"tools": tools, "budget": budget, "category": category, "fast": fast, "cheap": cheap},

@@ -1,4 +1,4 @@
-"""What people type into forms and addresses: read as what it is meant to be, or refused with what would do."""
+"""What people type into forms and addresses: read as it is meant, or refused with what would do."""
 
 from collections.abc import Collection
 
