@@ -132,6 +132,8 @@ class Settings(BaseModel):
     open_loopback: bool = False
     """Whether `/mcp`, `/sse` and `/messages` ask programs of this machine for no credential. They are agents
     then, or what `role` says if it is set."""
+    quiet_start: bool = False
+    """Whether the first token and the login address go to files in the data folder and not to stderr."""
     requests_per_minute: int = Field(default=60_000, ge=1, le=1_000_000)
     """Of one credential, unless its token says otherwise."""
     largest_body: int = Field(default=4_194_304, ge=65_536, le=1_073_741_824)

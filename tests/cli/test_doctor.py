@@ -110,10 +110,12 @@ def test_a_server_that_ends_at_once_is_found_only_by_starting_it(
     assert finding["what"].startswith("broken does not start")
 
 
-def test_the_whole_data_folder_is_read_only_when_asked(run: Run, examine: Examine, data: Path) -> None:
+def test_the_whole_data_folder_is_read_only_when_asked(run: Run, examine: Examine, user: Path) -> None:
     assert run("find", "add two numbers").exit_code == 0
+    data = user / "data/toolhone"
     (data / "encoders" / "changed").mkdir(parents=True)
-    (data / "encoders" / "changed" / "manifest.json").write_text("{}")
+    (data / "encoders" / "changed" / "encoder.json").write_text("{}")
+    (data / "encoders" / "changed" / "encoder.json").chmod(0o600)
     (data / "mine.txt").write_text("not yours")
 
     assert ("data files", "problem") not in examine()
@@ -125,13 +127,14 @@ def test_the_whole_data_folder_is_read_only_when_asked(run: Run, examine: Examin
     assert len(checked) == 2
 
 
-def test_a_folder_that_is_held_is_not_read_through(run: Run, examine: Examine, data: Path) -> None:
+def test_a_folder_that_is_held_is_not_read_through(run: Run, examine: Examine, user: Path) -> None:
     assert run("find", "add two numbers").exit_code == 0
-    with closing(sqlite3.connect(data / "audit.db", isolation_level=None)) as hung:
+    file = user / "data/toolhone/audit.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as hung:
         hung.execute("BEGIN IMMEDIATE")
         [finding] = examine("--deep")["data files", "problem"]
 
-    assert finding["what"] == f"{data / 'audit.db'} is held by another process and cannot be written."
+    assert finding["what"] == f"{file} is held by another process and cannot be written."
 
 
 def test_settings_that_are_not_valid_end_the_examination(

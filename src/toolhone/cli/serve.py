@@ -66,8 +66,7 @@ from toolhone.settings import Settings
 @click.option(
     "--quiet-start",
     is_flag=True,
-    envvar="TOOLHONE_QUIET_START",
-    show_envvar=True,
+    default=None,
     help="Write the first token and the login address to files in the data folder, not to stderr. So it is "
     "also with JSON logs, and if stderr is the journal of systemd.",
 )
@@ -83,7 +82,7 @@ def serve(
     role: str | None,
     log_level: str,
     log_format: LogFormat,
-    quiet_start: bool,
+    quiet_start: bool | None,
 ) -> None:
     """Serve MCP: over stdio to the host that started it, or over HTTP to who has a token."""
     if (tls_cert is None) != (tls_key is None):
@@ -91,13 +90,21 @@ def serve(
     quiet_foreign_loggers()
     set_up_logs(log_level, log_format)
     settings = settings_of(
-        config=config, registry=registry, data=data, role=role, open_loopback=open_loopback, remote=remote
+        config=config,
+        registry=registry,
+        data=data,
+        role=role,
+        open_loopback=open_loopback,
+        remote=remote,
+        quiet_start=quiet_start,
     )
     with telemetry(os.environ):
         if http is None:
             anyio.run(_serve_stdio, settings)
         else:
-            quiet = quiet_start or log_format == "json" or _is_journal(os.environ.get("JOURNAL_STREAM"))
+            quiet = (
+                settings.quiet_start or log_format == "json" or _is_journal(os.environ.get("JOURNAL_STREAM"))
+            )
             anyio.run(_serve_http, settings, http, tls_cert, tls_key, quiet)
 
 

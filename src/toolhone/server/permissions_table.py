@@ -79,10 +79,11 @@ def pages() -> list[Entry]:
 
 
 def others() -> list[Entry]:
-    """What is neither REST nor a page: metrics, and MCP, whose tools ask for more each."""
+    """Metrics, the description of REST, and MCP, whose tools ask for more each."""
     mcp = [Entry(method, "/mcp", (None,)) for method in ("GET", "POST", "DELETE")]
     sse = [Entry("GET", "/sse", (None,)), Entry("POST", "/messages/", (None,))]
-    return [*entries_of(metrics_router()), *mcp, *sse]
+    described = Entry("GET", "/api/v1/openapi.json", (None,))
+    return [*entries_of(metrics_router()), described, *mcp, *sse]
 
 
 def tools() -> list[Entry]:
