@@ -20,6 +20,7 @@ from toolhone.redaction import redact
 from toolhone.selection.encoder import Encoder
 from toolhone.selection.learned import LearnedRanker
 from toolhone.selection.learning import Learning
+from toolhone.selection.learning_reports import Outcome
 from toolhone.selection.ranking import Learned
 from toolhone.selection.selector import Selector
 from toolhone.storage.learning import SqliteLearningStore
@@ -284,6 +285,28 @@ async def test_too_few_new_calls_do_not(at_work: Open) -> None:
         await wait_all_tasks_blocked()
 
         assert (await place.learning.status()).versions == []
+
+
+async def test_learning_rests_before_it_begins_again(at_work: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolhone.selection.learning.RESTING", 1e9)
+    async with at_work(REQUESTS, learn_after=1) as place:
+        attempts = 0
+        learn = place.learning.learn
+
+        async def counted() -> Outcome:
+            nonlocal attempts
+            attempts += 1
+            return await learn()
+
+        monkeypatch.setattr(place.learning, "learn", counted)
+        await place.order()
+        place.learning.called()
+        await place.selector.handed.wait()
+        for _ in range(50):
+            place.learning.called()
+        await wait_all_tasks_blocked()
+
+        assert attempts == 1
 
 
 async def test_what_another_process_promotes_is_served(

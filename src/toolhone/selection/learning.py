@@ -34,6 +34,9 @@ LOOK_SECONDS = 20.0
 AFTER_FAILURE = 5
 """Learning that failed is tried again after so many times as many new calls."""
 
+RESTING = 9.0
+"""Of the time, a tenth at most goes into learning: it takes the processor from the requests."""
+
 
 class Selecting(Protocol):
     """What is asked of the selector."""
@@ -303,6 +306,7 @@ class Learning:
         while True:
             await self._called.wait()
             self._called = anyio.Event()
+            began = anyio.current_time()
             try:
                 if self._due is None:
                     versions = await self._with_store(lambda store: store.versions())
@@ -317,6 +321,7 @@ class Learning:
                 message = error.message if isinstance(error, ToolhoneError) else repr(error)
                 logger.warning("Learning from use failed, and is tried again later: %s", message)
                 self._due = self._calls + AFTER_FAILURE * self._learn_after
+            await anyio.sleep(RESTING * (anyio.current_time() - began))
 
     async def _with_store(self, work: Callable[[LearningStore], T]) -> T:
         def opened() -> T:
