@@ -151,6 +151,13 @@ def test_the_encoder_that_comes_along_is_the_pinned_one_and_calibrated(shipped: 
     assert shipped.calibration is not None
 
 
+def test_the_encoder_that_comes_along_does_not_tell_where_it_was_made() -> None:
+    weights = (DEFAULT_FOLDER / WEIGHTS).read_bytes()
+
+    assert b"stack_trace" not in weights
+    assert b"site-packages" not in weights
+
+
 def test_a_manifest_that_is_not_the_pinned_one_is_refused(folder: Path) -> None:
     change_manifest(folder, lambda manifest: manifest.update(created="later"))
 

@@ -46,6 +46,13 @@ def library_vectors(model: Path, texts: Sequence[str]) -> Any:
     )
 
 
+def test_a_bundle_does_not_tell_where_it_was_made(late: tuple[EncoderParts, Exported]) -> None:
+    weights = (late[1].folder / "encoder.onnx").read_bytes()
+
+    assert str(Path(__file__).parents[2]).encode() not in weights
+    assert b"site-packages" not in weights
+
+
 def test_the_stock_model_keeps_its_vectors_in_a_quarter_of_its_size(
     stock_model: Path, tmp_path: Path
 ) -> None:

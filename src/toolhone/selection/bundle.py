@@ -31,7 +31,7 @@ WEIGHTS = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 
 DEFAULT_FOLDER = Path(__file__).parent / "assets" / "encoder"
-DEFAULT_SHA256 = "219406f8d27ab75153cb8f410579783897138795c8b42b222eaaa5563cd7f6ae"
+DEFAULT_SHA256 = "c94440488c55d3ccfe7042d3de38c2bfa705b6b0aed195d209a5ad3f8afd8f0e"
 """Of the manifest of the encoder that comes with toolhone."""
 
 INT8 = 127.0

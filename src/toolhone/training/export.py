@@ -237,7 +237,17 @@ def _graph(parts: EncoderParts) -> Any:
             opset_version=21,
             verbose=False,
         )
-    return _named_weights(program.model_proto, module)
+    return _named_weights(_without_traces(program.model_proto), module)
+
+
+def _without_traces(model: Any) -> Any:
+    """The graph without the notes that say which line of which file on this machine made each node."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    return model
 
 
 def _named_weights(model: Any, module: Any) -> Any:
