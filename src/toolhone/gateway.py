@@ -148,6 +148,8 @@ class Gateway:
         """
         if not names:
             raise InvalidRequestError("describe_tools needs at least one name in 'names'.")
+        if any(self._reach.get(name, caller) is None for name in names):
+            await self.settle(caller)
         definitions: list[JsonObject] = []
         missing: list[str] = []
         for name in dict.fromkeys(names):

@@ -87,6 +87,8 @@ async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResource
     """
     if uri == STATISTICS:
         return _json(uri, await gateway.statistics(caller=caller))
+    if uri.startswith((CATALOG, TOOL)):
+        await gateway.settle(caller)  # what was just started may not have all of its tools yet
     if uri.startswith(WITHIN) or (uri == CATALOG and gateway.default_budget is not None):
         text = await gateway.catalog_text(
             gateway.default_budget or 0 if uri == CATALOG else _budget(uri), caller=caller
