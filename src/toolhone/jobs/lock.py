@@ -1,11 +1,11 @@
 """The lock by which one process of a data folder runs its jobs. The kernel frees it when the process ends."""
 
 import os
-import sys
 import threading
 from pathlib import Path
 
 from toolhone.exceptions import StorageError
+from toolhone.file_locks import try_lock
 
 LOCK = "jobs.lock"
 
@@ -35,7 +35,7 @@ class JobsLock:
         except BaseException:
             _engine.release()
             raise
-        if not _lock(descriptor):
+        if not try_lock(descriptor):
             os.close(descriptor)
             _engine.release()
             return False
@@ -57,7 +57,7 @@ class JobsLock:
             return False
         descriptor = self._open()
         try:
-            return not _lock(descriptor)
+            return not try_lock(descriptor)
         finally:
             os.close(descriptor)
 
@@ -70,25 +70,3 @@ class JobsLock:
                 f"{str(self._path)!r} cannot be opened: {exc.strerror or exc}. "
                 "Give this user the right to write there, or name another folder with --data."
             ) from exc
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> bool:
-        # A lock of the open file, not of the process: closing another descriptor of it does not drop it.
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True

@@ -1,10 +1,11 @@
 """A lock in a file that several processes respect. The kernel frees it when its process ends."""
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from toolhone.file_locks import try_lock
 
 PAUSE = 0.02
 """Seconds between two tries."""
@@ -29,7 +30,7 @@ class FileLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             deadline = time.monotonic() + patience
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 if time.monotonic() >= deadline:
                     return False
                 check()
@@ -45,24 +46,3 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
