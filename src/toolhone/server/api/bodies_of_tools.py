@@ -25,6 +25,11 @@ SLOT: JsonObject = {
 }
 
 
+UserId = Annotated[
+    str | None, Field(max_length=200, description="Whose work it is: for the record, it gives no right.")
+]
+
+
 class Taken(BaseModel):
     """A body: what it names that is not known is refused, because it was meant for something."""
 
@@ -187,9 +192,7 @@ class Calls(Taken):
             '`{"$from": ID, "path": POINTER}` is taken from the answer of another call.',
         ),
     ]
-    user_id: Annotated[
-        str | None, Field(max_length=200, description="Whose work it is: for the record, it gives no right.")
-    ] = None
+    user_id: UserId = None
 
 
 class CallError(BaseModel):

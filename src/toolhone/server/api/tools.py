@@ -10,7 +10,7 @@ from toolhone.execution.function_calls import as_call
 from toolhone.models import CallResult, Json, JsonObject
 from toolhone.roles import Permission
 from toolhone.selection.question import MAX_TOOLS
-from toolhone.server.api.bodies_of_tools import MOST_NAMES, ToolName
+from toolhone.server.api.bodies_of_tools import MOST_NAMES, ToolName, UserId
 from toolhone.server.api.calls import slot_json
 from toolhone.server.api.catalog import recorded
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
@@ -143,9 +143,7 @@ class ParallelCalls(BaseModel):
             'one. An argument `{"$from": ID, "path": POINTER}` is taken from the answer of another call.',
         ),
     ]
-    user_id: Annotated[
-        str | None, Field(max_length=200, description="Whose work it is: for the record, it gives no right.")
-    ] = None
+    user_id: UserId = None
 
 
 class ParallelResult(BaseModel):
