@@ -4,11 +4,11 @@ Spans cost next to nothing and lead nowhere unless an OpenTelemetry SDK is set u
 trace that a client sends is passed on to downstream servers either way.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import wraps
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 from typing import ParamSpec, TypeVar
 
 from opentelemetry import trace
@@ -26,34 +26,63 @@ _ids: ContextVar[Mapping[str, str]] = ContextVar("toolhone.ids", default=_NOTHIN
 _trace_context = TraceContextTextMapPropagator()
 
 
-@contextmanager
-def activity(
-    name: str,
-    *,
-    kind: SpanKind = SpanKind.INTERNAL,
-    ids: Mapping[str, str] = _NOTHING,
-    attributes: Mapping[str, Value] = _NOTHING,
-) -> Generator[Span]:
-    """Do something under a span of this name, a child of what is being done already.
+class activity:
+    """Do something under a span of this name, a child of what is being done already."""
 
-    Args:
-        ids: Also in log lines; in the span they have `toolhone.` before their name.
-        attributes: Of the span alone.
-    """
-    token = _ids.set({**_ids.get(), **ids})
-    named = {f"toolhone.{key}": value for key, value in ids.items()}
-    try:
-        with _tracer.start_as_current_span(
-            name,
-            kind=kind,
-            attributes={**attributes, **named},
+    __slots__ = ("_attributes", "_ids", "_kind", "_name", "_spanning", "_token")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        ids: Mapping[str, str] = _NOTHING,
+        attributes: Mapping[str, Value] = _NOTHING,
+    ) -> None:
+        """Nothing is begun yet.
+
+        Args:
+            ids: Also in log lines; in the span they have `toolhone.` before their name.
+            attributes: Of the span alone.
+        """
+        self._name = name
+        self._kind = kind
+        self._ids = ids
+        self._attributes = attributes
+        self._spanning: AbstractContextManager[Span] | None = None
+
+    def __enter__(self) -> Span:
+        self._token = _ids.set({**_ids.get(), **self._ids})
+        if not is_traced():
+            # Whatever span there is came with a request: what we send on still belongs to it.
+            return trace.get_current_span()
+        named = {f"toolhone.{key}": value for key, value in self._ids.items()}
+        self._spanning = _tracer.start_as_current_span(
+            self._name,
+            kind=self._kind,
+            attributes={**self._attributes, **named},
             # The text of an error may hold what a tool was given; its code says enough (see `failed`).
             record_exception=False,
             set_status_on_exception=False,
-        ) as span:
-            yield span
-    finally:
-        _ids.reset(token)
+        )
+        return self._spanning.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace_back: TracebackType | None,
+    ) -> None:
+        try:
+            if self._spanning is not None:
+                self._spanning.__exit__(kind, error, trace_back)
+        finally:
+            _ids.reset(self._token)
+
+
+def is_traced() -> bool:
+    """Whether spans lead anywhere: an OpenTelemetry SDK is set up."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def acting(name: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
@@ -75,7 +104,8 @@ def note(**ids: str) -> None:
     present = _ids.get()
     if isinstance(present, MutableMapping):
         present.update(ids)
-    describe({f"toolhone.{key}": value for key, value in ids.items()})
+    if is_traced():
+        describe({f"toolhone.{key}": value for key, value in ids.items()})
 
 
 def describe(attributes: Mapping[str, Value]) -> None:

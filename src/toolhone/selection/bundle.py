@@ -6,12 +6,11 @@ pass over a task gives the vector of the whole, of each sentence, and of each to
 
 import ctypes
 import hashlib
-import importlib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +18,7 @@ from toolhone.exceptions import ModelUnavailableError
 from toolhone.models import JsonObject
 from toolhone.selection.calibration import Calibration
 from toolhone.selection.encoder import EncodedTask, EncodedText
+from toolhone.selection.runtime import Model
 from toolhone.selection.sentences import sentence_spans
 from toolhone.selection.text import well_formed
 
@@ -68,18 +68,7 @@ class BundleEncoder:
     def __init__(self, folder: Path, manifest: Manifest, tokenizer: str, *, name: str) -> None:
         from tokenizers import Tokenizer
 
-        runtime = cast("_Runtime", importlib.import_module("onnxruntime"))
-        options = runtime.SessionOptions()
-        # While a question is encoded its second thread spins, which is a fifth faster than to be woken for
-        # each layer; it stops with the question, so that it takes nothing from others in between.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        # The arena keeps the memory of the largest batch ever seen: 340 MB after embedding 891 tools.
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        # By path, because onnxruntime would keep the weights of a model that is given as bytes.
-        self._session = runtime.InferenceSession(
-            str(folder / WEIGHTS), options, providers=["CPUExecutionProvider"]
-        )
+        self._model = Model(folder / WEIGHTS)
         self._outputs = ["states", "tokens", "weights"] if manifest.token_dimensions else ["states"]
         self._for_tasks = _tokenizer(Tokenizer, tokenizer, manifest.task_tokens)
         self._for_texts = _tokenizer(Tokenizer, tokenizer, manifest.text_tokens)
@@ -145,9 +134,7 @@ class BundleEncoder:
         import numpy as np
 
         given = np.array([ids], np.int64)
-        outputs = self._session.run(
-            self._outputs, {"input_ids": given, "attention_mask": np.ones_like(given)}
-        )
+        outputs = self._model.run(self._outputs, {"input_ids": given, "attention_mask": np.ones_like(given)})
         if len(outputs) == 1:
             return outputs[0][0], np.zeros((0, 0), np.float32), np.ones(len(ids), np.float32)
         return outputs[0][0], outputs[1][0], outputs[2][0]
@@ -262,24 +249,3 @@ class _Tokenizer(Protocol):
 
 class _TokenizerFactory(Protocol):
     def from_str(self, json: str) -> _Tokenizer: ...
-
-
-class _Session(Protocol):
-    def run(
-        self, output_names: list[str], input_feed: "dict[str, NDArray[np.int64]]"
-    ) -> "list[NDArray[np.float32]]": ...
-
-
-class _SessionOptions(Protocol):
-    enable_cpu_mem_arena: bool
-    enable_mem_pattern: bool
-
-    def add_session_config_entry(self, key: str, value: str) -> None: ...
-
-
-class _Runtime(Protocol):
-    """What is used of onnxruntime, which is only partly typed."""
-
-    def SessionOptions(self) -> _SessionOptions: ...
-
-    def InferenceSession(self, model: str, options: _SessionOptions, *, providers: list[str]) -> _Session: ...

@@ -125,17 +125,9 @@ class Guard:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send, largest: int) -> None:
         """Let the body through as it comes, up to its limit; who sends more gets 413, and is read no more."""
-        refusal = problem(
-            413,
-            "too_large",
-            "The body is too large.",
-            f"A body may have {largest:,} bytes here.",
-            headers={"Connection": "close"},
-        )
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > largest:
-            await self._note(scope, "too_large")
-            await refusal(scope, receive, send)
+            await self._too_large(scope, receive, send, largest)
             return
         read = 0
         started = False
@@ -162,8 +154,18 @@ class Guard:
         with reading:
             await self._app(scope, receive_bounded, send_noted)
         if reading.cancelled_caught:
-            await self._note(scope, "too_large")
-            await refusal(scope, receive, send)
+            await self._too_large(scope, receive, send, largest)
+
+    async def _too_large(self, scope: Scope, receive: Receive, send: Send, largest: int) -> None:
+        await self._note(scope, "too_large")
+        refusal = problem(
+            413,
+            "too_large",
+            "The body is too large.",
+            f"A body may have {largest:,} bytes here.",
+            headers={"Connection": "close"},
+        )
+        await refusal(scope, receive, send)
 
     async def _note(self, scope: Scope, code: str) -> None:
         # Who it is was found out only if it came as far as that.

@@ -45,6 +45,8 @@ class Metrics:
         self._tools: set[str] = set()
         self._day = ""
         self._seen: set[str] = set()
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        """Found once: to look labels up takes longer than to count. As many as there are label values."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         build = Gauge("toolhone_build_info", "The version, as a label.", ["version"], registry=registry)
@@ -127,8 +129,13 @@ class Metrics:
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answer over HTTP; `route` is its template, not its path."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._request_seconds.labels(route).observe(seconds)
+        known = self._answers.get((route, method, status))
+        if known is None:
+            known = self._requests.labels(route, method, str(status)), self._request_seconds.labels(route)
+            self._answers[route, method, status] = known
+        answers, durations = known
+        answers.inc()
+        durations.observe(seconds)
 
     async def text(self) -> bytes:
         """Everything in Prometheus' text format, with how things stand now."""

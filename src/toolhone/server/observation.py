@@ -1,5 +1,6 @@
 """Every request over HTTP, seen: its trace goes on, its span and its count are made. And /metrics."""
 
+from contextvars import Token
 from time import perf_counter
 
 from fastapi import APIRouter, Request
@@ -45,8 +46,7 @@ class Observation:
                 status = message["status"]
             await send(message)
 
-        parent = _trace_context.extract(Headers(scope=scope))
-        token = otel_context.attach(parent) if _is_valid(parent) else None
+        token = _joined(scope)
         method = scope["method"] if scope["method"] in METHODS else OTHER
         try:
             if is_in(scope["path"], UNTRACED):
@@ -85,8 +85,13 @@ def route_of(scope: Scope) -> str:
     return path if isinstance(path, str) else OTHER
 
 
-def _is_valid(context: otel_context.Context) -> bool:
-    return get_current_span(context).get_span_context().is_valid
+def _joined(scope: Scope) -> Token[otel_context.Context] | None:
+    """Go on with the trace that the client is in, if it says so."""
+    if not any(name == b"traceparent" for name, _ in scope["headers"]):
+        return None
+    parent = _trace_context.extract(Headers(scope=scope))
+    is_valid = get_current_span(parent).get_span_context().is_valid
+    return otel_context.attach(parent) if is_valid else None
 
 
 def _describe(span: Span, method: str, route: str, status: int) -> None:

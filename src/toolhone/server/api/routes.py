@@ -29,6 +29,10 @@ from toolhone.server.api import (
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
+    # Routes are tried one after the other: first those that agents ask for all day.
+    tools.router,
+    calls.router,
+    catalog.router,
     finetuning.router,
     snapshots.router,
     datasets.router,
@@ -39,9 +43,6 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     comparisons.router,
     erasure.router,
-    tools.router,
-    catalog.router,
-    calls.router,
     servers.router,
     approvals.router,
     registry.router,
