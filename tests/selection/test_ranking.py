@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from toolhone.models import ToolDefinition
 from toolhone.selection.calibration import Calibration, Logistic, by_words
 from toolhone.selection.index import ToolIndex
-from toolhone.selection.placing import ROSTER, Ranking
-from toolhone.selection.question import MAX_TOOLS, BlockedTool, checked_question
+from toolhone.selection.placing import ROSTER
+from toolhone.selection.question import MAX_TOOLS, BlockedTool, Selection, checked_question
 from toolhone.selection.ranking import candidates, explored, ordered
 from toolhone.selection.scoring import Weights
 from toolhone.stores import ToolUsage
@@ -54,7 +54,7 @@ def ranked(
     usage: Mapping[str, ToolUsage] | None = None,
     prefer_fast: bool = False,
     calibration: Calibration = BY_SCORE,
-) -> Ranking:
+) -> Selection:
     """By words alone."""
     index = ToolIndex(tools)
     question = checked_question(
@@ -73,7 +73,7 @@ def ranked(
     return order.placed(question, lambda: usage or {}, unhealthy)
 
 
-def names(ranking: Ranking) -> list[str]:
+def names(ranking: Selection) -> list[str]:
     return [tool.definition.name for tool in ranking.tools]
 
 

@@ -60,7 +60,7 @@ async def running(
         load_encoder=load, open_vectors=(lambda: store) if store is not None else None, usage=usage
     )
     selector.update(tools)
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
             await group.start(selector.run)
             yield selector
@@ -327,7 +327,7 @@ async def test_a_large_catalog_starts_from_its_index_file_and_a_damaged_one_is_t
             usage=no_usage,
         )
         selector.update(tools)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async with anyio.create_task_group() as group:
                 await group.start(selector.run)
                 await selector.wait_indexed()
@@ -356,7 +356,7 @@ async def test_what_was_computed_before_a_stop_is_kept(
     encoder.pause_after = 8
     selector = Selector(load_encoder=lambda: encoder, open_vectors=lambda: store, usage=no_usage)
     selector.update(tools)
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as group:
             await group.start(selector.run)
             group.start_soon(selector.wait_indexed)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import anyio
+import anyio.lowlevel
 
 from toolhone.exceptions import InvalidRequestError, ReferenceFailedError, ToolhoneError
 from toolhone.execution.chain import Invoke, Link
@@ -134,9 +135,13 @@ class Executor:
             if progress:
                 await progress.finished(slot.name)
 
-        async with anyio.create_task_group() as tasks:
-            for index in range(len(slots)):
-                tasks.start_soon(run, index)
+        if len(slots) == 1:
+            await run(0)  # most batches: a task of its own would only take time
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        else:
+            async with anyio.create_task_group() as tasks:
+                for index in range(len(slots)):
+                    tasks.start_soon(run, index)
         return [slot.result for slot in slots if slot.result is not None]
 
     def _new_call(

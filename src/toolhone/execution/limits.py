@@ -9,7 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import anyio
@@ -85,11 +85,16 @@ class CallLimits:
         self._count(call, bounds)
         # Not the task: one task may hold places for two calls, one made by the other.
         borrower = object()
-        async with AsyncExitStack() as held:
+        held: list[tuple[tuple[str, str], _Places]] = []
+        try:
             for key, limits in bounds.items():
                 if limits.max_concurrency is not None:
-                    await held.enter_async_context(self._one_place(key, limits.max_concurrency, borrower))
+                    held.append((key, await self._one_place(key, limits.max_concurrency, borrower)))
             yield
+        finally:
+            for key, places in reversed(held):
+                places.limiter.release_on_behalf_of(borrower)
+                self._leave(key, places)
 
     def _bounds(self, call: ToolCall) -> dict[tuple[str, str], Limits]:
         definition = definition_of(call)
@@ -134,10 +139,8 @@ class CallLimits:
         window.forget(now)
         return window
 
-    @asynccontextmanager
-    async def _one_place(
-        self, key: tuple[str, str], most: int, borrower: object
-    ) -> AsyncGenerator[None, None]:
+    async def _one_place(self, key: tuple[str, str], most: int, borrower: object) -> _Places:
+        """Wait for a place and take it."""
         places = self._places.get(key)
         if places is None:
             places = self._places[key] = _Places(anyio.CapacityLimiter(most))
@@ -145,15 +148,20 @@ class CallLimits:
             places.limiter.total_tokens = most  # The configuration was changed while calls run.
         places.users += 1
         try:
-            await places.limiter.acquire_on_behalf_of(borrower)
             try:
-                yield
-            finally:
-                places.limiter.release_on_behalf_of(borrower)
-        finally:
-            places.users -= 1
-            if places.users == 0:
-                del self._places[key]
+                # Waiting for a place that is free would be a turn of the event loop.
+                places.limiter.acquire_on_behalf_of_nowait(borrower)
+            except anyio.WouldBlock:
+                await places.limiter.acquire_on_behalf_of(borrower)
+        except BaseException:
+            self._leave(key, places)
+            raise
+        return places
+
+    def _leave(self, key: tuple[str, str], places: _Places) -> None:
+        places.users -= 1
+        if places.users == 0:
+            del self._places[key]
 
 
 def limiting(limits: CallLimits) -> Link:

@@ -10,25 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from toolhone.selection.preference import prefer
-from toolhone.selection.question import BlockedTool, Question, ScoredTool
+from toolhone.selection.question import BlockedTool, Question, ScoredTool, Selection
 from toolhone.stores import ToolUsage
 
 ROSTER = 8
 """How many further candidates are named."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """What was chosen, from how many and how."""
-
-    tools: tuple[ScoredTool, ...]
-    fits: float
-    nothing_fits: bool
-    roster: tuple[str, ...]
-    blocked: tuple[BlockedTool, ...]
-    considered: int
-    method: Literal["hybrid", "lexical"]
-    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +34,10 @@ class Ordered:
     considered: int = 0
     method: Literal["hybrid", "lexical"] = "lexical"
     notices: tuple[str, ...] = ()
-    _made: dict[tuple[int, ...], Ranking] = field(default_factory=dict[tuple[int, ...], Ranking], repr=False)
-    """Rankings by the order they came to: the same order is the same object."""
+    _made: dict[tuple[int, ...], Selection] = field(
+        default_factory=dict[tuple[int, ...], Selection], repr=False
+    )
+    """Answers by the order they came to: the same order is the same object."""
 
     def noting(self, *notices: str) -> "Ordered":
         """The same with more to say, before what it said."""
@@ -60,21 +48,21 @@ class Ordered:
         question: Question,
         usage: Callable[[], Mapping[str, ToolUsage]],
         unhealthy: AbstractSet[str] = frozenset(),
-    ) -> Ranking:
-        """The ranking, as far as the question shows it.
+    ) -> Selection:
+        """The answer, as far as the question shows it.
 
         Args:
             usage: What calls cost so far; asked only for a preference, or where a tool is unhealthy.
             unhealthy: Tools that are likely to fail now.
         """
         places = tuple(self._order(question, usage, unhealthy))
-        ranking = self._made.get(places)
-        if ranking is None:
+        selection = self._made.get(places)
+        if selection is None:
             # Of more orders than this none has come twice.
             if len(self._made) >= question.max_tools:
                 self._made.clear()
-            ranking = self._made[places] = self._ranking(places, question)
-        return ranking
+            selection = self._made[places] = self._selection(places, question)
+        return selection
 
     def _order(
         self,
@@ -104,12 +92,12 @@ class Ordered:
         )
         return order
 
-    def _ranking(self, places: tuple[int, ...], question: Question) -> Ranking:
+    def _selection(self, places: tuple[int, ...], question: Question) -> Selection:
         tools = [self.tools[place] for place in places]
         shown = question.max_tools
         if not question.exhaustive:
             shown = min(max(self.fixed, enough(self.least, [tool.fits for tool in tools[:shown]])), shown)
-        return Ranking(
+        return Selection(
             tools=tuple(tools[:shown]),
             fits=self.fits,
             nothing_fits=self.nothing_fits,

@@ -79,7 +79,7 @@ class Selection:
     """How many tools the choice was made from."""
     method: Literal["hybrid", "lexical"]
     notices: tuple[str, ...]
-    elapsed_ms: float
+    elapsed_ms: float = 0.0
 
 
 def checked_question(

@@ -18,8 +18,8 @@ from toolhone.selection.certainty import (
 )
 from toolhone.selection.encoder import EncodedTask
 from toolhone.selection.index import ToolIndex
-from toolhone.selection.placing import ROSTER, Ordered, Ranking
-from toolhone.selection.question import BlockedTool, Question, ScoredTool
+from toolhone.selection.placing import ROSTER, Ordered
+from toolhone.selection.question import BlockedTool, Question, ScoredTool, Selection
 from toolhone.selection.scoring import Evidence, Weights, best_places, score
 
 NAMES_IN_NOTICE = 10
@@ -154,14 +154,14 @@ def ordered(
     )
 
 
-def explored(ranking: Ranking, index: ToolIndex, random: Random) -> Ranking:
+def explored(selection: Selection, index: ToolIndex, random: Random) -> Selection:
     """The answer with a tool of the roster in its last place, unless the task or a pin wants that one."""
-    if len(ranking.tools) < 2 or not ranking.roster:
-        return ranking
-    *kept, last = ranking.tools
+    if len(selection.tools) < 2 or not selection.roster:
+        return selection
+    *kept, last = selection.tools
     if last.exact or last.pinned:
-        return ranking
-    name = random.choice(ranking.roster)
+        return selection
+    name = random.choice(selection.roster)
     tool = ScoredTool(
         definition=index.definitions[index.positions[name]],
         score=last.score,
@@ -171,8 +171,8 @@ def explored(ranking: Ranking, index: ToolIndex, random: Random) -> Ranking:
         exact=False,
         explored=True,
     )
-    roster = tuple(last.definition.name if other == name else other for other in ranking.roster)
-    return replace(ranking, tools=(*kept, tool), roster=roster)
+    roster = tuple(last.definition.name if other == name else other for other in selection.roster)
+    return replace(selection, tools=(*kept, tool), roster=roster)
 
 
 def _first(

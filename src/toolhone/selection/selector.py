@@ -7,6 +7,7 @@ the catalog, encoding and ranking run in worker threads; the event loop only han
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from random import Random
 from time import perf_counter
@@ -30,7 +31,7 @@ from toolhone.stores import IndexStore, ToolUsage, VectorStore
 
 if TYPE_CHECKING:
     from toolhone.selection.index import ToolIndex
-    from toolhone.selection.placing import Ordered, Ranking
+    from toolhone.selection.placing import Ordered
     from toolhone.selection.ranking import Learned
     from toolhone.selection.scoring import Weights
     from toolhone.selection.task_scores import IndexScorer
@@ -247,21 +248,11 @@ class Selector:
         self._asked.set()
         await self._wait_a_little()
         index = await self._current_index()
-        ranking = await self._ranked(index, question, frozenset(unhealthy))
-        return Selection(
-            tools=ranking.tools,
-            fits=ranking.fits,
-            nothing_fits=ranking.nothing_fits,
-            roster=ranking.roster,
-            blocked=ranking.blocked,
-            considered=ranking.considered,
-            method=ranking.method,
-            notices=ranking.notices,
-            elapsed_ms=(perf_counter() - began) * 1000,
-        )
+        selection = await self._selected(index, question, frozenset(unhealthy))
+        return replace(selection, elapsed_ms=(perf_counter() - began) * 1000)
 
-    async def _ranked(self, index: "ToolIndex", question: Question, unhealthy: frozenset[str]) -> "Ranking":
-        """The ranking; the order of the tools comes from memory, if it was made before on the same basis."""
+    async def _selected(self, index: "ToolIndex", question: Question, unhealthy: frozenset[str]) -> Selection:
+        """The answer; the order of the tools comes from memory, if it was made before on the same basis."""
         key = key_of(question) if self._settled else None
         basis = index, self.learned, self._encode, self._running
         known = None if key is None else self._remembered.find(key, *basis)
@@ -271,12 +262,12 @@ class Selector:
             )
             if key is not None:
                 self._remembered.keep(key, known, *basis)
-        ranking = known.placed(question, self._usage, unhealthy)
+        selection = known.placed(question, self._usage, unhealthy)
         if self._explore and not question.exhaustive and self._random.random() < self._explore:
             from toolhone.selection.ranking import explored
 
-            ranking = explored(ranking, index, self._random)
-        return ranking
+            selection = explored(selection, index, self._random)
+        return selection
 
     async def _wait_a_little(self) -> None:
         """A small or cached catalog is ready so soon that the better answer is worth the wait."""
