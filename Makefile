@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Where this is set, each process that the tests start would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## This list.
@@ -46,9 +48,13 @@ node-tools: $(VENV)/dev.stamp
 	@test -d packaging/node/node_modules/.bin || $(NODE_PATH_FIRST) npm ci --prefix packaging/node $(NPM_FLAGS) --ignore-scripts
 	@test tests/node/node_modules/.package-lock.json -nt tests/node/package-lock.json || $(NODE_PATH_FIRST) npm ci --prefix tests/node $(NPM_FLAGS) --ignore-scripts
 
+# All tests take every core, neighbours together, because they share servers. A part of them, named by its path,
+# runs in one process, for which nothing has to be collected twice; WORKERS=0 has all of them do so.
+WORKERS ?= $(if $(findstring tests/,$(ARGS)),0,auto)
+
 .PHONY: test
 test: $(VENV)/dev.stamp node-tools  ## Set up and pass the tests.
-	$(NODE_PATH_FIRST) $(BIN)/python -m pytest --ignore=tests/browser $(ARGS)
+	$(NODE_PATH_FIRST) $(BIN)/python -m pytest --ignore=tests/browser -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The browser is the distribution's; nothing here downloads one.
 .PHONY: chromium

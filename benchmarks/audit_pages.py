@@ -1,243 +1,259 @@
-"""A million audit rows: what figures, the explorer's filters and a timeline cost, and what an append does.
+"""The pages of the dashboard with a million audit rows, over HTTP, as a browser asks for them.
 
-    python benchmarks/audit_pages.py [--rows 1000000] [--data FOLDER]
+python benchmarks/audit_pages.py [--rows 1000000] [--data FOLDER] [--starts 3] [--rounds 20]
 
-The rows are real appends to a real audit, redaction apart: calls of 60 tools on 6 servers and of local
-ones, selections, refusals, repairs and retries, over 30 days. FOLDER is filled once and used again.
+`toolhone serve --http` is started anew a few times on the same data folder, logs the client in by the address
+that it prints once /ready says yes, and is asked for every page in turn: the overview first, as after a
+login. FOLDER is filled once and used again; without it a folder is made for this run.
 """
 
 import argparse
-import random
-import resource
-import sqlite3
+import json
+import os
+import re
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import quantiles
-from typing import Any
+from statistics import mean
+from time import perf_counter
+from urllib.parse import urlencode
 
 import anyio
+import httpx2
+from audit_rows import TOOLS, fill
+from figures import TOOLHONE, percentile
+from rich.console import Console
+from rich.table import Table
 
-from toolhone.audit import new_event
+from server import resident_mb
 from toolhone.figures import Figures
-from toolhone.models import AuditEvent, Caller, EventKind
+from toolhone.models import JsonObject, content_hash
+from toolhone.registry.config import load_servers
 from toolhone.storage.audit import SqliteAuditStore
-from toolhone.storage.audit_indexes import INDEXES
+from toolhone.storage.catalogs import SqliteCatalogStore
 from toolhone.storage.figures import SqliteFigureStore
-from toolhone.stores import AuditQuery
+from toolhone.stores import AuditQuery, StoredCatalog
 
-BATCH = 1_000
-ROUNDS = 40
-CALLERS = [Caller(principal=f"agent-{number}", session=f"session-{number}") for number in range(20)]
-TOOLS = [
-    (f"server{number % 7}__tool_{number}", f"server{number % 7}" if number % 7 else None)
-    for number in range(60)
-]
-ERRORS = ("timeout", "tool_failed", "connection_lost")
+ASKED = 200.0
+"""Milliseconds within which every page is to answer."""
+
+PATIENCE = 60.0
+
+TASK = "Read what tool 14 of the second server knows about an order"
+
+LOGIN = re.compile(r"(http://\S+)(/login\?code=\S+)")
 
 
-def events(rows: int, rng: random.Random) -> Iterator[AuditEvent]:
-    """Rows as they come: half of them calls, in the proportions of a working day."""
-    begin = datetime.now(UTC) - timedelta(days=30)
-    for number in range(rows):
-        stamp = (begin + timedelta(days=30) * number / rows).isoformat(timespec="microseconds")
-        caller, request = rng.choice(CALLERS), f"request-{number // 4}"
-        tool, server = TOOLS[min(int(rng.expovariate(0.08)), len(TOOLS) - 1)]
-        dice = rng.random()
-        fields: dict[str, Any] = {"request_id": request, "tool": tool, "server": server}
-        if dice < 0.7:
-            failed = rng.random() < 0.04
-            event = new_event(
-                EventKind.CALL,
-                caller,
-                **fields,
-                call_id=f"call-{number}",
-                slot="0",
-                success=not failed,
-                error_code=rng.choice(ERRORS) if failed else None,
-                execution_time_ms=rng.lognormvariate(4, 1.2),
-                tokens_used=rng.randrange(40, 900),
-                payload={
-                    "arguments": {"query": "x" * 120},
-                    "result": {"text": "y" * rng.randrange(100, 900)},
-                },
+def count(data: Path) -> None:
+    """Bring the figures up to date, as a server that ran all the while has."""
+    figures = Figures(lambda: SqliteFigureStore(data), lambda: SqliteAuditStore(data))
+
+    async def all_of_it() -> None:
+        while not (await figures.catch_up()).complete:
+            pass
+        await figures.aclose()
+
+    began = perf_counter()
+    anyio.run(all_of_it)
+    size = (data / "figures.db").stat().st_size / 1e6
+    print(f"figures brought up to date in {perf_counter() - began:.1f} s; figures.db {size:.1f} MB")
+
+
+def configure(folder: Path, data: Path) -> Path:
+    """A configuration of the servers in the audit, with their listings kept: none has to be started."""
+    servers = sorted({server for _, server in TOOLS if server is not None})
+    config = folder / "mcp.json"
+    config.write_text(json.dumps({"mcpServers": {name: {"command": "not-started"} for name in servers}}))
+    store = SqliteCatalogStore(data)
+    for entry in load_servers(config, os.environ).entries:
+        tools: list[JsonObject] = [
+            {
+                "name": name.partition("__")[2],
+                "description": f"Reads what {name} knows about an order or a customer.",
+                "inputSchema": {"type": "object", "properties": {"query": {"type": "string"}}},
+            }
+            for name, server in TOOLS
+            if server == entry.name
+        ]
+        store.save(
+            StoredCatalog(
+                server=entry.name,
+                fingerprint=entry.fingerprint,
+                content_hash=content_hash(tools),
+                tools=tools,
+                listed_at="2026-01-01T00:00:00+00:00",
             )
-        elif dice < 0.92:
-            event = new_event(
-                EventKind.SELECTION,
-                caller,
-                request_id=request,
-                success=True,
-                execution_time_ms=rng.lognormvariate(2, 0.5),
-                tokens_used=rng.randrange(100, 500),
-                payload={
-                    "task": "z" * 80,
-                    "selected": [[name, 0.5] for name, _ in TOOLS[:5]],
-                    "tokens_of_all": 24_000,
-                },
-            )
-        elif dice < 0.96:
-            event = new_event(
-                EventKind.REFUSAL, caller, **fields, success=False, error_code="invalid_arguments"
-            )
-        elif dice < 0.9999:
-            event = new_event(
-                EventKind.REPAIR, caller, **fields, payload={"repair": "a string was made a number"}
-            )
-        else:
-            event = new_event(EventKind.ACCESS, caller, success=True, payload={"what": "login"})
-        object.__setattr__(event, "timestamp", stamp)
-        yield event
-
-
-def fill(folder: Path, rows: int) -> None:
-    store = SqliteAuditStore(folder)
-    batch: list[AuditEvent] = []
-    began = time.perf_counter()
-    for event in events(rows, random.Random(6)):
-        batch.append(event)
-        if len(batch) == BATCH:
-            store.append(batch)
-            batch = []
-    store.append(batch)
+        )
     store.close()
-    took = time.perf_counter() - began
-    print(
-        f"{rows:,} rows appended in {took:.0f} s; "
-        f"audit.db {(folder / 'audit.db').stat().st_size / 1e6:,.0f} MB"
-    )
+    return config
 
 
-def show(what: str, times: list[float]) -> None:
-    cuts = quantiles(times, n=20)
-    print(f"{what:44} p50 {cuts[9]:8.2f} ms   p95 {cuts[18]:8.2f} ms")
-
-
-def timed(what: str, work: Callable[[], object], rounds: int = ROUNDS) -> None:
-    work()
-    times: list[float] = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        work()
-        times.append((time.perf_counter() - began) * 1000)
-    show(what, times)
-
-
-def explorer(folder: Path) -> None:
-    store = SqliteAuditStore(folder)
+def pages(data: Path) -> dict[str, str]:
+    """The address of each page, by what it is called in the table."""
+    store = SqliteAuditStore(data)
     newest = store.query(AuditQuery(limit=1))[0]["seq"]
-    middle = store.query(AuditQuery(before=newest // 2, limit=1))[0]
-    old, less_old = (
-        middle["timestamp"],
-        store.query(AuditQuery(before=newest // 2 + 2000, limit=1))[0]["timestamp"],
-    )
-    rare, server = TOOLS[50]
-    queries = {
-        "newest": AuditQuery(),
-        "a page from the middle": AuditQuery(before=newest // 2),
-        "oldest first": AuditQuery(newest_first=False),
-        "kind: call": AuditQuery(kinds=["call"]),
-        "kind: access (rare)": AuditQuery(kinds=["access"]),
-        "kinds: call and access": AuditQuery(kinds=["call", "access"]),
-        "kind: model (none)": AuditQuery(kinds=["model"]),
-        "tool, often called": AuditQuery(tool=TOOLS[0][0]),
-        "tool, rarely called": AuditQuery(tool=rare),
-        "server": AuditQuery(server="server3"),
-        "principal": AuditQuery(principal="agent-7"),
-        "failed": AuditQuery(success=False),
-        "succeeded": AuditQuery(success=True),
-        "error code": AuditQuery(error_code="timeout"),
-        "one hour in the middle": AuditQuery(since=old, until=less_old),
-        "before a day long ago": AuditQuery(until=old),
-        "a time without rows": AuditQuery(since="2999-01-01"),
-        "tool + failed": AuditQuery(tool=rare, success=False),
-        "kind + principal": AuditQuery(kinds=["refusal"], principal="agent-7"),
-        "server + error code + principal": AuditQuery(
-            server="server3", error_code="timeout", principal="agent-7"
-        ),
-        "filters that never meet": AuditQuery(tool=rare, server="server3"),
-        "the same in an hour": AuditQuery(tool=rare, server="server3", since=old, until=less_old),
-        "a request's timeline": AuditQuery(request_id=middle["request_id"], newest_first=False),
-    }
-    assert server == "server1"
-    for what, query in queries.items():
-        timed(what, partial(store.query, query))
+    middle = store.query(AuditQuery(kinds=("call",), before=newest // 2, limit=1))[0]
+    later = store.query(AuditQuery(before=newest // 2 + 2_000, limit=1))[0]
     store.close()
+    often, rare = TOOLS[1][0], TOOLS[50][0]
+    hour = {"window": "between", "since": middle["timestamp"], "until": later["timestamp"]}
+    filters: Mapping[str, Mapping[str, object]] = {
+        "newest": {},
+        "from the middle": {"before": newest // 2},
+        "back from the first rows": {"after": 1},
+        "kind: call": {"kind": "call"},
+        "kind: access (rare)": {"kind": "access"},
+        "kind: model (none)": {"kind": "model"},
+        "tool, often called": {"tool": often},
+        "tool, rarely called": {"tool": rare},
+        "server": {"server": "server3"},
+        "caller": {"principal": "agent-7"},
+        "failed": {"outcome": "failed"},
+        "worked": {"outcome": "ok"},
+        "error code": {"code": "timeout"},
+        "last 24 hours": {"window": "24h"},
+        "some hours in the middle": hour,
+        "kind and caller": {"kind": "refusal", "principal": "agent-7"},
+        "server, code and caller": {"server": "server3", "code": "timeout", "principal": "agent-7"},
+        "tool and outcome": {"tool": rare, "outcome": "failed"},
+        "filters that never meet": {"tool": rare, "server": "server3"},
+        "the same in some hours": {"tool": rare, "server": "server3", **hour},
+    }
+    windows = {f"overview, {window}": f"/?window={window}" for window in ("1h", "24h", "7d", "30d")}
+    return {
+        "overview": "/",
+        **windows,
+        "servers": "/servers",
+        "approvals": "/servers/approvals",
+        "tools": "/tools",
+        "a tool": f"/tools/{often}",
+        "search, the form": "/tools/search",
+        "search, a task": f"/tools/search?{urlencode({'task': TASK})}",
+        **{f"audit: {name}": f"/audit?{urlencode(chosen)}" for name, chosen in filters.items()},
+        "audit: a request's timeline": f"/audit/requests/{middle['request_id']}",
+        **{name: f"/{name}" for name in ("snapshots", "datasets", "jobs", "models", "comparisons")},
+        **{name: f"/{name}" for name in ("selector", "access", "privacy", "settings")},
+    }
 
 
-async def figures(folder: Path) -> None:
-    answers = Figures(lambda: SqliteFigureStore(folder), lambda: SqliteAuditStore(folder))
-    began = time.perf_counter()
-    while not (await answers.catch_up()).complete:
-        pass
-    print(
-        f"counted for the first time in {time.perf_counter() - began:.1f} s; "
-        f"figures.db {(folder / 'figures.db').stat().st_size / 1e6:.1f} MB"
+@contextmanager
+def serving(folder: Path, data: Path, config: Path) -> Generator[tuple[int, str, str]]:
+    """A server on a port: its process id, its address, and the path that logs a browser in once."""
+    log = folder / "toolhone.log"
+    command = [str(TOOLHONE), "serve", "--http", "127.0.0.1:0", "--config", str(config)]
+    command += ["--registry", str(folder / "registry"), "--data", str(data)]
+    with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
+        try:
+            until = time.monotonic() + PATIENCE
+            while (login := LOGIN.search(log.read_text())) is None:
+                if process.poll() is not None or time.monotonic() > until:
+                    sys.exit(f"toolhone does not serve:\n{log.read_text()}")
+                time.sleep(0.01)
+            yield process.pid, login[1], login[2]
+        finally:
+            process.terminate()
+
+
+def ask(client: httpx2.Client, address: str) -> float:
+    """Milliseconds until the whole page is here."""
+    began = perf_counter()
+    answer = client.get(address)
+    took = (perf_counter() - began) * 1000
+    if answer.status_code != 200:
+        sys.exit(f"{address} answers {answer.status_code}:\n{answer.text[:500]}")
+    return took
+
+
+def wait_until_ready(client: httpx2.Client) -> None:
+    until = time.monotonic() + PATIENCE
+    while client.get("/ready").status_code != 200:
+        if time.monotonic() > until:
+            sys.exit("toolhone is not ready")
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What one start of the server came to, by page."""
+
+    first: dict[str, float]
+    """Milliseconds of the first answer."""
+    later: dict[str, list[float]]
+    cpu: dict[str, float]
+    """Milliseconds that the server worked for an answer after the first; a busy machine changes it less."""
+
+
+def cpu_ms(pid: int) -> float:
+    """What a process has worked so far, in user and kernel mode; counted in hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def visit(pid: int, url: str, login: str, addresses: Mapping[str, str], rounds: int) -> Visit:
+    """Log in, then ask for every page once, and so many times more."""
+    with httpx2.Client(base_url=url, headers={"Accept": "text/html"}, timeout=PATIENCE) as client:
+        wait_until_ready(client)
+        ask(client, login)
+        first = {name: ask(client, address) for name, address in addresses.items()}
+        later: dict[str, list[float]] = {}
+        cpu: dict[str, float] = {}
+        for name, address in addresses.items():
+            before = cpu_ms(pid)
+            later[name] = [ask(client, address) for _ in range(rounds)]
+            cpu[name] = (cpu_ms(pid) - before) / rounds
+    return Visit(first, later, cpu)
+
+
+def show(visits: Sequence[Visit], console: Console) -> None:
+    table = Table("page", "first after a start ms", "p50 ms", "p95 ms", "max ms", "CPU ms")
+    slow: list[str] = []
+    asked = 0
+    for name in visits[0].first:
+        firsts = [one.first[name] for one in visits]
+        every = firsts + [taken for one in visits for taken in one.later[name]]
+        asked += len(every)
+        if max(every) > ASKED:
+            slow.append(name)
+        cpu = mean(one.cpu[name] for one in visits)
+        cells = (max(firsts), percentile(every, 0.5), percentile(every, 0.95), max(every), cpu)
+        table.add_row(name, *(f"{cell:.0f}" for cell in cells), style="red" if max(every) > ASKED else "")
+    console.print(table)
+    console.print(
+        f"{asked:,} answers. The slowest of the first ones is shown, and they count in the others; "
+        "CPU is what the server worked for an answer after the first."
     )
-    for what, window in {
-        "overview, an hour": timedelta(hours=1),
-        "overview, a day": timedelta(days=1),
-        "overview, a week": timedelta(days=7),
-        "overview, 30 days": timedelta(days=30),
-    }.items():
-        times: list[float] = []
-        for _ in range(ROUNDS):
-            began = time.perf_counter()
-            await answers.overview(window)
-            times.append((time.perf_counter() - began) * 1000)
-        show(what, times)
-    times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        await answers.tool(TOOLS[0][0], timedelta(days=7))
-        times.append((time.perf_counter() - began) * 1000)
-    show("one tool, a week", times)
-    await answers.aclose()
-
-
-def append_cost(rows: int = 20_000) -> None:
-    """Appends one by one, as calls come, and in batches: with what serves reading, and without it."""
-    for without in (True, False):
-        for size in (1, 100):
-            with tempfile.TemporaryDirectory() as folder:
-                store = SqliteAuditStore(Path(folder))
-                made = list(events(rows, random.Random(1)))
-                store.append(made[:1])
-                if without:
-                    raw = sqlite3.connect(Path(folder) / "audit.db")
-                    for name in INDEXES:
-                        raw.execute(f"DROP INDEX {name}")
-                    raw.execute("DROP TRIGGER audit_rows_widen_their_span")
-                    raw.close()
-                count = 2_000 if size == 1 else rows
-                began = time.perf_counter()
-                for start in range(1, count, size):
-                    store.append(made[start : start + size])
-                each = (time.perf_counter() - began) / count * 1e6
-                store.close()
-            print(
-                f"append, {'without' if without else 'with   '} the indexes, {size:3} at a time: "
-                f"{each:6.1f} µs a row"
-            )
+    console.print(f"above {ASKED:.0f} ms: {', '.join(slow) or 'no page'}", style="bold")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--data", type=Path)
-    arguments = parser.parse_args()
-    append_cost()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.data or Path(temporary)
-        if not (folder / "audit.db").exists():
-            fill(folder, arguments.rows)
-        anyio.run(figures, folder)
-        explorer(folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {peak:.0f} MB")
+    parser.add_argument("--data", type=Path, help="data folder, filled if it has no audit")
+    parser.add_argument("--starts", type=int, default=3, help="of the server")
+    parser.add_argument("--rounds", type=int, default=20, help="through all pages, after each start")
+    given = parser.parse_args()
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="toolhone-bench-") as temporary:
+        folder = Path(temporary)
+        (folder / "registry").mkdir()
+        data: Path = given.data or folder / "data"
+        if not (data / "audit.db").exists():
+            fill(data, given.rows)
+        count(data)
+        config, addresses = configure(folder, data), pages(data)
+        visits: list[Visit] = []
+        memory = 0.0
+        for _ in range(given.starts):
+            with serving(folder, data, config) as (pid, url, login):
+                visits.append(visit(pid, url, login, addresses, given.rounds))
+                memory = resident_mb(pid)
+    show(visits, console)
+    console.print(f"memory of the server at the end {memory:.0f} MB")
 
 
 if __name__ == "__main__":

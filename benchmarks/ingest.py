@@ -24,7 +24,8 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import LOCAL_CALLER, Category, JsonObject
 from toolhone.records.snapshots import NewSnapshot, SnapshotQuery

@@ -32,10 +32,11 @@ import anyio
 from rich.console import Console
 from rich.table import Table
 
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
 from toolhone.evaluation.intervals import Interval, bootstrap_mean, paired_difference
 from toolhone.evaluation.query_sets import LabelledQuery, read_labelled_queries, read_tools
 from toolhone.evaluation.retrieval import ndcg_at
+from toolhone.events import new_event
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import Caller, EventKind, JsonObject
 from toolhone.redaction import redact

@@ -1,4 +1,4 @@
-"""The blocks of code of a page, and what is said about those that cannot run."""
+"""The blocks of code of a page, and what the comments before them say to the tests."""
 
 import re
 import textwrap
@@ -7,23 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _FENCE = re.compile(
-    r"(?:^ *<!-- not run: (?P<excuse>[^\n]+?) -->\n)?"
+    r"(?P<notes>(?:^ *<!--(?:(?!-->).)*-->\n)*)"
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+NOTE = re.compile(
+    r"^ *<!-- (?P<word>not run|read by|needs|before|after):\s(?P<said>(?:(?!-->).)*?)\s*-->\n",
     re.MULTILINE | re.DOTALL,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A block between ``` and ```."""
+    """A block between ``` and ```, with what the comments right before it say to the tests."""
 
     page: Path
     line: int
     """Of its opening fence, from 1."""
     language: str
     text: str
-    excuse: str | None
-    """Why it is not run, from a comment `<!-- not run: why -->` right before it."""
+    excuse: str | None = None
+    """`not run:` why it is not."""
+    reader: str | None = None
+    """`read by:` the test that reads it, as `tests/FILE.py::NAME`."""
+    needs: str | None = None
+    """`needs:` what only some tests have: torch."""
+    before: str = ""
+    """`before:` what the reader has done already, as a script; a name that it sets stands for its value."""
+    after: str = ""
+    """`after:` a script that fails if the block did not do what the page says."""
+
+
+class UnknownNoteError(ValueError):
+    """A comment right before a block that says nothing to the tests; it may be misspelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +51,27 @@ class Step:
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Every block of a page, from its beginning."""
+    """Every block of a page, from its beginning.
+
+    Raises:
+        UnknownNoteError: If a comment right before a block is in none of the known forms.
+    """
     text = page.read_text(encoding="utf-8")
     for found in _FENCE.finditer(text):
+        line = text.count("\n", 0, found.start("indent")) + 1
+        notes = {note["word"]: textwrap.dedent(note["said"]) for note in NOTE.finditer(found["notes"])}
+        if unknown := NOTE.sub("", found["notes"]).strip():
+            raise UnknownNoteError(f"{page}:{line}: {unknown!r} is no note that is known")
         yield Block(
             page=page,
-            line=text.count("\n", 0, found.start("indent")) + 1,
+            line=line,
             language=found["language"],
             text=textwrap.dedent(found["text"]),
-            excuse=found["excuse"],
+            excuse=notes.get("not run"),
+            reader=notes.get("read by"),
+            needs=notes.get("needs"),
+            before=notes.get("before", ""),
+            after=notes.get("after", ""),
         )
 
 

@@ -5,7 +5,7 @@ from typing import cast
 from documentation.json_types import in_words
 from documentation.markdown import code, head, plain, table, text_of
 from toolhone.models import Json, JsonObject
-from toolhone.server.dashboard.setting_meanings import setting_meanings
+from toolhone.server.dashboard.meanings import meanings_of
 from toolhone.settings import PREFIX, Settings
 
 USERS: dict[str, str] = {
@@ -20,7 +20,7 @@ def rendered() -> str:
     schema = Settings.model_json_schema()
     properties: dict[str, JsonObject] = schema["properties"]
     definitions: dict[str, JsonObject] = schema.get("$defs", {})
-    meanings = setting_meanings()
+    meanings = meanings_of(Settings)
 
     def named(name: str) -> str:
         return in_words(definitions[name])

@@ -9,6 +9,7 @@ from documentation.markdown import code, head, plain, table, text_of
 from toolhone.models import JsonObject
 from toolhone.server import definitions, finetuning_definitions, finetuning_resources, resources
 from toolhone.server.mcp import permission_for
+from toolhone.server.resource_permissions import permission_for_prompt, permission_for_resource
 
 FIND = (
     "Find tools for a task. The description that an agent reads counts the tools and names the servers that "
@@ -19,8 +20,8 @@ FIND = (
 def rendered() -> str:
     lines = head(
         "MCP",
-        "What `toolhone serve` shows, over stdio and at `/mcp`. A caller is listed the tools that its role "
-        "may use; [permissions](../permissions.md) has the table.",
+        "What `toolhone serve` shows, over stdio and at `/mcp`. A caller is listed what its role and token "
+        "allow; [permissions](../permissions.md) has the table.",
     )
     lines += ["", "## Tools"]
     for tool in (*definitions.listing(()), *finetuning_definitions.finetuning_listing()):
@@ -29,17 +30,28 @@ def rendered() -> str:
     fixed = [*resources.listing(), *finetuning_resources.listing()]
     templates = [*resources.templates(), *finetuning_resources.templates()]
     addresses = [
-        *((str(one.uri), one.mime_type, one.description) for one in fixed),
+        *((one.uri, one.mime_type, one.description) for one in fixed),
         *((one.uri_template, one.mime_type, one.description) for one in templates),
     ]
     lines += table(
-        ("address", "type", ""),
-        [(code(address), code(kind or ""), plain(text or "")) for address, kind, text in addresses],
+        ("address", "takes", "type", ""),
+        [
+            (code(address), code(permission_for_resource(address)), code(kind or ""), plain(text or ""))
+            for address, kind, text in addresses
+        ],
     )
     lines += ["", "## Prompts"]
     prompts = (*resources.prompts(), *finetuning_resources.prompts())
-    rows = [(code(one.name), ", ".join(_arguments(one)), plain(one.description or "")) for one in prompts]
-    return text_of([*lines, *table(("name", "arguments", ""), rows)])
+    rows = [
+        (
+            code(one.name),
+            code(permission_for_prompt(one.name)),
+            ", ".join(_arguments(one)),
+            plain(one.description or ""),
+        )
+        for one in prompts
+    ]
+    return text_of([*lines, *table(("name", "takes", "arguments", ""), rows)])
 
 
 def _tool(tool: types.Tool) -> list[str]:

@@ -41,11 +41,12 @@ def rendered() -> str:
         "with it. The body of an error is a `Problem` (RFC 9457) with a stable `code`: "
         "[errors](errors.md) has all of them.",
         "",
-        "- **Pages**: a list has `next_cursor`; send it as `cursor` with the same filters for the next page.",
+        "- **Pages**: where a list has `next_cursor`, send it as `cursor` with the same filters for the next "
+        "page. A list without it is whole.",
         "- **Idempotency**: where `Idempotency-Key` is taken, the same request with the same key takes "
-        "effect once and is answered alike for 24 hours.",
-        "- **ETags**: where `If-None-Match` is taken, an answer that you have already is a 304; where "
-        "`If-Match` is taken, a change of something that changed meanwhile is refused with 412.",
+        "effect once and is answered alike for 24 hours. Tokens and uploads refuse it; everything else may "
+        "be sent twice.",
+        "- **ETags**: where `If-None-Match` is taken, an answer that you have already is a 304.",
     ]
     permissions = {(entry.method, _path(entry.name)): entry.takes for entry in endpoints()}
     operations = [

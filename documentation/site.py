@@ -12,6 +12,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from documentation.blocks import NOTE
+
 ROOT = Path(__file__).parents[1]
 
 OUTSIDE = {
@@ -37,10 +39,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let every link lead to a page of the site, or be text."""
+    """Let every link lead to a page of the site, or be text; leave out what the pages say to the tests."""
     known = {name: source for source, name in OUTSIDE.items()}
     name = page.file.src_uri
-    return relinked(markdown, known.get(name, f"docs/{name}"), name, {file.src_uri for file in files})
+    return relinked(
+        NOTE.sub("", markdown), known.get(name, f"docs/{name}"), name, {file.src_uri for file in files}
+    )
 
 
 def relinked(markdown: str, source: str, name: str, pages: set[str]) -> str:

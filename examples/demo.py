@@ -67,8 +67,8 @@ async def find(client: Client, task: str, **options: Any) -> list[dict[str, Any]
     tokens = answer["tokens"]
     out.print(
         f"{answer['considered']} tools considered, {answer['method']}. "
-        f"Tokens: {tokens['sent']:,} sent, {tokens['all_schemas']:,} for every schema, "
-        f"[green]{tokens['saved']:,} saved[/]",
+        f"Tokens: {tokens['sent']:,} sent and {tokens['listing']:,} for toolhone's own tools, "
+        f"{tokens['all_schemas']:,} for every schema: [green]{tokens['saved']:,} saved[/]",
         style="dim",
     )
     for notice in answer.get("notices", []):

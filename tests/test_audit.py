@@ -12,7 +12,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.exceptions import (
     DamagedStorageError,
     InvalidRequestError,

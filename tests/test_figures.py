@@ -9,12 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import InvalidRequestError
 from toolhone.figures import WIDTHS, Figures
 from toolhone.models import AuditEvent, Caller, EventKind
 from toolhone.storage.audit import SqliteAuditStore
-from toolhone.storage.figures import AT_ONCE, SqliteFigureStore
+from toolhone.storage.figures import AT_ONCE, FIGURES, SqliteFigureStore
+from toolhone.storage.sqlite import SqliteFile
 
 NOW = datetime(2026, 3, 18, 12, 34, 56, tzinfo=UTC)
 ANNA = Caller(principal="anna", session="one")
@@ -131,14 +132,14 @@ async def test_one_tool_and_one_server_can_be_looked_at(audit: SqliteAuditStore,
 
 
 async def test_all_schemas_count_once_a_session_and_day(audit: SqliteAuditStore, figures: Figures) -> None:
-    def selection(caller: Caller, **fields: Any) -> AuditEvent:
+    def selected(caller: Caller, **fields: Any) -> AuditEvent:
         return event(
             EventKind.SELECTION, caller=caller, tokens_used=100, payload={"tokens_of_all": 5_000}, **fields
         )
 
     other, nobody = Caller(principal="anna", session="two"), Caller(principal="ben")
-    audit.append([selection(ANNA), selection(ANNA), selection(other), selection(nobody), selection(nobody)])
-    audit.append([selection(ANNA, ago=DAY)])
+    audit.append([selected(ANNA), selected(ANNA), selected(other), selected(nobody), selected(nobody)])
+    audit.append([selected(ANNA, ago=DAY)])
 
     total = (await figures.overview(2 * DAY)).total
 
@@ -183,6 +184,7 @@ async def test_many_who_count_at_once_count_every_row_once(
 ) -> None:
     """As several processes do that share a data folder: each has its own connections."""
     audit.append([event() for _ in range(3_000)])
+    audit.append([selection(sent=1, of_all=2) for _ in range(1_000)])
     everyone = [open_figures() for _ in range(4)]
 
     async with anyio.create_task_group() as tasks:
@@ -190,6 +192,7 @@ async def test_many_who_count_at_once_count_every_row_once(
             tasks.start_soon(one.catch_up)
 
     assert [(await one.overview(HOUR)).total.calls for one in everyone] == [3_000] * 4
+    assert [(await one.savings()).selections for one in everyone] == [1_000] * 4
 
 
 def test_a_row_that_came_meanwhile_is_counted_once(tmp_path: Path, audit: SqliteAuditStore) -> None:
@@ -224,6 +227,7 @@ async def test_another_audit_in_its_place_is_counted_from_its_beginning(
     tmp_path: Path, audit: SqliteAuditStore, open_figures: Callable[[], Figures]
 ) -> None:
     audit.append([event() for _ in range(3)])
+    audit.append([selection(sent=1, of_all=2)])
     assert (await open_figures().overview(HOUR)).total.calls == 3
     audit.close()
     async for file in anyio.Path(tmp_path).glob("audit.db*"):
@@ -234,6 +238,7 @@ async def test_another_audit_in_its_place_is_counted_from_its_beginning(
     figures = open_figures()
     assert (await figures.overview(HOUR)).complete is False
     assert (await figures.overview(HOUR)).total.calls == 5
+    assert (await figures.savings()).selections == 0
 
 
 async def test_erasing_payloads_changes_no_figure(
@@ -247,6 +252,90 @@ async def test_erasing_payloads_changes_no_figure(
 
     assert (await open_figures().overview(HOUR)).total == before
     assert before.tokens_saved == 490
+
+
+def selection(*, sent: int, of_all: int, found: bool = True, **payload: int) -> AuditEvent:
+    payload = {"tokens_of_all": of_all, **payload}
+    return event(EventKind.SELECTION, success=found, tokens_used=sent, payload=payload)
+
+
+async def test_savings_are_of_every_selection_whenever_it_was(
+    audit: SqliteAuditStore, open_figures: Callable[[], Figures]
+) -> None:
+    audit.append([selection(sent=100, of_all=1_000), event(), selection(sent=100, of_all=1_000)])
+    audit.append([event(EventKind.SELECTION, ago=400 * DAY, success=True, payload={"tokens_of_all": 7})])
+
+    for figures in (open_figures(), open_figures()):  # the second one as after a restart
+        savings = await figures.savings()
+        assert (savings.selections, savings.tokens_saved, savings.complete) == (3, 900 + 900 + 7, True)
+        assert savings.tokens_saved_each == pytest.approx(1_807 / 3)
+
+
+async def test_a_limited_choice_saves_against_what_it_was_limited_to(
+    audit: SqliteAuditStore, figures: Figures
+) -> None:
+    audit.append([selection(sent=100, of_all=5_000, tokens_of_available=60)])
+
+    assert (await figures.savings()).tokens_saved == -40
+
+
+async def test_a_selection_that_found_nothing_saved_nothing(
+    audit: SqliteAuditStore, figures: Figures
+) -> None:
+    audit.append([selection(sent=12, of_all=5_000, found=False)])
+
+    savings = await figures.savings()
+    assert (savings.selections, savings.tokens_saved) == (1, 0)
+
+
+async def test_savings_outlive_the_payloads_they_were_counted_from(
+    audit: SqliteAuditStore, open_figures: Callable[[], Figures]
+) -> None:
+    counted, uncounted = selection(sent=10, of_all=500), selection(sent=10, of_all=500)
+    audit.append([counted])
+    await open_figures().catch_up()
+    audit.append([uncounted])
+    ids = [counted.event_id, uncounted.event_id]
+    audit.erase(ids, record=new_event(EventKind.ERASURE, ANNA, payload={"event_ids": ids}))
+
+    savings = await open_figures().savings()
+    assert (savings.selections, savings.tokens_saved) == (2, 490)
+
+
+async def test_figures_of_an_earlier_layout_keep_their_counts_and_get_their_savings(
+    tmp_path: Path,
+    audit: SqliteAuditStore,
+    open_figures: Callable[[], Figures],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    erased = selection(sent=10, of_all=500)
+    audit.append([erased, *(selection(sent=100, of_all=1_000) for _ in range(6))])
+    before = (await open_figures().overview(HOUR)).total
+    record = new_event(EventKind.ERASURE, ANNA, payload={"event_ids": [erased.event_id]})
+    audit.erase([erased.event_id], record=record)
+    as_it_was(tmp_path / "figures.db")
+    audit.append([selection(sent=100, of_all=1_000)])
+    monkeypatch.setattr("toolhone.storage.figures.AT_ONCE", 4)
+
+    figures = open_figures()
+    assert (await figures.savings()).complete is False
+    while not (await figures.catch_up()).complete:
+        pass
+
+    after, savings = (await figures.overview(HOUR)).total, await figures.savings()
+    assert (before.selections, after.selections) == (7, 8)
+    assert (before.tokens_of_all, after.tokens_of_all) == (500, 500)
+    assert (savings.selections, savings.tokens_saved) == (8, 7 * 900)
+
+
+def as_it_was(path: Path) -> None:
+    """Take a file back to the layout that had no savings."""
+    file = SqliteFile(path, FIGURES)
+    file.write(lambda connection: connection.execute("DROP TABLE savings"))
+    file.write(
+        lambda connection: connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'count_savings'")
+    )
+    file.close()
 
 
 @pytest.mark.parametrize("window", [timedelta(0), -HOUR, timedelta(days=5_000)])

@@ -8,8 +8,8 @@ import anyio.to_thread
 import pytest
 
 from toolhone.assembly import audit_log
-from toolhone.audit import new_event
 from toolhone.datasets.preparation import Preparation
+from toolhone.events import new_event
 from toolhone.finetuning_parts import FinetuningParts, build_finetuning
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import LOCAL_CALLER, Category

@@ -61,7 +61,7 @@ async def test_calls_observed_before_the_load_are_in_the_log_and_those_during_it
     usage = Usage(log.usage)
     usage.observe("a", True, 10.0, 100)  # one of the three that the log knows
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(usage.load)
             tasks.start_soon(usage.load)

@@ -17,19 +17,19 @@ from toolhone.assembly import (
     api_tokens,
     approvals,
     audit_log,
+    downstream_servers,
     figures,
     keeping,
     keyed_requests,
     learning_from_use,
     load_encoder,
-    open_catalogs,
     open_indexes,
     open_results,
     open_vectors,
     scoring_weights,
 )
-from toolhone.audit import new_event
 from toolhone.calling import build_executor
+from toolhone.events import new_event
 from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
@@ -42,7 +42,6 @@ from toolhone.reach import Reach
 from toolhone.receipts import Receipts
 from toolhone.registry.catalog import Catalog
 from toolhone.registry.config import ServersFile, load_servers
-from toolhone.registry.downstream import DownstreamServers
 from toolhone.registry.files import FileToolset
 from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.server_state import ServerState, ServerStatus
@@ -88,14 +87,8 @@ class App:
         self.audit = audit_log(settings)
         self.approvals = approvals(settings, self.audit)
         self.rules = ToolRules(settings.allow_tools, settings.allow_servers)
-        self.downstream = DownstreamServers(
-            servers.entries,
-            partial(open_catalogs, settings),
-            environ,
-            max_starting=settings.max_starting,
-            start_timeout=settings.start_timeout,
-            on_event=self._on_server_event,
-            judge=self.approvals.judge,
+        self.downstream = downstream_servers(
+            settings, environ, servers, on_event=self._on_server_event, judge=self.approvals.judge
         )
         self._limits = self.downstream.server_limits
         self.figures = figures(settings)
@@ -271,7 +264,7 @@ class App:
             default_budget=self.settings.token_budget,
             margin=self.settings.token_margin,
         )
-        self._tool_choice = ToolChoice(self._gateway, usage)
+        self._tool_choice = ToolChoice(self._gateway, usage, self.figures)
         selector.update(standing.ranked())
         unsubscribe = catalog.subscribe(lambda: selector.update(standing.ranked()))
         try:

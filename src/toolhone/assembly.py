@@ -1,5 +1,6 @@
 """The parts that an app is put together from, each made from the settings."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from toolhone.keeping.exports import Exports, Rotation
 from toolhone.keeping.inventory import Terms
 from toolhone.keeping.service import Keeping
 from toolhone.keyed_requests import KeyedRequests
-from toolhone.models import Category
+from toolhone.models import Category, JsonObject
 from toolhone.records.access import TokenStore
 from toolhone.records.approvals import ApprovalStore
 from toolhone.records.figures import FigureStore
+from toolhone.records.grants import GrantStore
 from toolhone.records.stores import SnapshotStore
 from toolhone.redaction import redact
 from toolhone.selection.active import active_encoder
@@ -28,6 +30,10 @@ from toolhone.settings import Settings
 from toolhone.stores import AuditStore, CatalogStore, IndexStore, LearningStore, ResultStore, VectorStore
 
 if TYPE_CHECKING:
+    from toolhone.registry.config import ServersFile
+    from toolhone.registry.credentials import Grants
+    from toolhone.registry.downstream import DownstreamServers
+    from toolhone.registry.known_tools import Judge
     from toolhone.selection.scoring import Weights
 
 
@@ -38,13 +44,9 @@ def audit_log(settings: Settings) -> AuditLog:
 
 def learning_from_use(settings: Settings, audit: AuditLog, selector: Selector | None = None) -> Learning:
     """Learning from the audit log; without a selector it can only show versions and choose among them."""
-
-    async def count_calls() -> int:
-        return sum(tool.calls for tool in (await audit.usage()).values())
-
     return Learning(
         rows=audit.query,
-        count_calls=count_calls,
+        count_calls=audit.calls,
         open_store=partial(open_learning, settings),
         selector=selector,
         redact=redact,
@@ -121,6 +123,36 @@ def terms(settings: Settings) -> Terms:
     )
 
 
+def downstream_servers(
+    settings: Settings,
+    environ: Mapping[str, str],
+    servers: "ServersFile",
+    *,
+    on_event: Callable[[str, str, JsonObject], Awaitable[None]],
+    judge: "Judge",
+) -> "DownstreamServers":
+    """The servers of a servers file, with what the data folder knows of them."""
+    from toolhone.registry.downstream import DownstreamServers  # the SDK takes a second to import
+
+    return DownstreamServers(
+        servers.entries,
+        partial(open_catalogs, settings),
+        environ,
+        max_starting=settings.max_starting,
+        start_timeout=settings.start_timeout,
+        on_event=on_event,
+        judge=judge,
+        open_grants=partial(open_grants, settings),
+    )
+
+
+def server_grants(settings: Settings) -> "Grants":
+    """Logins at downstream servers of a data folder. Nothing is opened before the first of them."""
+    from toolhone.registry.credentials import Grants  # few commands need what it brings
+
+    return Grants(partial(open_grants, settings))
+
+
 def open_tokens(settings: Settings) -> TokenStore:
     """The store of API tokens."""
     from toolhone.storage.tokens import SqliteTokenStore  # as below
@@ -138,6 +170,13 @@ def open_approvals(settings: Settings) -> ApprovalStore:
     from toolhone.storage.approvals import SqliteApprovalStore  # as below
 
     return SqliteApprovalStore(settings.data)
+
+
+def open_grants(settings: Settings) -> GrantStore:
+    """The store of logins at downstream servers."""
+    from toolhone.storage.grants import SqliteGrantStore  # as below
+
+    return SqliteGrantStore(settings.data)
 
 
 def open_audit(settings: Settings) -> AuditStore:

@@ -7,7 +7,6 @@ waits for more than the write that runs and its own, and no task of our own has 
 
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -21,11 +20,11 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from toolhone.activity import trace_id
+from toolhone.events import new_event
 from toolhone.exceptions import NotRunningError, StorageError, ToolhoneError
-from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import AuditEvent, Caller, EventKind, Json, JsonObject
 from toolhone.stores import AuditQuery, AuditStore, AuditVerification, ToolUsage
+from toolhone.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -42,41 +41,6 @@ _ROWS_PER_PIECE = 500
 
 _IDS_PER_ERASURE = 500
 """So that the erasure row names every id within the size of a payload."""
-
-
-def new_event(
-    kind: EventKind,
-    caller: Caller,
-    *,
-    request_id: str | None = None,
-    call_id: str | None = None,
-    slot: str | None = None,
-    tool: str | None = None,
-    server: str | None = None,
-    success: bool | None = None,
-    error_code: str | None = None,
-    execution_time_ms: float | None = None,
-    tokens_used: int | None = None,
-    payload: JsonObject | None = None,
-) -> AuditEvent:
-    """An event that happened now; its payload names the trace that it happened in, if there is one."""
-    trace = trace_id()
-    return AuditEvent(
-        event_id=new_id(),
-        timestamp=utc_timestamp(),
-        kind=kind,
-        caller=caller,
-        request_id=request_id,
-        call_id=call_id,
-        slot=slot,
-        tool=tool,
-        server=server,
-        success=success,
-        error_code=error_code,
-        execution_time_ms=execution_time_ms,
-        tokens_used=tokens_used,
-        payload={**(payload or {}), **({"trace_id": trace} if trace else {})},
-    )
 
 
 @dataclass(eq=False, slots=True)
@@ -204,6 +168,10 @@ class AuditLog:
     async def usage(self) -> Mapping[str, ToolUsage]:
         """What the log knows about each tool's calls."""
         return await self._read(lambda store: store.usage())
+
+    async def calls(self) -> int:
+        """How many calls the log has."""
+        return await self._read(lambda store: store.calls())
 
     async def aged(self, before: str, *, after: int, limit: int) -> tuple[list[str], int | None]:
         """See `AuditStore.aged`."""
@@ -374,21 +342,15 @@ def _fail(tickets: Sequence[_Ticket], exc: Exception) -> None:
 
 
 def _write_lines(path: Path, store: AuditStore, query: AuditQuery) -> int:
-    partial = path.with_name(f"{path.name}.{new_id()}.partial")
     rows = 0
     try:
-        try:
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                for entry in store.export(query):
-                    anyio.from_thread.check_cancelled()
-                    # backslashreplace: what UTF-8 cannot spell becomes JSON's own escape for it.
-                    line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace")
-                    file.write(line + b"\n")
-                    rows += 1
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            for entry in store.export(query):
+                anyio.from_thread.check_cancelled()
+                # backslashreplace: what UTF-8 cannot spell becomes JSON's own escape for it.
+                line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace")
+                file.write(line + b"\n")
+                rows += 1
     except OSError as exc:
         raise StorageError(
             f"The audit cannot be exported to {str(path)!r}: {exc.strerror or exc}. Name another file."

@@ -32,6 +32,10 @@ def subject(row: JsonObject) -> str:
     elif row["kind"] == EventKind.ACCESS:
         which = details.get("token_id") or details.get("path") or details.get("count") or row["user_id"]
         what = f"{details.get('what', '')} {which}"
+    elif row["kind"] == EventKind.REFUSAL and not what:
+        # Over REST, over MCP, and of a command.
+        which = details.get("path") or details.get("uri") or details.get("name") or details.get("command")
+        what = f"{details.get('method', '')} {which or ''}"
     elif row["kind"] in LEARNING:
         names = (details.get(name) for name in ("job_id", "dataset_id", "alias", "model_id", "category"))
         what = f"{details.get('what', '')} {next((name for name in names if name), '')}"

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from toolhone import tokens
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.execution.chain import Invoke, compose, definition_of
 from toolhone.execution.executor import Executor
 from toolhone.execution.limits import CallLimits, limiting

@@ -61,7 +61,8 @@ class DatasetChoice:
         if category is None:
             raise InvalidRequestError(
                 f"Neither {a!r} nor {b!r} was trained here, so nothing says by which rows to compare them; "
-                "name a dataset_id or a category."
+                "name a dataset_id or a category.",
+                data={"field": "category"},
             )
         return (await self._newest(category)).dataset_id
 
@@ -72,5 +73,6 @@ class DatasetChoice:
                 return manifest
         raise InvalidRequestError(
             f"There is no dataset of the category {category.value!r}; make one with prepare_dataset "
-            f"(toolhone datasets prepare {category.value})."
+            f"(toolhone datasets prepare {category.value}).",
+            data={"field": "category"},
         )

@@ -17,12 +17,15 @@
     ├── InvalidArgumentsError             invalid_arguments
     ├── ReferenceFailedError              reference_failed
     ├── NotAuthenticatedError             not_authenticated
+    │   └── LoginEndedError               login_ended
     ├── PermissionDeniedError             permission_denied
     │   └── NotReadOnlyError              not_read_only
     ├── RateLimitedError                  rate_limited
     ├── CallTimeoutError                  timeout
     ├── ServerUnavailableError            server_unavailable
     │   └── ServerAuthenticationError     server_authentication_failed
+    │       └── LoginNeededError          login_needed
+    ├── LoginFailedError                  login_failed
     ├── ConnectionLostError               connection_lost
     ├── ToolFailedError                   tool_failed
     ├── InvalidOutputError                invalid_output
@@ -123,6 +126,12 @@ class NotAuthenticatedError(ToolhoneError):
     code = "not_authenticated"
 
 
+class LoginEndedError(NotAuthenticatedError):
+    """This login of a browser has ended. Log in again."""
+
+    code = "login_ended"
+
+
 class PermissionDeniedError(ToolhoneError):
     """The caller may not do this."""
 
@@ -157,6 +166,18 @@ class ServerAuthenticationError(ServerUnavailableError):
     """The downstream server refused our credentials. It is not tried again until toolhone is restarted."""
 
     code = "server_authentication_failed"
+
+
+class LoginNeededError(ServerAuthenticationError):
+    """The downstream server asks for a login. It is tried again once somebody has logged in."""
+
+    code = "login_needed"
+
+
+class LoginFailedError(ToolhoneError):
+    """The login at a downstream server failed."""
+
+    code = "login_failed"
 
 
 class ConnectionLostError(ToolhoneError):

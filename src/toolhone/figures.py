@@ -36,6 +36,7 @@ from toolhone.records.figures import (
     Overview,
     Point,
     Progress,
+    Savings,
     Share,
 )
 from toolhone.stores import AuditStore
@@ -101,8 +102,12 @@ class Figures:
         async with self._counting:
             return await self._with(lambda store, audit: store.catch_up(audit.facts, now=self._clock()))
 
-    async def overview(self, window: timedelta) -> Overview:
+    async def overview(self, window: timedelta, *, most_tools: int = MOST_TOOLS) -> Overview:
         """Everything, with the tools that were called most and with the servers.
+
+        Args:
+            window: Until now.
+            most_tools: How many of the tools; each costs its times of the whole window.
 
         Raises:
             InvalidRequestError: The window is not above zero, or longer than ten years.
@@ -117,7 +122,7 @@ class Figures:
                 since,
                 store.counts(width, ALL, since=since),
                 store.durations(width, [ALL], since=since),
-                tools=_shares(store, width, since, TOOL, most=MOST_TOOLS),
+                tools=_shares(store, width, since, TOOL, most=most_tools) if most_tools else (),
                 servers=_shares(store, width, since, SERVER),
             )
 
@@ -158,7 +163,17 @@ class Figures:
 
     async def latest(self, window: timedelta = timedelta(minutes=15)) -> Point:
         """The last minutes in one line of numbers."""
-        return (await self.overview(window)).total
+        return (await self.overview(window, most_tools=0)).total
+
+    async def savings(self) -> Savings:
+        """How many selections there ever were, and what they saved.
+
+        Raises:
+            StorageError: The audit cannot be read, or the counts cannot be written.
+        """
+        progress = await self.catch_up()
+        selections, saved = await self._with(lambda store, _: store.savings())
+        return Savings(selections=selections, tokens_saved=saved, complete=progress.complete)
 
     async def aclose(self) -> None:
         """Close what was opened."""
@@ -240,9 +255,12 @@ def _point(start: int, counts: Iterable[Count], times: Iterable[Durations]) -> P
             errors += count.events
     buckets: dict[str, Mapping[str, int]] = {}
     for row in times:
-        # Mostly there is one row: it is not worth a copy.
         present = buckets.get(row.kind)
-        buckets[row.kind] = row.buckets if present is None else Counter(present) + Counter(row.buckets)
+        if present is None:
+            buckets[row.kind] = row.buckets  # mostly there is one row: it is not worth a copy
+        else:
+            merged = buckets[row.kind] = present if isinstance(present, Counter) else Counter(present)
+            merged.update(row.buckets)
     return Point(
         start=_utc(start),
         calls=events[EventKind.CALL],

@@ -11,10 +11,11 @@ import anyio.to_thread
 from toolhone import tokens
 from toolhone.activity import acting, note
 from toolhone.activity import describe as describe_activity
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
 from toolhone.compression.levels import Level
+from toolhone.events import new_event
 from toolhone.found_text import Finding, FoundTool, LeftOut, Told, tell
-from toolhone.identifiers import new_id
+from toolhone.identifiers import id_of_request
 from toolhone.models import Caller, Category, EventKind, JsonObject
 from toolhone.reach import Reach, Visible
 from toolhone.receipts import Overhead, Receipts
@@ -55,6 +56,8 @@ class Found:
     """What toolhone cost this caller besides."""
     tokens_of_all: int
     """Tokens of every tool's name, description and input schema as minified JSON."""
+    tokens_of_available: int
+    """The same of the tools that the choice was limited to; of all if it was not."""
     elapsed_ms: float
 
     @property
@@ -131,6 +134,7 @@ class Finder:
         self._settle = settle
         self._remember = remember
         self._counted: WeakKeyDictionary[Visible, int] = WeakKeyDictionary()
+        self._limited: WeakKeyDictionary[Visible, tuple[frozenset[str], int]] = WeakKeyDictionary()
         self._texts: Remembered[tuple[Sequence[ScoredTool], Told, int]] = Remembered(REMEMBERED_ANSWERS)
 
     @acting("find_tools")
@@ -163,7 +167,7 @@ class Finder:
         Raises:
             InvalidRequestError: The task is empty or a bound is out of range.
         """
-        request_id = new_id()
+        request_id = id_of_request()
         note(request_id=request_id, principal=caller.principal)
         notices = await self._settle(caller)
         began = perf_counter()
@@ -208,6 +212,9 @@ class Finder:
             told, legend, of_all = describe()  # less than a hop to a thread would cost
         else:  # the vocabulary is to be loaded, or a large catalog to be counted
             told, legend, of_all = await anyio.to_thread.run_sync(describe)
+        of_available = of_all
+        if available_tools is not None:
+            of_available = await self._tokens_of(frozenset(available_tools), visible)
         self._texts.keep(asked, (selection.tools, told, legend))
         self._receipts.compared(caller.principal, of_all)
         found = Found(
@@ -228,6 +235,7 @@ class Finder:
             tokens_of_legend=legend,
             overhead=self._receipts.overhead(caller.principal, answer=told.tokens),
             tokens_of_all=of_all,
+            tokens_of_available=of_available,
             elapsed_ms=(perf_counter() - began) * 1000,
         )
         describe_activity(
@@ -263,6 +271,7 @@ class Finder:
                     "roster": list(found.roster),
                     "left_out": [tool.as_json() for tool in found.left_out],
                     "tokens_of_all": of_all,
+                    **({} if available_tools is None else {"tokens_of_available": of_available}),
                 },
             )
         )
@@ -279,6 +288,15 @@ class Finder:
         if counted is None:
             counted = self._counted[visible] = tokens.count_tokens(tokens.tool_listing(visible.tools))
         return counted
+
+    async def _tokens_of(self, names: frozenset[str], visible: Visible) -> int:
+        """Of the schemas of these tools; a program asks for the same ones again and again."""
+        known = self._limited.get(visible)
+        if known is None or known[0] != names:
+            listing = tokens.tool_listing([tool for tool in visible.tools if tool.name in names])
+            count = await anyio.to_thread.run_sync(tokens.count_tokens, listing)
+            known = self._limited[visible] = names, count
+        return known[1]
 
 
 def kept_for(budget: int, margin: float) -> int:

@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 
 from toolhone.audit import AuditLog
+from toolhone.errands import Errands
 from toolhone.exceptions import ToolhoneError
 from toolhone.execution.snapshotting import OFF, SnapshotWriter
 from toolhone.models import LOCAL_CALLER, Caller, Category, ToolDefinition
@@ -54,6 +55,8 @@ class FinetuningHost:
         self._parts: FinetuningParts | None = None
         self._building = anyio.Lock()
         self._wanted = anyio.Event()
+        self.errands = Errands()
+        """Preparations, estimates and comparisons that nobody waits for."""
         self.snapshots = SnapshotWriter(self._collect, mode=self._mode) if self._taken() else None
         """Makes snapshots of calls, if any category has them taken."""
 
@@ -71,8 +74,9 @@ class FinetuningHost:
             return self._parts
 
     async def run(self) -> None:
-        """Run jobs, take snapshots and drop old ones, until cancelled."""
+        """Run jobs and errands, take snapshots and drop old ones, until cancelled."""
         async with anyio.create_task_group() as tasks:
+            await tasks.start(self.errands.run)
             tasks.start_soon(self._run_jobs)
             tasks.start_soon(self._drop_old)
             if self.snapshots is not None:

@@ -12,11 +12,12 @@ import anyio
 import anyio.to_thread
 
 from toolhone.assembly import erase_answers, exports, open_results, scoring_weights
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
 from toolhone.dataset_choice import DatasetChoice
 from toolhone.datasets.preparation import Preparation
 from toolhone.evaluation.answer_gate import judge_scores
 from toolhone.evaluation.scorers import Scorers
+from toolhone.events import new_event
 from toolhone.exceptions import NotRunningError
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.jobs.board import Board

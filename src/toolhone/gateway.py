@@ -13,7 +13,8 @@ import anyio.to_thread
 from toolhone import tokens
 from toolhone.activity import acting, note
 from toolhone.answers import definition_json
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.exceptions import InvalidRequestError, ToolhoneError, UnknownToolError
 from toolhone.execution.executor import Executor
 from toolhone.execution.offloading import off_loop_if_large
@@ -21,7 +22,7 @@ from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder, kept_for
 from toolhone.found_text import catalog_text
-from toolhone.identifiers import new_id
+from toolhone.identifiers import id_of_request
 from toolhone.json_values import minified
 from toolhone.models import (
     Caller,
@@ -121,7 +122,7 @@ class Gateway:
             new_event(
                 EventKind.REFUSAL,
                 caller,
-                request_id=new_id(),
+                request_id=id_of_request(),
                 tool=tool,
                 success=False,
                 error_code=error.code,
@@ -131,7 +132,7 @@ class Gateway:
 
     async def repaired(self, tool: str, repairs: Sequence[str], *, caller: Caller) -> None:
         """Record what was repaired in a request to toolhone itself."""
-        request_id = new_id()
+        request_id = id_of_request()
         for repair in repairs:
             await self.audit.record(
                 new_event(
@@ -164,7 +165,7 @@ class Gateway:
             new_event(
                 EventKind.DESCRIPTION,
                 caller,
-                request_id=new_id(),
+                request_id=id_of_request(),
                 success=not missing,
                 payload={"names": list(names), "missing": missing},
             )
@@ -202,7 +203,7 @@ class Gateway:
         Raises:
             InvalidRequestError: What was given is not a list of calls.
         """
-        request_id = new_id()
+        request_id = id_of_request()
         note(request_id=request_id, principal=caller.principal)
         if not self._all_known(calls):
             await self.settle(caller)
@@ -239,7 +240,7 @@ class Gateway:
             new_event(
                 EventKind.RESULT_READ,
                 caller,
-                request_id=new_id(),
+                request_id=id_of_request(),
                 success=True,
                 # Whoever reads the audit must not be able to read the result with it.
                 payload={

@@ -4,7 +4,11 @@ import secrets
 import threading
 import time
 import uuid
+from contextvars import ContextVar
 from datetime import UTC, datetime
+
+REQUEST: ContextVar[str | None] = ContextVar("toolhone.request", default=None)
+"""The id of the request over HTTP that is being answered, as its header X-Request-Id has it."""
 
 _lock = threading.Lock()
 _last_tick = 0
@@ -20,6 +24,11 @@ def new_id() -> str:
         _last_tick = tick = max(tick, _last_tick + 1)
     value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
     return str(uuid.UUID(int=value))
+
+
+def id_of_request() -> str:
+    """What joins the rows of one request in the audit: its id over HTTP, and a new one over any other way."""
+    return REQUEST.get() or new_id()
 
 
 def utc_timestamp() -> str:

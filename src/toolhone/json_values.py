@@ -1,6 +1,7 @@
 """JSON values: telling them apart, and their one spelling here. Pure."""
 
 import json
+import math
 import re
 from itertools import islice
 from typing import NoReturn, TypeGuard
@@ -24,9 +25,12 @@ def is_array(value: Json) -> TypeGuard[list[Json]]:
     return isinstance(value, list)
 
 
+_MINIFIED = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def minified(value: Json) -> str:
     """The JSON spelling in which sizes and tokens are counted."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _MINIFIED.encode(value)
 
 
 def is_large(*values: Json) -> bool:
@@ -82,12 +86,20 @@ def parse_json(text: str) -> Json:
     """The JSON value in a text.
 
     Raises:
-        ValueError: It is not JSON; `NaN` and `Infinity`, which Python would accept, are not.
+        ValueError: It is not JSON; `NaN` and `Infinity`, which Python would accept, are not. Or a number is
+            so large that it could only be kept as one of them.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number[:30]} is too large a number")
+    return value
 
 
 def _refuse(constant: str) -> NoReturn:

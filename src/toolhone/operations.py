@@ -1,7 +1,6 @@
 """What toolhone does for learning from work: collect, prepare, plan, train, compare, use, erase.
 
-Every way in (MCP, the CLI, the library) comes through here, so that each request is permitted and recorded
-once, in the same way.
+Every way in comes through here, so that each request is permitted and recorded once, in the same way.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -13,12 +12,13 @@ import anyio.to_thread
 from toolhone.access import require
 from toolhone.dataset_choice import DatasetChoice
 from toolhone.datasets.checks import Problem
-from toolhone.datasets.preparation import Preparation
+from toolhone.datasets.preparation import Preparation, Progress
 from toolhone.exceptions import InvalidRequestError
 from toolhone.jobs.board import Board
 from toolhone.jobs.comparisons import Comparisons
 from toolhone.jobs.planning import Planner
 from toolhone.models import Caller, Category, JsonObject
+from toolhone.records.course import JobCourse
 from toolhone.records.datasets import DatasetRequest, Manifest
 from toolhone.records.jobs import (
     AliasChange,
@@ -42,12 +42,9 @@ from toolhone.training.providers.provider import Capabilities, Provider
 from toolhone.training.selector_alias import SelectorAlias, is_selector
 from toolhone.work_answers import statistics_json
 
-Progress = Callable[[str, int, int], None]
-"""Receives what is being done, how much of it is done, and how much there is."""
-
 
 class Finetuning:
-    """The operations of learning from work, over services that `assembly` built."""
+    """The operations of learning from work, over services that `finetuning_parts` built."""
 
     def __init__(
         self,
@@ -157,13 +154,8 @@ class Finetuning:
         return await anyio.to_thread.run_sync(lambda: self._datasets().manifest(dataset_id))
 
     async def dataset_card(self, dataset_id: str, *, caller: Caller) -> str:
-        """What a person reads about a dataset.
-
-        Raises:
-            InvalidRequestError: There is none of this id, or it is revoked.
-        """
+        """Its text for people. Raises InvalidRequestError if there is none of this id, or it is revoked."""
         require(caller, Permission.MONITOR)
-
         folder = await anyio.to_thread.run_sync(lambda: self._datasets().folder(dataset_id))
         return await anyio.Path(folder / "README.md").read_text(encoding="utf-8")
 
@@ -181,8 +173,9 @@ class Finetuning:
 
     # Jobs
 
-    def capabilities(self) -> list[Capabilities]:
+    def capabilities(self, *, caller: Caller) -> list[Capabilities]:
         """What each provider is able to do here."""
+        require(caller, Permission.MONITOR)
         return [provider.capabilities for provider in self._providers.values()]
 
     async def estimate(
@@ -272,6 +265,11 @@ class Finetuning:
         require(caller, Permission.MONITOR)
         return await self._board.events(job_id, after=after, limit=limit)
 
+    async def course(self, job_id: str, *, said: int, points: int, caller: Caller) -> JobCourse:
+        """What was said of a job last, and figures of the attempt that runs; see `JobStore.course`."""
+        require(caller, Permission.MONITOR)
+        return await self._board.course(job_id, said=said, points=points)
+
     def watch(self, job_id: str, *, caller: Caller) -> AsyncIterator[Job]:
         """The job now, and again after each change, until it is over."""
         require(caller, Permission.MONITOR)
@@ -309,6 +307,7 @@ class Finetuning:
         scorer: str | None = None,
         at_most_usd: float | None = None,
         caller: Caller,
+        progress: Progress | None = None,
     ) -> ModelComparison:
         """Let two models answer the test rows of a dataset; either may be a base model.
 
@@ -323,7 +322,7 @@ class Finetuning:
         """
         require(caller, Permission.PREPARE)
         return await self._comparisons.compare(
-            a, b, scorer, dataset_id=dataset_id, category=category, at_most_usd=at_most_usd, caller=caller
+            a, b, scorer, dataset_id, category, at_most_usd=at_most_usd, caller=caller, report=progress
         )
 
     async def comparisons(self, *, caller: Caller) -> list[ModelComparison]:

@@ -33,7 +33,7 @@ class Permission(StrEnum):
     TRUST = "trust"
     """Let a tool be used whose definition has changed."""
     ADMINISTER = "administer"
-    """Issue and revoke tokens, back up the data folder."""
+    """Issue and revoke tokens, end logins, log in at servers, export and back up the data folder."""
 
 
 class Role(StrEnum):

@@ -106,6 +106,10 @@ class AuditStore(Protocol):
         """Calls by tool name."""
         ...
 
+    def calls(self) -> int:
+        """How many calls there are; takes an eighth of the time of `usage`."""
+        ...
+
     def facts(self, after: int, limit: int) -> Sequence[AuditFact]:
         """What figures are made of, of the rows after this `seq`, oldest first."""
         ...

@@ -6,12 +6,10 @@ Fields are those of the code that gave the idea; the choice is the one that `fin
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import anyio.to_thread
-
-from toolhone import tokens
+from toolhone.figures import Figures
 from toolhone.finding import Found
 from toolhone.gateway import Gateway
-from toolhone.models import Caller, JsonObject, ToolDefinition
+from toolhone.models import Caller, JsonObject
 from toolhone.statistics import Usage
 
 NO_TOOL = "No tool is available."
@@ -47,8 +45,11 @@ class Choice:
 
     found: Found | None
     """`None` if there was nothing to choose from."""
-    tokens_of_available: int
-    """Every available tool's name, description and input schema as minified JSON."""
+
+    @property
+    def tokens_of_available(self) -> int:
+        """Every available tool's name, description and input schema as minified JSON."""
+        return self.found.tokens_of_available if self.found else 0
 
     @property
     def tokens_sent(self) -> int:
@@ -70,12 +71,10 @@ class Choice:
 class ToolChoice:
     """What stands behind `/finetuning/tools/select` and its statistics, over the gateway of one app."""
 
-    def __init__(self, gateway: Gateway, usage: Usage) -> None:
+    def __init__(self, gateway: Gateway, usage: Usage, figures: Figures) -> None:
         self._gateway = gateway
         self._usage = usage
-        self._selections = 0
-        self._saved = 0
-        self._counted: tuple[tuple[ToolDefinition, ...], frozenset[str], int] | None = None
+        self._figures = figures
 
     async def choose(self, wanted: Wanted, *, caller: Caller) -> Choice:
         """Select tools, record it, and say what it saves against the schemas of all that are available.
@@ -85,7 +84,7 @@ class ToolChoice:
         """
         if wanted.available_tools is not None and not wanted.available_tools:
             # A program's own filter may well leave nothing to choose from; an agent's would be a mistake.
-            return Choice(found=None, tokens_of_available=0)
+            return Choice(found=None)
         found = await self._gateway.find(
             wanted.task,
             caller=caller,
@@ -94,22 +93,21 @@ class ToolChoice:
             prefer_fast=wanted.prefer_fast,
             prefer_cheap=wanted.prefer_cheap,
         )
-        of_available = found.tokens_of_all
-        if wanted.available_tools is not None:
-            of_available = await self._tokens_of(frozenset(wanted.available_tools), caller)
-        choice = Choice(found=found, tokens_of_available=of_available)
-        self._selections += 1
-        self._saved += choice.tokens_saved
-        return choice
+        return Choice(found=found)
 
     async def statistics(self, *, caller: Caller) -> JsonObject:
-        """Selections of this way in since toolhone was started, and what is known of the calls of tools."""
-        usage = await self._usage.snapshot()
+        """Every selection in the audit, of whoever and by whatever way in, and how the calls of tools went.
+
+        Raises:
+            StorageError: The audit cannot be read, or what is counted of it cannot be kept.
+        """
+        usage, savings = await self._usage.snapshot(), await self._figures.savings()
         tools = {tool.name for tool in self._gateway.tools(caller)}
         return {
-            "total_executions": self._selections,
-            "total_tokens_saved": self._saved,
-            "avg_tokens_saved_per_execution": self._saved / self._selections if self._selections else 0.0,
+            "total_executions": savings.selections,
+            "total_tokens_saved": savings.tokens_saved,
+            "avg_tokens_saved_per_execution": savings.tokens_saved_each,
+            "complete": savings.complete,
             "registered_tools": len(tools),
             "tool_usage_patterns": {
                 name: {
@@ -122,12 +120,3 @@ class ToolChoice:
                 if name in tools
             },
         }
-
-    async def _tokens_of(self, names: frozenset[str], caller: Caller) -> int:
-        """Of the schemas of these tools; a program asks for the same ones again and again."""
-        tools = self._gateway.tools(caller)
-        if self._counted is None or self._counted[0] is not tools or self._counted[1] != names:
-            listing = tokens.tool_listing([tool for tool in tools if tool.name in names])
-            count = await anyio.to_thread.run_sync(tokens.count_tokens, listing)
-            self._counted = tools, names, count
-        return self._counted[2]

@@ -6,7 +6,8 @@ Each is permitted and recorded, with who did it; `toolhone servers` and `selecto
 from collections.abc import Awaitable, Callable, Sequence
 
 from toolhone.access import require
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.exceptions import NotFoundError
 from toolhone.models import Caller, EventKind, JsonObject
 from toolhone.registry.downstream import DownstreamServers

@@ -1,17 +1,19 @@
-"""What is kept of agents' work, a page at a time: snapshots and the rows of datasets."""
+"""What is kept of agents' work, for who reads it: snapshots, all or by the page, and rows of datasets."""
 
 import shutil
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import anyio
+import anyio.from_thread
 import anyio.to_thread
 
 from toolhone.access import require
+from toolhone.exceptions import StorageError
 from toolhone.json_values import minified
 from toolhone.models import Caller, Json
 from toolhone.records.datasets import Row, Split
@@ -19,6 +21,8 @@ from toolhone.records.row_json import row_json
 from toolhone.records.snapshots import Snapshot, SnapshotQuery
 from toolhone.records.stores import DatasetStore, SnapshotStore
 from toolhone.roles import Permission
+from toolhone.snapshots.exporting import write_lines
+from toolhone.whole_files import whole_file
 
 LARGEST_PAGE = 4 * 1024 * 1024
 """Characters of JSON after which a page ends, whatever its limit: one snapshot may have a million."""
@@ -50,6 +54,36 @@ class WorkPages:
             return _page(found, limit, lambda one: [one.input_data, one.output_data, one.metadata])
 
         return await anyio.to_thread.run_sync(read)
+
+    async def export(self, query: SnapshotQuery, out: Path | BinaryIO, *, caller: Caller) -> int:
+        """Write all that match as JSON lines, as they are kept; returns how many. What comes meanwhile waits.
+
+        Args:
+            out: A file, which appears whole or not at all; or a stream.
+
+        Raises:
+            InvalidRequestError: A time is not valid.
+            StorageError: The file cannot be written.
+        """
+        require(caller, Permission.READ_WORK)
+
+        def found() -> Generator[Snapshot]:
+            for one in self._snapshots().select(query):
+                anyio.from_thread.check_cancelled()
+                yield one
+
+        def write() -> int:
+            if not isinstance(out, Path):
+                return write_lines(found(), out)
+            try:
+                with whole_file(out) as file:
+                    return write_lines(found(), file)
+            except OSError as exc:
+                raise StorageError(
+                    f"Snapshots cannot be exported to {str(out)!r}: {exc.strerror or exc}. Name another file."
+                ) from exc
+
+        return await anyio.to_thread.run_sync(write)
 
     async def rows(
         self, dataset_id: str, split: Split, *, offset: int, limit: int, caller: Caller

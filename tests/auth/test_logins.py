@@ -1,6 +1,6 @@
 """Logins of browsers."""
 
-from toolhone.auth.logins import CODE_SECONDS, MOST_SESSIONS, SESSION_SECONDS, Logins, proves
+from toolhone.auth.logins import CODE_SECONDS, MOST_ENDED, MOST_SESSIONS, SESSION_SECONDS, Logins, proves
 from toolhone.models import Caller
 from toolhone.roles import Role
 
@@ -89,3 +89,30 @@ def test_all_logins_end_but_those_that_are_to_go_on() -> None:
     assert logins.redeem(unused) is None
     assert logins.end_all() == 1
     assert logins.find(own) is None
+
+
+def test_what_has_ended_is_told_from_what_never_was() -> None:
+    clock = Clock()
+    logins = Logins(clock=clock)
+    expired, _ = logins.begin(WHO)
+    logged_out, _ = logins.begin(WHO)
+    logins.end(logged_out)
+    clock.now += SESSION_SECONDS - 1
+    going_on, _ = logins.begin(WHO)
+    thrown_out, _ = logins.begin(WHO)
+    assert not logins.has_ended(expired)
+    clock.now += 1
+    assert logins.find(expired) is None
+    logins.end_all(but=[going_on])
+    logins.end("a guess")
+
+    assert [logins.has_ended(one) for one in (expired, logged_out, thrown_out)] == [True] * 3
+    assert [logins.has_ended(one) for one in (going_on, "a guess", "")] == [False] * 3
+    assert expired not in repr(vars(logins))
+
+
+def test_only_so_many_that_have_ended_are_remembered() -> None:
+    logins = Logins()
+    cookies = [logins.begin(WHO)[0] for _ in range(MOST_SESSIONS + MOST_ENDED + 1)]
+    assert [logins.has_ended(one) for one in cookies[:2]] == [False, True]
+    assert logins.find(cookies[-1]) is not None

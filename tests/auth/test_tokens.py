@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.auth.tokens import ApiTokens
 from toolhone.exceptions import InvalidRequestError, NotFoundError, PermissionDeniedError, StorageError
 from toolhone.models import AuditEvent, Caller, EventKind, Json
+from toolhone.records.access import ApiToken
 from toolhone.redaction import redact, redact_text
 from toolhone.roles import Permission, Role
 from toolhone.storage.memory_tokens import MemoryTokenStore
@@ -104,6 +107,7 @@ async def test_nearly_the_text_of_a_token_opens_nothing(office: Office) -> None:
     await office.tokens.aclose()
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=60))
 async def test_no_other_text_opens_anything(text: str) -> None:
     store = MemoryTokenStore()
@@ -229,6 +233,49 @@ async def test_issuing_and_revoking_are_on_record(office: Office) -> None:
     ] * 2
     assert [event.payload["what"] for event in office.recorded] == ["token_issued", "token_revoked"]
     assert redact(office.recorded[0].payload) == office.recorded[0].payload
+    await office.tokens.aclose()
+
+
+class Full(MemoryTokenStore):
+    """Keeps nothing any more."""
+
+    def add(self, token: ApiToken, secret_hash: bytes) -> None:
+        raise StorageError("The disk is full.")
+
+
+async def test_a_token_that_cannot_be_kept_is_taken_back_on_record() -> None:
+    recorded: list[AuditEvent] = []
+
+    async def record(event: AuditEvent) -> None:
+        recorded.append(event)
+
+    tokens = ApiTokens(Full, record=record)
+    with pytest.raises(StorageError):
+        await issued(tokens)
+
+    said, taken_back = recorded
+    assert (said.success, said.error_code) == (True, None)
+    assert (taken_back.success, taken_back.error_code) == (False, "storage_failed")
+    assert taken_back.payload == said.payload
+    assert (taken_back.request_id, taken_back.event_id > said.event_id) == (said.request_id, True)
+
+
+async def test_who_is_cancelled_while_issuing_leaves_no_record_of_what_was_not_done(office: Office) -> None:
+    with anyio.CancelScope() as scope:
+
+        async def record(event: AuditEvent) -> None:
+            office.recorded.append(event)
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+
+        tokens = ApiTokens(lambda: SqliteTokenStore(office.folder), record=record)
+        await issued(tokens)
+        await anyio.lowlevel.checkpoint()
+    assert scope.cancelled_caught
+
+    (token,) = await office.tokens.tokens(caller=ADMIN)
+    assert [event.payload["token_id"] for event in office.recorded] == [token.token_id]
+    await tokens.aclose()
     await office.tokens.aclose()
 
 

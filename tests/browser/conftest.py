@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from toolhone.records.jobs import JobStatus
 
@@ -35,6 +43,9 @@ DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
 Open = Callable[..., BrowserContext]
+
+# The machine may be busy; none of it is waited for in vain.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -22,12 +23,14 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from toolhone.app import open_app
 from toolhone.assembly import audit_log
 from toolhone.finetuning_parts import FinetuningParts, build_finetuning
-from toolhone.models import Caller, Category, JsonObject
+from toolhone.models import AuditEvent, Caller, Category, EventKind, JsonObject
 from toolhone.records.datasets import DatasetRequest
 from toolhone.records.jobs import FinetuningConfig, FinetuningProvider, Job, JobStatus
 from toolhone.settings import load_settings
+from toolhone.storage.audit import SqliteAuditStore
 
 if TYPE_CHECKING:
     from providers.openai_server import Object, OpenAIServer
@@ -43,6 +46,20 @@ SECURITY = Category.CORE_SECURITY
 ADMIN = Caller(principal="local")
 
 FINDINGS = ("sql injection", "hardcoded key", "open redirect", "path traversal", "weak cipher")
+WISHES = {
+    "hash_file": ("is this download intact", "prove that nobody touched the installer"),
+    "scan_secrets": ("may I publish this folder", "did somebody check a password in"),
+    "query_database": ("how many orders came last week", "who bought most this year"),
+    "describe_database": ("where would the addresses be kept", "what do we store of a customer"),
+    "search_files": ("where do we still mention the old price", "who uses the function that goes away"),
+    "get_weather": ("do I need an umbrella", "can we eat outside"),
+    "get_exchange_rate": ("what is that in euros", "is the dollar cheap now"),
+    "analyze_data": ("is one of the measurements odd", "which month stands out"),
+}
+"""What people want, in words of their own, and the tool that serves it."""
+
+OPENINGS = ("please", "quickly", "for the report:", "before noon:", "once more:", "I ask myself")
+
 LANGUAGES = ("python", "typescript", "go", "rust", "java", "kotlin", "ruby", "php")
 
 PRICES = """
@@ -170,6 +187,7 @@ class World:
         """Of an admin."""
         self.names: dict[str, str] = {}
         """What there is, by what it is called in addresses: DATASET, JOB, REQUEST, …"""
+        self._uses = 0
 
     def start(self) -> None:
         """Serve, and wait until it says where."""
@@ -251,6 +269,21 @@ class World:
             )
             self.names |= {"DATASET": manifest.dataset_id, "COMPARISON": compared.comparison_id or ""}
 
+        await self._learn(260)
+        await self._learn(140)
+
+    async def _learn(self, requests: int) -> None:
+        """Remember that many requests more, and learn a version of the selector from all there are."""
+        settings = load_settings(self.environ).model_copy(update={"config": None})
+        store = SqliteAuditStore(self.data)
+        store.append(uses(requests, begin=self._uses))
+        store.close()
+        self._uses += requests
+        async with open_app(settings, self.environ) as app:
+            await (await app.gateway()).indexed()
+            outcome = await (await app.learning()).learn()
+        assert outcome.version is not None, outcome
+
     async def _order(self, approved: bool) -> str:
         async with self._parts() as parts:
             config = FinetuningConfig(
@@ -287,6 +320,41 @@ class World:
         rows = self.rest("GET", "/audit?kinds=call&tool=hash_file").json()["items"]
         assert rows and rows[0]["success"], rows
         self.names["REQUEST"] = rows[0]["request_id"]
+
+
+def uses(count: int, *, begin: int) -> list[AuditEvent]:
+    """Requests of some days ago, each with a call of the tool that served it."""
+    start = datetime.now(UTC) - timedelta(days=6)
+    tools = list(WISHES)
+    events: list[AuditEvent] = []
+    for number in range(begin, begin + count):
+        tool = tools[number * 5 % len(tools)]
+        wish = WISHES[tool][number // len(tools) % 2]
+        shown = [tools[(number * 3 + place) % len(tools)] for place in range(5)]
+        asked: JsonObject = {
+            "task": f"{OPENINGS[number % len(OPENINGS)]} {wish}, case {number}",
+            "selected": [[name, 0.5] for name in shown],
+            "shown": 5,
+            "roster": [name for name in tools if name not in shown],
+        }
+        answered: JsonObject = {"arguments": {}, "result": "done"}
+        for kind, name, minutes, payload in (
+            (EventKind.SELECTION, None, 0, asked),
+            (EventKind.CALL, tool, 1, answered),
+        ):
+            moment = start + timedelta(minutes=15 * number + minutes)
+            events.append(
+                AuditEvent(
+                    event_id=f"use-{number}-{minutes}",
+                    timestamp=moment.isoformat(timespec="microseconds"),
+                    kind=kind,
+                    caller=ADMIN,
+                    tool=name,
+                    success=True,
+                    payload=payload,
+                )
+            )
+    return events
 
 
 BATCHES: list[list[JsonObject]] = [

@@ -79,7 +79,7 @@ def test_people_read_lines_and_how_to_mend(run: Run, user: Path, servers: Callab
         in shown.stdout
     )
     assert "mend: Install it, or write its whole path into the entry." in shown.stdout
-    assert shown.stdout.splitlines()[-1].startswith("1 problems, ")
+    assert shown.stdout.splitlines()[-1].startswith("1 problem, ")
 
 
 def test_each_wrong_server_is_named_with_what_is_wrong(
@@ -204,6 +204,42 @@ def test_what_others_can_read_is_a_warning(examine: Examine, run: Run, user: Pat
     assert found["data files", "warning"][0]["mend"] == f"chmod 600 {data / 'audit.db'}"
 
 
+def test_what_check_calls_whole_is_no_warning(examine: Examine, run: Run, user: Path) -> None:
+    assert run("find", "anything").exit_code == 0
+    (user / "data/toolhone/audit.db").chmod(0o644)  # in a folder that nobody else can enter
+
+    assert run("check").exit_code == 0
+    assert set(examine(code=0)) & {("data", "warning"), ("data files", "warning")} == set()
+
+
+def test_a_damaged_file_is_told_alike_by_doctor_and_check(examine: Examine, run: Run, user: Path) -> None:
+    assert run("find", "anything").exit_code == 0
+    (user / "data/toolhone/snapshots.db").write_bytes(b"not a database at all" * 100)
+    (user / "data/toolhone/snapshots.db").chmod(0o600)
+
+    (finding,) = examine(code=1)["data files", "problem"]
+
+    assert {"what": finding["what"], "mend": finding["mend"]} in run("check", "--json").json["faults"]
+
+
+def test_a_large_file_is_not_read_through_but_its_layout_is_looked_at(
+    examine: Examine, run: Run, user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("find", "anything").exit_code == 0
+    monkeypatch.setattr("toolhone.diagnosis.data_folder.QUICKLY_CHECKED", 0)
+    with closing(sqlite3.connect(user / "data/toolhone/audit.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+            "VALUES ('toolhone.audit', 'from_the_future', 'x')"
+        )
+
+    found = examine(code=1)
+
+    assert {finding["mend"] for finding in found["data files", "warning"]} == {"toolhone doctor --deep"}
+    (finding,) = found["data files", "problem"]
+    assert "'from_the_future'" in finding["what"]
+
+
 def test_the_examination_leaves_the_data_folder_as_it_was(examine: Examine, user: Path) -> None:
     examine()
 
@@ -283,3 +319,14 @@ def test_a_proxy_that_stands_before_this_machine_is_a_warning(
 
     monkeypatch.setenv("NO_PROXY", "localhost,127.0.0.1")
     assert ("proxies", "ok") in examine()
+
+
+def test_tokens_that_all_open_nothing_any_more_are_a_warning(examine: Examine, run: Run) -> None:
+    (none,) = examine()["tokens", "ok"]
+    assert "at its first start" in none["what"]
+    text = run("tokens", "issue", "--role", "admin").stdout.strip()
+    run("tokens", "revoke", text)
+
+    (finding,) = examine()["tokens", "warning"]
+
+    assert finding["mend"] == "toolhone tokens issue --role admin"

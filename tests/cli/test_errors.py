@@ -113,6 +113,8 @@ def test_an_interrupt_is_clean(home: Path, servers: Servers) -> None:
     os.mkfifo(started)
     servers(hanging={"command": "sh", "args": ["-c", f"echo up > {started}; exec sleep 600"]})
     reading = os.open(started, os.O_RDONLY | os.O_NONBLOCK)
+    # A shell has what it starts in the background ignore interrupts, and so would the child of such tests.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         [sys.executable, "-m", "toolhone", "servers"],
         stdout=subprocess.PIPE,
@@ -124,6 +126,7 @@ def test_an_interrupt_is_clean(home: Path, servers: Servers) -> None:
             process.send_signal(signal.SIGINT)
             stdout, stderr = process.communicate(timeout=60)
         finally:
+            signal.signal(signal.SIGINT, before)
             os.close(reading)
             process.kill()
 

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from toolhone.cli.curves import draw
-from toolhone.cli.job_watching import losses, picture
+from toolhone.cli.job_watching import picture
 from toolhone.models import Category, Json
+from toolhone.records.course import losses
 from toolhone.records.jobs import (
     Estimate,
     FinetuningConfig,
@@ -150,7 +151,7 @@ def test_the_picture_shows_the_losses_of_the_attempt_that_runs() -> None:
             ]
         )
     ]
-    assert losses(job, events, "training_loss") == [(1.0, 2.0), (2.0, 1.0)]
+    assert losses(events, "training_loss", attempt=job.attempt) == [(1, 2.0), (2, 1.0)]
 
     screen = Console(width=80, record=True, file=io.StringIO())
     screen.print(picture(job, events, width=72))

@@ -36,7 +36,7 @@ def test_a_problem_names_file_and_field_and_the_exit_code_says_it(run: Run, regi
 
     assert outcome.exit_code == 1
     assert outcome.stdout.startswith(f"{registry / 'add.json'}: /category: ")
-    assert outcome.stderr.endswith("6 files, 1 problems\n")
+    assert outcome.stderr.endswith("6 files, 1 problem\n")
     assert (problem["file"], problem["field"]) == (str(registry / "add.json"), "/category")
     assert problem["message"] in outcome.stdout
 

@@ -60,6 +60,7 @@ def test_one_is_added_from_an_argument_or_from_stdin(run: Run) -> None:
         ("[1, 2]", "error: A snapshot is a JSON object, not [1, 2]."),
         (json.dumps(handed_in(category="shop")), "error: The snapshot is not valid: 'category' is 'shop'"),
         ('{"performance_score": NaN}', "NaN is not JSON"),
+        ('{"performance_score": 1e999}', "1e999 is too large a number"),
     ],
 )
 def test_what_is_no_snapshot_is_one_line_and_makes_nothing(
@@ -120,6 +121,93 @@ def test_the_table_shows_each_and_filters_narrow_it(run: Run) -> None:
     assert found("--agent", "b") == found("-n", "1") == [2]
     assert found("--since", "2001-01-01") == [2, 1, 0]
     assert found("--until", "2001-01-01") == []
+
+
+KNOWN_FROM_BEFORE = [
+    "agent_id",
+    "agent_name",
+    "category",
+    "timestamp",
+    "task_type",
+    "input_data",
+    "output_data",
+    "success",
+    "performance_score",
+    "execution_time_ms",
+    "tokens_used",
+    "user_feedback",
+    "metadata",
+]
+
+
+def test_all_are_exported_oldest_first_as_they_are_kept(run: Run, tmp_path: Path) -> None:
+    first = add(run, agent_id="a", input_data={"mail": "anna@example.com", "odd": "half \ud800"}, user_id="u")
+    second = add(run, agent_id="b", success=False)
+    file = tmp_path / "out.jsonl"
+    file.write_text("of yesterday")
+    outcome = run("snapshots", "export", file)
+    assert (outcome.exit_code, outcome.stdout) == (0, f"2 snapshots written to {file}\n")
+
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["snapshot_id"] for line in lines] == [first, second]
+    assert list(lines[0])[: len(KNOWN_FROM_BEFORE)] == KNOWN_FROM_BEFORE
+    assert lines[0]["input_data"] == {"mail": "[REDACTED:email 1]", "odd": "half \ud800"}
+    kept = {line["snapshot_id"]: line for line in listed(run)}
+    for line in lines:
+        known = {**kept[line["snapshot_id"]], "timestamp": line["timestamp"]}
+        assert known.pop("recorded_at") == line["timestamp"]
+        assert line == known
+    assert "anna" not in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.glob("out.jsonl*")] == ["out.jsonl"]
+
+
+def test_an_export_to_stdout_is_nothing_but_lines(run: Run) -> None:
+    add(run, agent_id="a")
+    outcome = run("snapshots", "export", "-")
+    assert [json.loads(line)["agent_id"] for line in outcome.stdout.splitlines()] == ["a"]
+    assert outcome.stderr == "1 snapshots written to stdout\n"
+    assert run("snapshots", "export", "-", "--json").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "agents"),
+    [
+        (["--category", "ecommerce"], ["shop"]),
+        (["--agent", "scanner"], ["scanner", "scanner"]),
+        (["--task", "review", "--failed"], ["scanner"]),
+        (["--since", "2999-01-01"], []),
+        (["--until", "2999-01-01", "--failed"], ["scanner"]),
+    ],
+)
+def test_filters_narrow_an_export(run: Run, options: list[str], agents: list[str]) -> None:
+    add(run, agent_id="scanner")
+    add(run, agent_id="scanner", task_type="review", success=False)
+    add(run, agent_id="shop", category="ecommerce")
+
+    told = run("snapshots", "export", "--json", *options).json
+    assert told == {"snapshots": len(agents), "file": "snapshots.jsonl"}
+    lines = Path("snapshots.jsonl").read_text().splitlines()
+    assert [json.loads(line)["agent_id"] for line in lines] == agents
+
+
+def test_an_export_that_cannot_be_leaves_what_was_there(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(run)
+    nowhere = run("snapshots", "export", tmp_path / "no" / "out.jsonl")
+    assert nowhere.exit_code == 1 and nowhere.stderr.startswith("error: Snapshots cannot be exported to ")
+
+    file = tmp_path / "out.jsonl"
+    file.write_text("of yesterday")
+    assert run("snapshots", "export", file, "--since", "soon").exit_code == 1
+    monkeypatch.setenv("TOOLHONE_ROLE", "agent")
+    refused = run("snapshots", "export", file)
+    assert refused.exit_code == 1 and "read_work" in refused.stderr
+    monkeypatch.delenv("TOOLHONE_ROLE")
+    assert [path.read_text() for path in tmp_path.glob("out.jsonl*")] == ["of yesterday"]
+    (row,) = run("audit", "list", "--kind", "refusal", "--json").json
+    assert row["details"]["permission"] == "read_work"
 
 
 def test_a_time_that_is_none_is_one_line(run: Run) -> None:
@@ -202,7 +290,7 @@ def test_a_user_is_erased_after_a_question(run: Run) -> None:
     assert len(listed(run)) == 2
 
     outcome = run("snapshots", "erase", "--user", "anna-7", input="y\n")
-    assert outcome.stdout == "1 snapshots, 0 stored results and the payloads of 0 audit rows erased\n"
+    assert outcome.stdout == "1 snapshot, 0 stored results and the payloads of 0 audit rows erased\n"
     assert [row["snapshot_id"] for row in listed(run)] == [left]
 
 

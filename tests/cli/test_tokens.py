@@ -27,6 +27,17 @@ def test_a_token_is_all_that_is_printed(run: Run) -> None:
     assert issue(run) != issue(run)
 
 
+def test_nothing_but_the_token_is_printed_on_the_first_use_of_a_folder(
+    run_process: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "not" / "there yet"
+    first, second = (run_process("tokens", "issue", "--role", "agent", "--data", folder) for _ in range(2))
+    for outcome in (first, second):
+        assert re.fullmatch(FORM, outcome.stdout)
+        assert (outcome.exit_code, outcome.stderr) == (0, "")
+    assert first.stdout != second.stdout
+
+
 def test_the_list_says_what_each_token_is_and_never_shows_one(run: Run) -> None:
     plain = issue(run)
     narrow = issue(

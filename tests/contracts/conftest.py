@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from toolhone.records.access import TokenStore
+from toolhone.records.approvals import ApprovalStore
 from toolhone.records.stores import DatasetStore, JobStore, ModelStore, SnapshotStore
+from toolhone.storage.approvals import SqliteApprovalStore
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.catalogs import SqliteCatalogStore
 from toolhone.storage.datasets import SqliteDatasetStore
@@ -108,6 +110,14 @@ def snapshot_store(kind: str, tmp_path: Path) -> Iterator[SnapshotStore]:
 @pytest.fixture
 def token_store(kind: str, tmp_path: Path) -> Iterator[TokenStore]:
     store: TokenStore = SqliteTokenStore(tmp_path) if kind == "sqlite" else MemoryTokenStore()
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def approval_store(tmp_path: Path) -> Iterator[ApprovalStore]:
+    # What was decided must outlive the process, so there is none in memory.
+    store = SqliteApprovalStore(tmp_path)
     yield store
     store.close()
 

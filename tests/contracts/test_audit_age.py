@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.models import LOCAL_CALLER, AuditEvent, EventKind
 from toolhone.stores import AuditStore
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import AuditEvent, Caller, EventKind
 from toolhone.stores import RECENT_CALLS, AuditQuery, AuditStore
@@ -218,6 +218,7 @@ def test_facts_are_what_figures_are_made_of(audit_store: AuditStore) -> None:
         EventKind.SELECTION, ANNA, success=True, tokens_used=30, payload={"tokens_of_all": 900}
     )
     audit_store.append([call(success=False, error_code="timeout", execution_time_ms=7), selection])
+    (kept,) = audit_store.facts(1, 10)
     audit_store.erase([selection.event_id], record=erasure(selection.event_id))
 
     first, second, third = audit_store.facts(0, 10)
@@ -225,10 +226,21 @@ def test_facts_are_what_figures_are_made_of(audit_store: AuditStore) -> None:
     assert (first.seq, first.kind, first.success, first.error_code) == (1, "call", False, "timeout")
     assert (first.tool, first.principal, first.session) == ("get_weather", "anna", "s-1")
     assert (first.execution_time_ms, first.tokens_of_all) == (7.0, None)
-    assert (second.tokens_used, second.tokens_of_all) == (30, None)  # what was erased is not known any more
+    assert (kept.tokens_used, kept.tokens_of_all, kept.tokens_of_available) == (30, 900, 900)
+    # What was erased is not known any more.
+    assert second == kept._replace(tokens_of_all=None, tokens_of_available=None)
     assert third.kind == "erasure"
     assert audit_store.facts(1, 1) == [second]
     assert second.row_hash == audit_store.query(AuditQuery(before=3, limit=1))[0]["row_hash"]
+
+
+def test_the_facts_of_a_limited_selection_say_what_it_could_choose_from(audit_store: AuditStore) -> None:
+    payload = {"tokens_of_all": 900, "tokens_of_available": 60}
+    audit_store.append([new_event(EventKind.SELECTION, ANNA, success=True, payload=payload)])
+
+    (fact,) = audit_store.facts(0, 10)
+
+    assert (fact.tokens_of_all, fact.tokens_of_available) == (900, 60)
 
 
 @pytest.mark.parametrize(
@@ -327,6 +339,7 @@ def test_usage_counts_calls_by_tool(audit_store: AuditStore) -> None:
     assert (usage["a"].calls, usage["a"].failures) == (2, 1)
     assert (usage["a"].mean_ms, usage["a"].mean_tokens) == (15.0, 150.0)
     assert (usage["b"].calls, usage["b"].failures, usage["b"].mean_ms) == (1, 0, 0.0)
+    assert audit_store.calls() == 3
 
 
 def test_usage_knows_how_the_last_calls_went(audit_store: AuditStore) -> None:

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError, StorageError
-from toolhone.models import Category
+from toolhone.models import Category, JsonObject
 from toolhone.records.jobs import (
     Estimate,
     FinetuningConfig,
@@ -127,6 +128,77 @@ def test_a_change_and_its_event_are_one(job_store: JobStore) -> None:
     assert (second.kind, second.message, second.data, second.at) == ("status", "On.", {"a": 1}, "2027")
     assert job_store.events("job_1", after=first.seq) == [second]
     assert job_store.events("job_1", limit=1) == [first]
+
+
+def note(store: JobStore, kind: str, data: JsonObject, *, job_id: str = "job_1", message: str = "") -> None:
+    store.update(job_id, {}, at="2027", event=(kind, message, data))
+
+
+def test_a_course_has_what_was_said_last_and_figures_of_one_attempt(job_store: JobStore) -> None:
+    for number in (1, 2):
+        job_store.create(a_job(f"job_{number}", f"plan_{number}"))
+    for attempt in (1, 2):
+        note(job_store, "status", {}, message=f"attempt {attempt}")
+        for step in range(40):
+            validation = {"validation_loss": 0.5} if step == 17 else {}
+            note(job_store, "metrics", {"attempt": attempt, "step": step, **validation})
+            note(job_store, "metrics", {"attempt": attempt, "step": -1}, job_id="job_2")
+        note(job_store, "cost", {"attempt": attempt, "cost_usd": 3.0})
+
+    course = job_store.course("job_1", attempt=2, said=2, points=5)
+
+    assert [event.message for event in course.said] == ["attempt 2", "attempt 1"]
+    assert course.earlier == len(job_store.events("job_1")) - 82 - 2
+    assert {event.data["attempt"] for event in course.drawn} == {2}
+    steps = [event.data["step"] for event in course.drawn if event.kind == "metrics"]
+    assert (steps[0], course.drawn[-1].kind) == (0, "cost")
+    assert 17 in steps
+    assert len(course.drawn) <= 2 * 5 + 1
+    assert course.drawn == sorted(course.drawn, key=lambda event: event.seq)
+    everything = job_store.course("job_1", attempt=2, said=1, points=1_000)
+    assert len(everything.drawn) == 41
+
+
+def test_a_course_of_nothing_is_empty(job_store: JobStore, tmp_path: Path) -> None:
+    unknown = SqliteJobStore(tmp_path / "nothing").course("job_1", attempt=1, said=5, points=5)
+    assert (unknown.said, unknown.earlier, unknown.drawn) == ([], 0, [])
+    assert not (tmp_path / "nothing").exists()
+
+    job_store.create(a_job())
+    assert job_store.course("job_1", attempt=1, said=5, points=5).drawn == []
+    note(job_store, "metrics", {"attempt": 1, "step": 1})
+    assert job_store.course("job_1", attempt=2, said=5, points=5).drawn == []
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    attempts=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    strangers=st.lists(st.booleans(), min_size=160, max_size=160),
+    points=st.integers(1, 60),
+)
+def test_a_course_has_the_ends_of_an_attempt_whatever_lies_between(
+    attempts: list[int], strangers: list[bool], points: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        store = SqliteJobStore(Path(folder))
+        for number in (1, 2):
+            store.create(a_job(f"job_{number}", f"plan_{number}"))
+        others = iter(strangers)
+        for attempt, steps in enumerate(attempts, 1):
+            for step in range(steps):
+                note(store, "metrics", {"attempt": attempt, "step": step})
+                if next(others):
+                    note(store, "metrics", {"attempt": 9, "step": step}, job_id="job_2")
+
+        for attempt, steps in enumerate(attempts, 1):
+            later = attempt < len(attempts)
+            drawn = store.course("job_1", attempt=attempt, said=0, points=points).drawn
+            own = [event.data["step"] for event in drawn if event.data["attempt"] == attempt]
+            assert own[0] == 0
+            assert later or own[-1] == steps - 1
+            assert {event.job_id for event in drawn} == {"job_1"}
+            assert len(drawn) <= points + 2
+        store.close()
 
 
 def test_a_submission_is_begun_once_for_each_attempt(job_store: JobStore) -> None:

@@ -1,17 +1,13 @@
 """Every block of code in the documentation is run, or read by what would read it, or says why not."""
 
 import ast
-import contextlib
 import json
-import os
 import re
 import shlex
-import signal
-import socket
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain, groupby
 from pathlib import Path
 from typing import cast
@@ -20,36 +16,27 @@ import click
 import jsonschema
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
-from documentation.__main__ import PAGES as GENERATED
-from documentation.blocks import Block, Step, as_shown, blocks, steps
+from documentation.__main__ import PAGES as MADE
+from documentation.blocks import Block, blocks, steps
+from documentation.shell import Shell, free_port, ready
+from documentation.treatment import EXCUSES, PYTHON, SHELL, pages, treatment
 from toolhone.cli import toolhone
 from toolhone.compression.signatures import decompress
 from toolhone.compression.tables import decode_result
 from toolhone.models import Json, JsonObject
 from toolhone.redaction import redact_record
 from toolhone.registry.config import load_servers
+from toolhone.registry.files import check_folder
 from toolhone.settings import Settings
 from toolhone.training.costs import load_prices
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("", "encoder", "examples", "benchmarks", "tool_registry")
-PAGES = sorted(
-    {
-        *(ROOT / "docs").rglob("*.md"),
-        *(page for folder in FOLDERS for page in (ROOT / folder).glob("*.md")),
-    }
-)
+PAGES = pages()
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-SHELL = ("sh", "console")
-GENERATED_PAGES = {ROOT / "docs" / name for name in GENERATED}
-
-PATIENCE = 180.0
-"""Seconds after which a page is given up. The machine may be busy."""
-
-MARK = "\036"
-PORT = "127.0.0.1:8000"
-"""As pages have it."""
+MADE_PAGES = {ROOT / "docs" / name for name in MADE}
+INLINE = re.compile(r"`([^`\n]+)`")
 SEPARATORS = frozenset({"|", "||", "&&", ";", "&"})
 
 
@@ -58,11 +45,11 @@ def name_of(block: Block) -> str:
 
 
 def of(*languages: str, run: bool | None = None) -> list[Block]:
-    """The blocks in these languages; with `run`, those that have or have not an excuse."""
+    """The blocks in these languages; with `run`, those that are run here, or those that are not."""
     return [
         block
         for block in BLOCKS
-        if block.language in languages and (run is None or run == (block.excuse is None))
+        if block.language in languages and run in (None, block.excuse is None and block.needs is None)
     ]
 
 
@@ -77,66 +64,33 @@ def test_every_fence_belongs_to_a_block() -> None:
         assert len(fences) == 2 * sum(block.page == page for block in BLOCKS), page
 
 
-def test_every_block_is_checked_or_says_why_not() -> None:
-    checked = {*SHELL, "python", "json", "toml", "yaml", "text"}
+def test_every_block_is_run_or_read_or_made_or_has_a_known_excuse() -> None:
+    assert [name_of(block) for block in BLOCKS if treatment(block, MADE_PAGES) is None] == []
 
-    assert [name_of(block) for block in BLOCKS if block.language not in checked and not block.excuse] == []
+
+def test_every_excuse_that_is_known_is_needed() -> None:
+    assert {block.excuse.partition(";")[0] for block in BLOCKS if block.excuse is not None} == set(EXCUSES)
+
+
+def test_what_another_test_reads_is_read_by_one_that_there_is() -> None:
+    for block in BLOCKS:
+        if block.reader is not None:
+            file, _, test = block.reader.partition("::")
+            names = re.findall(r"^(?:async )?def (\w+)", (ROOT / file).read_text(), re.MULTILINE)
+            assert test in names, f"{name_of(block)}: there is no {block.reader}"
+
+
+def test_what_needs_torch_is_of_a_page_that_the_tests_with_torch_type() -> None:
+    """`make test-train` runs them."""
+    there = (ROOT / "tests/training/local/test_pages.py").read_text()
+    needing = [block for block in BLOCKS if block.needs is not None]
+
+    assert needing and {block.needs for block in needing} == {"torch"}
+    assert [name_of(one) for one in needing if f'"{one.page.relative_to(ROOT / "docs")}"' not in there] == []
+    assert {block.language for block in needing} <= {*SHELL, *PYTHON}
 
 
 # What is typed into a shell.
-
-
-class Shell:
-    """A folder, and a user of the machine who has nothing but it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.home = folder / "home"
-        self.work = folder / "work"
-        tools = folder / "bin"
-        for one in (self.home, self.work, tools):
-            one.mkdir()
-        venv = Path(sys.executable).parent
-        # What uvx would fetch is installed already.
-        shim = tools / "uvx"
-        shim.write_text(f'#!/bin/sh\nprogram=$1; shift\nexec "{venv}/$program" "$@"\n')
-        shim.chmod(0o755)
-        own = {name: value for name, value in os.environ.items() if not name.startswith("TOOLHONE_")}
-        self.environ = {
-            **own,
-            "HOME": str(self.home),
-            "XDG_CONFIG_HOME": str(self.home / "config"),
-            "XDG_DATA_HOME": str(self.home / "data"),
-            "PATH": f"{tools}:{venv}:{own['PATH']}",
-            "COLUMNS": "100",
-        }
-
-    def run(self, arguments: list[str]) -> tuple[int, str]:
-        """(exit code, all that was printed); nothing that was started stays."""
-        printed = self.folder / "printed"
-        with printed.open("w") as output:
-            process = subprocess.Popen(
-                arguments,
-                cwd=self.work,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            try:
-                code = process.wait(PATIENCE)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        return code, printed.read_text(encoding="utf-8")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.mark.parametrize(
@@ -145,40 +99,62 @@ def free_port() -> int:
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_what_a_page_tells_to_type_does_what_it_shows(page: Path, tmp_path: Path) -> None:
-    typed = [(block, step) for block in of(*SHELL, run=True) if block.page == page for step in steps(block)]
-    # The port of the page may be taken.
-    port = f"127.0.0.1:{free_port()}"
-    script = ["set -euo pipefail"]
-    for number, (_, step) in enumerate(typed):
-        script += [f"printf '{MARK}{number}{MARK}\\n'", step.script.replace(PORT, port)]
+    typed = Shell(tmp_path).type(block for block in of(*SHELL, run=True) if block.page == page)
 
-    code, printed = Shell(tmp_path).run(["bash", "-c", "\n".join(script)])
-
-    said = re.split(f"{MARK}(\\d+){MARK}\n", printed.replace(port, PORT))[1:]
-    wrong = [
-        f"{name_of(block)}\n$ {step.script}\n{said[2 * number + 1]}"
-        for number, (block, step) in enumerate(typed)
-        if 2 * number + 1 < len(said) and not _fits(step, said[2 * number + 1])
-    ]
-    assert code == 0, printed
-    assert wrong == [], "\n".join(wrong)
-
-
-def _fits(step: Step, said: str) -> bool:
-    return step.shown is None or as_shown(said, step.shown)
+    assert typed.code == 0, typed.printed
+    assert typed.wrong == (), "\n".join(typed.wrong)
 
 
 @each(*SHELL, run=False)
-def test_what_cannot_be_typed_here_is_a_script_with_commands_that_there_are(block: Block) -> None:
+def test_what_is_not_typed_here_is_a_script_with_commands_that_there_are(block: Block) -> None:
     script = "\n".join(step.script for step in steps(block))
 
     assert subprocess.run(["bash", "-n", "-c", script], capture_output=True, check=False).stderr == b""
-    for words in commands(script):
-        _parse(words)
+    for program, *words in commands(script):
+        if program == "toolhone":
+            _parse(words)
+        elif program == "make":
+            subprocess.run(["make", "--dry-run", *words], cwd=ROOT, capture_output=True, check=True)
+        elif program.startswith("python") and words[0].endswith(".py"):
+            assert_options_are_known(words)
+        elif program == "pip":
+            extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+            assert {found[1] for word in words if (found := re.match(r"toolhone\[(\w+)\]", word))} <= set(
+                extras
+            )
+
+
+def assert_options_are_known(words: list[str]) -> None:
+    """That a script of the repository has the options that it is given."""
+    file, *arguments = words
+    given = {word for word in arguments if word.startswith("--")}
+
+    assert given - options(ROOT / file) == set(), file
+
+
+@cache
+def options(file: Path) -> set[str]:
+    """The options of a script, its own and those that the files beside it add."""
+    text = file.read_text()
+    beside = [
+        text_of.read_text()
+        for name in re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)
+        if (text_of := file.with_name(f"{name}.py")).exists()
+    ]
+    return set(re.findall(r"\"(--[\w-]+)\"", "".join((text, *beside))))
+
+
+def test_scripts_that_are_named_in_passing_have_the_options_that_are_named() -> None:
+    codes = chain.from_iterable(INLINE.findall(page.read_text(encoding="utf-8")) for page in PAGES)
+    named = [shlex.split(code)[1:] for code in codes if re.match(r"\S*python3? [\w/]+\.py\b", code)]
+    for words in named:
+        assert_options_are_known(words)
+
+    assert len(named) > 20
 
 
 def commands(script: str) -> Iterator[list[str]]:
-    """The words behind each `toolhone` that a script runs."""
+    """The name and the words of each program that a script runs."""
     line = ""
     for part in script.replace("\\\n", " ").splitlines():
         line += part
@@ -192,9 +168,9 @@ def commands(script: str) -> Iterator[list[str]]:
             one = list(group)
             while one and re.match(r"\w+=", one[0]):
                 del one[0]
-            if one and Path(one[0]).name == "toolhone":
+            if one:
                 ends = [index for index, word in enumerate(one) if re.match(r"\d?[<>]", word)]
-                yield one[1 : ends[0] if ends else None]
+                yield [Path(one[0]).name, *one[1 : ends[0] if ends else None]]
     assert line == "", "a quote is never closed"
 
 
@@ -218,49 +194,26 @@ def _parse(words: list[str]) -> None:
 def test_there_are_commands_to_check() -> None:
     found = chain.from_iterable(commands(step.script) for block in of(*SHELL) for step in steps(block))
 
-    assert len(list(found)) >= 40
+    assert sum(program == "toolhone" for program, *_ in found) >= 40
 
 
 # Python.
 
-RUNNER = """
-import ast, inspect, sys
-import anyio
-
-async def main():
-    namespace = {"__name__": "__page__"}
-    for file in sys.argv[1:]:
-        code = compile(open(file).read(), file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        done = eval(code, namespace)
-        if inspect.iscoroutine(done):
-            await done
-
-anyio.run(main)
-"""
-
 
 @pytest.mark.parametrize(
     "page",
-    sorted({block.page for block in of("python", run=True)}),
+    sorted({block.page for block in of(*PYTHON, run=True)}),
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
-    files: list[str] = []
-    for block in of("python", run=True):
-        if block.page == page:
-            file = tmp_path / f"line_{block.line}.py"
-            file.write_text(block.text)
-            files.append(str(file))
-
-    code, printed = shell.run([sys.executable, "-c", RUNNER, *files])
+    code, printed = Shell(tmp_path).python(block for block in of(*PYTHON, run=True) if block.page == page)
 
     assert code == 0, printed
 
 
-def test_python_that_cannot_run_here_is_python_and_imports_what_there_is() -> None:
+def test_python_that_is_not_run_here_is_python_and_imports_what_there_is() -> None:
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    for block in of("python", run=False):  # there may be none
+    for block in of(*PYTHON, run=False):
         tree = compile(block.text, name_of(block), "exec", flags=flags)
         assert isinstance(tree, ast.Module)
         imports: list[ast.stmt] = [
@@ -290,6 +243,10 @@ def test_json_is_json_and_what_it_is_for_takes_it(block: Block, tmp_path: Path) 
     if "handler" in value:
         schema = json.loads((ROOT / "src/toolhone/registry/tool.schema.json").read_text())
         jsonschema.validate(value, schema)
+        (tmp_path / f"{value['name']}.json").write_text(block.text)
+        # The function that the page has in mind.
+        (tmp_path / "shipping.py").write_text("def cost(weight_kg: float) -> float:\n    return weight_kg\n")
+        assert check_folder(tmp_path, {}) == []
 
 
 @each("toml")
@@ -304,12 +261,72 @@ def test_toml_is_toml_and_what_it_is_for_takes_it(block: Block, tmp_path: Path) 
 
 
 @each("yaml")
-def test_yaml_is_yaml(block: Block) -> None:
-    assert isinstance(yaml.safe_load(block.text), dict | list)
+def test_prometheus_scrapes_a_server_as_yaml_says(block: Block, tmp_path: Path) -> None:
+    (job,) = yaml.safe_load(block.text)["scrape_configs"]
+    (target,) = job["static_configs"][0]["targets"]
+    here, token = f"127.0.0.1:{free_port()}", tmp_path / Path(job["authorization"]["credentials_file"]).name
+    shell = Shell(tmp_path)
+    scraped = f"http://{here}{job.get('metrics_path', '/metrics')}"
+    script = f"""set -e
+        toolhone serve --http {here} 2> served.log &
+        {ready(here)}
+        toolhone tokens issue --role operator > {token}
+        curl -s -f -o metrics.txt -H "Authorization: Bearer $(cat {token})" {scraped}"""
+
+    code, printed = shell.run(["bash", "-c", script])
+
+    assert code == 0, printed
+    assert target == "127.0.0.1:8000"
+    families = text_string_to_metric_families((shell.work / "metrics.txt").read_text())
+    assert "toolhone_build_info" in {family.name for family in families}
+
+
+@each("nginx")
+def test_nginx_passes_on_to_the_address_that_is_served(block: Block) -> None:
+    served = re.search(r"^toolhone serve --http (\S+)$", block.page.read_text(), re.MULTILINE)
+    lines = [line for line in block.text.splitlines() if not line.lstrip().startswith("#")]
+
+    assert served is not None and f"proxy_pass http://{served[1]};" in block.text
+    assert [line for line in lines if not line.endswith((";", "{", "}"))] == []
+    assert block.text.count("{") == block.text.count("}")
+
+
+def test_docker_is_told_of_the_port_and_the_folders_that_the_image_has() -> None:
+    image = (ROOT / "Dockerfile").read_text()
+    (block,) = [block for block in of("sh") if "docker run" in block.text]
+    (words,) = [words for words in commands(block.text) if words[:2] == ["docker", "run"]]
+    values = {option: words[place + 1] for place, option in enumerate(words) if option.startswith("--p")}
+    mounted = [words[place + 1].split(":")[1] for place, word in enumerate(words) if word == "--volume"]
+
+    assert f"EXPOSE {values['--publish'].rpartition(':')[2]}\n" in image
+    assert mounted == ["/data", "/config/toolhone/mcp.json"]
+    assert (
+        'VOLUME ["/data"]' in image
+        and "XDG_CONFIG_HOME=/config " in image
+        and "TOOLHONE_DATA=/data " in image
+    )
+
+
+def test_systemd_starts_what_the_page_installs() -> None:
+    (block,) = [block for block in of("sh") if "systemctl" in block.text]
+    (unit,) = re.findall(r"packaging/systemd/\S+\.service", block.text)
+    installed = re.findall(r"-m venv (\S+)", block.text)
+
+    assert f"ExecStart={installed[0]}/bin/toolhone serve " in (ROOT / unit).read_text()
+    assert f"enable --now {Path(unit).stem}\n" in block.text
+
+
+def test_the_inspector_that_a_page_names_is_the_one_that_is_typed_here() -> None:
+    versions = re.findall(r"@modelcontextprotocol/inspector@(\S+)", (ROOT / "docs/hosts.md").read_text())
+    wanted = json.loads((ROOT / "tests/node/package.json").read_text())["dependencies"]
+
+    assert versions == [wanted["@modelcontextprotocol/inspector"]]
 
 
 @pytest.mark.parametrize(
-    "block", [block for block in of("text", run=True) if block.page not in GENERATED_PAGES], ids=name_of
+    "block",
+    [block for block in of("text") if block.page not in MADE_PAGES and block.reader is None],
+    ids=name_of,
 )
 def test_text_reads_back(block: Block) -> None:
     text = block.text.removesuffix("\n")

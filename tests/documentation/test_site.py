@@ -36,6 +36,14 @@ def test_every_page_of_the_documentation_is_on_the_site(site: Path) -> None:
     assert [str(page) for page in (*pages, *outside) if not (site / page).exists()] == []
 
 
+def test_what_pages_say_to_the_tests_is_not_on_the_site(site: Path) -> None:
+    text = (site / "hosts.html").read_text(encoding="utf-8")
+
+    assert "toolhone install --client cursor" in re.sub(r"<[^>]+>", "", text)
+    assert "<!-- after:" in (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
+    assert re.findall(r"<!-- (?:not run|read by|needs|before|after):", text) == []
+
+
 def test_a_page_loads_nothing_from_elsewhere(site: Path) -> None:
     loaded: set[str] = set()
     for page in site.rglob("*.html"):

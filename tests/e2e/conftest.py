@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import queue
 import re
@@ -11,12 +12,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import IO
 
 import pytest
+from click.testing import CliRunner, Result
 
+from toolhone.cli import toolhone
 from toolhone.models import Json, JsonObject
 
 ROOT = Path(__file__).parents[2]
@@ -128,7 +132,7 @@ class Stdio:
         self._answers = Lines(self.process.stdout)
         self.errors = Lines(self.process.stderr)
         self._numbers = count(1)
-        self._answered: dict[int, JsonObject] = {}
+        self._answered: dict[int | str | None, JsonObject] = {}
         self.notifications: list[JsonObject] = []
 
     def write(self, line: str) -> None:
@@ -145,16 +149,28 @@ class Stdio:
     def notify(self, method: str, **params: Json) -> None:
         self.write(json.dumps({"jsonrpc": "2.0", "method": method, "params": params}))
 
-    def answer(self, number: int) -> JsonObject:
+    def answer(self, number: int | str | None) -> JsonObject:
         while number not in self._answered:
-            line = self._answers.next()
-            assert line is not None, f"the server ended: {self.errors.rest()}"
-            message = json.loads(line)
-            if "id" in message:
-                self._answered[message["id"]] = message
-            else:
-                self.notifications.append(message)
+            self._take()
         return self._answered.pop(number)
+
+    def wait_for(self, method: str) -> None:
+        """Until the server has told this by itself."""
+        while not any(one["method"] == method for one in self.notifications):
+            self._take()
+
+    def _take(self) -> None:
+        line = self._answers.next()
+        assert line is not None, f"the server ended: {self.errors.rest()}"
+        message = json.loads(line)
+        if "id" in message:
+            self._answered[message["id"]] = message
+        else:
+            self.notifications.append(message)
+
+    def unasked(self) -> list[JsonObject]:
+        """Answers that came while another was waited for, and that nobody has asked for since."""
+        return list(self._answered.values())
 
     def ask(self, method: str, **params: Json) -> JsonObject:
         answer = self.answer(self.send(method, **params))
@@ -278,12 +294,25 @@ class Site:
 
     def token(self, role: str, *options: str) -> str:
         """A new token for the servers of this site."""
-        done = self.toolhone("tokens", "issue", "--role", role, "--data", str(self.data), *options)
-        assert done.returncode == 0, done.stderr
+        done = self.run_here("tokens", "issue", "--role", role, "--data", str(self.data), *options)
+        assert done.exit_code == 0, done.stderr
         return done.stdout.strip()
 
+    def run_here(self, *arguments: str) -> Result:
+        """One command of the command line, in this process: Python's start takes longer than most of them."""
+        foreign = logging.getLogger("mcp.client.stdio")
+        level = foreign.level
+        own: dict[str, str | None] = dict.fromkeys(set(os.environ) - set(self.env))
+        try:
+            # In a thread, because an event loop may run in this one.
+            with ThreadPoolExecutor(1) as thread:
+                runner = CliRunner(env={**own, **self.env})
+                return thread.submit(runner.invoke, toolhone, arguments).result()
+        finally:
+            foreign.setLevel(level)  # commands turn it down; other tests listen to it
+
     def toolhone(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """One command of the command line, to its end."""
+        """One command of the command line, in a process of its own, to its end."""
         return subprocess.run(
             [sys.executable, "-m", "toolhone", *arguments],
             env=self.env,

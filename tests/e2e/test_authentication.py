@@ -133,8 +133,8 @@ def narrowed(site: Site, server: Http, tmp_path_factory: pytest.TempPathFactory)
 
 
 def audited(site: Site, kind: str) -> list[JsonObject]:
-    done = site.toolhone("audit", "list", "--kind", kind, "-n", "1000", "--json", "--data", str(site.data))
-    assert done.returncode == 0, done.stderr
+    done = site.run_here("audit", "list", "--kind", kind, "-n", "1000", "--json", "--data", str(site.data))
+    assert done.exit_code == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -313,6 +313,38 @@ def test_a_forged_cookie_is_on_record(site: Site, tmp_path: Path) -> None:
         assert (row["user_id"], row["details"]["path"]) == ("address:127.0.0.1", "/api/v1/me")
 
 
+def test_a_wrong_credential_at_sse_is_on_record_and_none_at_all_is_not(site: Site, tmp_path: Path) -> None:
+    other = type(site)(tmp_path)
+    guess = "thk_0123456789_" + "c" * 32
+    with other.http() as server, httpx2.Client(base_url=server.url, timeout=60) as http:
+        assert http.get("/sse").status_code == 401
+        assert [row for row in audited(other, "access") if row["success"] is False] == []
+        assert http.get("/sse", headers=bearer(guess)).status_code == 401
+        row = refused(other, "not_authenticated")
+    told = {name: row["details"][name] for name in ("what", "method", "path")}
+    assert told == {"what": "refused", "method": "GET", "path": "/sse"}
+    assert (row["user_id"], row["success"]) == ("address:127.0.0.1", False)
+    assert "c" * 32 not in json.dumps(row)
+
+
+def test_sending_into_anothers_event_stream_is_on_record_and_its_id_is_not(
+    site: Site, server: Http, agent: str
+) -> None:
+    other = site.token("operator")
+    with (
+        httpx2.Client(base_url=server.url, timeout=60) as http,
+        http.stream("GET", "/sse", headers=bearer(agent)) as stream,
+    ):
+        lines = stream.iter_lines()
+        where = next(line for line in lines if line.startswith("data: ")).removeprefix("data: ")
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        assert http.post(where, json=ping, headers=bearer(other)).status_code == 404
+        who = http.get("/api/v1/me", headers=bearer(other)).json()["principal"]
+    row = refused(site, "not_found")
+    assert (row["user_id"], row["details"]["path"]) == (who, "/messages/")
+    assert where.partition("session_id=")[2] not in json.dumps(audited(site, "access"))
+
+
 def test_two_toolhones_of_one_machine_do_not_log_each_other_out(
     site: Site, server: Http, tmp_path: Path
 ) -> None:
@@ -478,8 +510,13 @@ def test_a_service_writes_how_to_get_in_to_files_that_only_its_user_reads(
         url = login.partition("/login")[0]
         assert httpx2.get(f"{url}/api/v1/me", headers=bearer(token), timeout=60).json()["role"] == "admin"
         assert httpx2.get(login, timeout=60).status_code == 200
+        checked = other.toolhone("check", "--data", str(other.data))
+        assert checked.returncode == 0 and "whole: " in checked.stdout, checked.stdout
         _, logged = server.end()
         assert "thk_" not in logged and "code=" not in logged
+    # The address opens nothing any more; the token does until it is revoked.
+    assert not (other.data / "login-address").exists()
+    assert (other.data / "first-admin-token").exists()
 
 
 def test_a_login_address_is_good_for_one_browser(server: Http, site: Site) -> None:
@@ -542,6 +579,22 @@ def test_a_login_ends_with_its_token(server: Http, site: Site) -> None:
         assert browser.get("/api/v1/openapi.json").status_code == 200
         site.toolhone("tokens", "revoke", token.split("_")[1], "--data", str(site.data))
         assert browser.get("/api/v1/openapi.json").status_code == 401
+
+
+def test_a_login_that_has_ended_is_no_guess_and_the_record_says_so(site: Site, tmp_path: Path) -> None:
+    other = type(site)(tmp_path)
+    with other.http() as server:
+        token = other.token("operator")
+        with logged_in(server, token) as browser:
+            kept = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
+            other.toolhone("tokens", "revoke", token.split("_")[1], "--data", str(other.data))
+        answers = [httpx2.get(f"{server.url}/api/v1/me", headers=kept) for _ in range(20)]
+        page = httpx2.get(f"{server.url}/audit", headers={**kept, **PAGE})
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(401, "login_ended")}
+    assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Faudit")
+    refusals = [row for row in audited(other, "access") if row["success"] is False]
+    assert {row["error_code"] for row in refusals} == {"login_ended"}
+    assert refusals[-1]["details"]["path"] == "/api/v1/me"
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,7 @@ def test_an_id_beside_the_tool_is_passed_on_only_where_it_is_required() -> None:
         {"tool": "weather", "arguments": ["Berlin"]},
         {"tool": "weather", "arguments": "[1]"},
         {"tool": "weather", "arguments": '{"city": NaN}'},
+        {"tool": "weather", "arguments": '{"city": 1e999}'},
         {"tool": "weather", "arguments": '{"city": ' * 3 + "["},
         {"tool": "weather", "arguments": "[" * 100_000},
         {"tool": "weather", "arguments": {"city": "Berlin"}, "city": "Paris"},

@@ -41,7 +41,7 @@ class Meeting:
 
 async def test_independent_calls_run_at_once_and_answer_in_the_order_asked(bench: "Workbench") -> None:
     bench.tool("meet", Meeting(8))
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         results = await bench.run([{"tool": "meet", "arguments": {"n": n}} for n in range(8)])
     assert [result.result["n"] for result in results] == list(range(8))
     assert [result.slot for result in results] == [str(n) for n in range(1, 9)]
@@ -183,7 +183,7 @@ async def test_cancelling_a_batch_cancels_its_calls_and_records_them(bench: "Wor
 
     bench.tool("stay", stay)
     calls: list[JsonObject] = [{"tool": "stay", "arguments": {}}] * 3
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(bench.run, calls)
             await started.complete.wait()
@@ -266,7 +266,7 @@ async def test_a_slow_call_is_cancelled_at_its_own_limit(bench: "Workbench") -> 
         await anyio.sleep_forever()
 
     bench.tool("hang", hang, limits=Limits(timeout_seconds=0.01), read_only=True)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         error = await bench.fails("hang")
     assert error.code == "timeout"
     assert "0.01 s" in error.message

@@ -149,7 +149,7 @@ async def test_nothing_is_kept_for_those_who_are_gone() -> None:
 async def test_a_call_that_is_cancelled_in_the_queue_leaves_its_place_to_others() -> None:
     limits = CallLimits()
     narrow = call(limits=Limits(max_concurrency=1))
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with limits.place(narrow):
             with anyio.CancelScope() as scope:
                 scope.cancel()

@@ -100,7 +100,7 @@ def writer_of(kept: Kept, mode: str = REDACTED) -> SnapshotWriter:
 @asynccontextmanager
 async def running(writer: SnapshotWriter) -> AsyncGenerator[None]:
     """With everything noted kept at the end."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
             yield
@@ -345,7 +345,7 @@ async def test_what_takes_too_long_at_the_end_is_counted(monkeypatch: pytest.Mon
     assert kept.let is not None
     writer = writer_of(kept)
     await writer.link(call(), answering(1))
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
             await kept.entered.wait()

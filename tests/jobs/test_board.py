@@ -149,7 +149,7 @@ async def test_a_budget_that_is_used_up_after_the_approval_stops_the_job(open_sh
     job_id = await shop.approved()
     shop.store.set_budget(Category.CORE_SECURITY, 1.0, at="2026")
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         await shop.runner.run(until_idle=True)
 
     job = await shop.board.job(job_id)
@@ -195,7 +195,7 @@ async def test_in_every_state_a_job_can_be_cancelled(
     shop.store.update(job_id, {"status": status}, at=paper.AT)
 
     job = await shop.board.cancel(job_id, caller=paper.CALLER)
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         await shop.runner.run(until_idle=True)
 
     assert job.cancel_requested
@@ -322,7 +322,7 @@ async def test_a_watch_shows_what_another_process_does_until_the_end(open_shop: 
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: other.runner.run(until_idle=True))
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             async for job in shop.board.watch(job_id):
                 seen.append(job)  # noqa: PERF401
 

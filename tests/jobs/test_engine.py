@@ -92,7 +92,7 @@ async def test_it_knows_how_far_a_job_is_and_nothing_that_it_learns_from(
 
 async def test_what_it_keeps_is_json_even_of_a_step_that_failed(tmp_path: Path) -> None:
     async with open_engine(tmp_path, ["works", "fails"], go) as running:
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             assert await running.run("job.1.1")
             assert not await running.run("job.1.1"), "it is over"
         found = values(tmp_path)
@@ -112,7 +112,7 @@ async def test_what_a_dead_process_left_of_jobs_that_are_over_goes_when_the_next
         """As if it were killed before it could."""
 
     monkeypatch.setattr(engine._DbosEngine, "_forget", die)
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with open_engine(tmp_path, ["works"], go) as running:
             assert await running.run("job.1.1")
         assert "job.1.1" in values(tmp_path)

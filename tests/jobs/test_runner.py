@@ -253,7 +253,7 @@ async def test_what_takes_longer_than_allowed_is_stopped(open_shop: Open, paper:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await shop.provider.reached("poll").wait()
         shop.now += timedelta(hours=3)
         shop.provider.release.set()
@@ -272,7 +272,7 @@ async def test_a_running_job_is_cancelled_wherever_it_is(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await shop.provider.reached(held).wait()
         job = await shop.board.cancel(job_id, caller=paper.CALLER)
         assert (job.cancel_requested, job.status.final) == (True, False)
@@ -338,7 +338,7 @@ async def test_of_a_dataset_that_is_revoked_meanwhile_no_model_comes_to_be_used(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await shop.provider.reached(held).wait()
         shop.manifest = paper.manifest_of(shop.manifest.dataset_id, **REVOKED, replaced_by="d2")
         shop.provider.release.set()
@@ -391,7 +391,7 @@ async def test_a_training_that_lost_its_files_is_said_to_have_lost_its_dataset(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await shop.provider.reached("poll").wait()
         shop.manifest = paper.manifest_of(shop.manifest.dataset_id, **REVOKED)
         shop.provider.release.set()
@@ -488,7 +488,7 @@ async def test_who_does_not_hold_the_lock_runs_nothing_until_it_is_free(open_sho
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(ended, shop, job_id)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             looks = 0
             looked = shop.store.jobs
             enough = anyio.Event()
@@ -517,7 +517,7 @@ async def test_a_runner_that_is_stopped_in_the_middle_goes_on_later(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(shop.runner.run)
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             await shop.provider.reached("poll").wait()
         tasks.cancel_scope.cancel()
     assert not shop.runner.taken()

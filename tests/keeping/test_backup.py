@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError, NewerStorageError
 from toolhone.keeping.archive import HEADER, MANIFEST
 from toolhone.keeping.backup import write_backup
@@ -41,7 +41,7 @@ def writing(data: Path) -> Generator[Callable[[int], None]]:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from toolhone.audit import new_event\n"
+        "from toolhone.events import new_event\n"
         "from toolhone.models import LOCAL_CALLER, EventKind\n"
         "from toolhone.storage.audit import SqliteAuditStore\n"
         "store = SqliteAuditStore(Path(sys.argv[1]))\n"

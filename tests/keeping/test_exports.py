@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.assembly import exports as exports_of
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import ConflictError, InvalidRequestError
 from toolhone.keeping.exports import LOCK, Exports, Rotation, audit_line
 from toolhone.keeping.lock import FileLock

@@ -10,7 +10,8 @@ from sqlite3 import connect
 import pytest
 
 from toolhone.assembly import keeping, terms
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.exceptions import PermissionDeniedError
 from toolhone.keeping.age import AuditAge
 from toolhone.keeping.integrity import examine

@@ -83,7 +83,7 @@ async def test_of_two_tools_with_one_name_the_earlier_toolset_has_it() -> None:
     catalog = Catalog([Fixed("one", kept), Fixed("two", left_out, tool("other"))])
 
     (conflict,) = catalog.conflicts
-    with anyio.fail_after(5):
+    with anyio.fail_after(60):
         output = await catalog.call(kept, {"a": 1})
 
     assert names(catalog) == ["other", "same"]

@@ -8,6 +8,7 @@ import pytest
 from toolhone.exceptions import ConfigurationError, UnsetVariableError
 from toolhone.models import Category, JsonObject, Limits, OutputValidation
 from toolhone.registry.config import Command, Endpoint, ServerEntry, ServersFile, load_servers
+from toolhone.registry.oauth_settings import OAuth
 
 
 def load(tmp_path: Path, content: JsonObject | str, environ: Mapping[str, str] | None = None) -> ServersFile:
@@ -31,7 +32,7 @@ def test_every_spelling_of_a_url_server_is_read(tmp_path: Path, kind: str | None
     raw = {"url": "https://example.org/mcp", "headers": {"X": "y"}} | ({"type": kind} if kind else {})
     transport = "sse" if kind == "sse" else "http"
     assert load_one(tmp_path, raw).target == Endpoint(
-        url="https://example.org/mcp", headers={"X": "y"}, transport=transport
+        url="https://example.org/mcp", headers={"X": "y"}, transport=transport, oauth=OAuth()
     )
 
 
@@ -79,7 +80,9 @@ def test_comments_and_trailing_commas_are_read_as_vs_code_writes_them(tmp_path: 
             "servers": {"a": {"url": "http://localhost/a//b, ]", /* not a comment: */ "type": "http",},},
         }""",
     )
-    assert file.entries[0].target == Endpoint(url="http://localhost/a//b, ]", headers={}, transport="http")
+    assert file.entries[0].target == Endpoint(
+        url="http://localhost/a//b, ]", headers={}, transport="http", oauth=OAuth()
+    )
 
 
 def test_variables_are_expanded_everywhere(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ class Told:
         self._more = anyio.Event()
 
     async def until(self, server: str, what: str) -> None:
-        with anyio.fail_after(15):
+        with anyio.fail_after(60):
             while (server, what) not in self.events:
                 await self._more.wait()
 
@@ -122,7 +122,7 @@ class Running:
     async def until_changed(self, condition: Callable[[], bool]) -> None:
         changed = anyio.Event()
         stop = self.servers.subscribe(lambda: changed.set())
-        with anyio.fail_after(15):
+        with anyio.fail_after(60):
             while not condition():
                 await changed.wait()
                 changed = anyio.Event()
@@ -303,7 +303,7 @@ async def test_answers_come_back_as_they_were_sent() -> None:
         assert failed.value.data["code"] == -32050
 
         await up.servers.call(up.tool("one__progress"), {}, report_progress=report)
-        with anyio.fail_after(5):
+        with anyio.fail_after(60):
             await finished.wait()
         assert reports == [(1, 2, "step 1"), (2, 2, "step 2")]
 
@@ -683,7 +683,7 @@ async def serving(app: ASGIApp) -> AsyncGenerator[str]:
     server = Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="auto"))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(server.serve)
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             await started.wait()
         try:
             port = server.servers[0].sockets[0].getsockname()[1]

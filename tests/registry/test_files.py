@@ -46,7 +46,7 @@ async def test_a_tool_file_becomes_a_tool_that_runs(tmp_path: Path) -> None:
     toolset = FileToolset(tmp_path, {})
 
     (definition,) = toolset.tools()
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         output = await toolset.call(definition, {"text": "hello"})
 
     assert toolset.problems == ()
@@ -193,7 +193,7 @@ async def test_a_reload_tells_listeners_if_and_only_if_tools_changed(tmp_path: P
     told: list[int] = []
     unsubscribe = toolset.subscribe(lambda: told.append(len(toolset.tools())))
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         assert not await toolset.reload()
         write(tmp_path, tool("second"), "second.json")
         assert await toolset.reload()
@@ -210,7 +210,7 @@ async def test_a_changed_module_is_used_after_a_reload(tmp_path: Path) -> None:
     write(tmp_path, tool())
     toolset = FileToolset(tmp_path, {})
     (definition,) = toolset.tools()
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         assert (await toolset.call(definition, {"text": "a"})).text == "a"
         (tmp_path / "echo.py").write_text("def echo(text):\n    return text * 2\n")
 

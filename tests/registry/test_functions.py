@@ -29,7 +29,7 @@ class Receipt(BaseModel):
 
 
 async def call(toolset: FunctionToolset, arguments: JsonObject) -> ToolOutput:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         return await toolset.call(toolset.tools()[0], arguments)
 
 

@@ -86,7 +86,7 @@ async def send(host: str, port: int) -> HttpAnswer:
     request = HttpRequest(
         method="GET", url=f"https://{host}:{port}/", headers={}, content=None, shown_as="GET it"
     )
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         return await http_client.send(
             request, resolve=resolve, allow_private=True, timeout_seconds=5, max_bytes=1000
         )

@@ -291,7 +291,7 @@ async def test_calls_become_snapshots_where_it_is_asked_for(open_toolhone: OpenT
             await session.one("write_note", text="Call bob@example.com back")
             await session.one("add", a=1, b=2)
             parts = await toolhone.app.finetuning_parts()
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 while not (kept := await anyio.to_thread.run_sync(parts.stores.snapshots().counts)):
                     await anyio.lowlevel.checkpoint()
         (count,) = kept

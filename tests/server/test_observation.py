@@ -4,16 +4,21 @@ import json
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from toolhone.models import LOCAL_CALLER, Json, JsonObject
+from toolhone.events import new_event
+from toolhone.models import LOCAL_CALLER, EventKind, Json, JsonObject
 from toolhone.roles import Role
 from toolhone.server import health
+from toolhone.server.dashboard.preparation import Preparation
 from toolhone.server.http import build_http
+from toolhone.server.metrics import Metrics
 
 
 @asynccontextmanager
@@ -118,7 +123,30 @@ async def test_health_and_readiness_need_no_credential(open_toolhone: Json) -> N
 
     assert (alive.status_code, alive.json()["status"]) == (200, "ok")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
-    assert set(ready.json()["checks"]) == {"registry", "audit", "data_folder", "selector"}
+    assert set(ready.json()["checks"]) == {"registry", "audit", "data_folder", "selector", "dashboard"}
+
+
+async def test_a_server_is_ready_when_its_first_pages_are(
+    open_toolhone: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = anyio.Event()
+    prepare = Preparation.run
+
+    async def later(self: Preparation) -> None:
+        await begin.wait()
+        await prepare(self)
+
+    monkeypatch.setattr(Preparation, "run", later)
+    monkeypatch.setattr(health, "FRESH_FOR", -1.0)
+    async with open_toolhone() as toolhone, served(toolhone) as get:
+        with monkeypatch.context() as impatient:
+            impatient.setattr(health, "PATIENCE", 0.1)
+            before = await get("/ready", credential=False)
+        begin.set()
+        after = await get("/ready", credential=False)
+
+    assert (before.status_code, before.json()["checks"]["dashboard"]["ok"]) == (503, False)
+    assert (after.status_code, after.json()["checks"]["dashboard"]) == (200, {"ok": True})
 
 
 async def test_readiness_says_for_how_many_tools_meaning_does_not_count_yet(
@@ -141,10 +169,10 @@ async def test_readiness_says_for_how_many_tools_meaning_does_not_count_yet(
 async def test_who_cannot_record_is_not_ready_and_says_why(
     open_toolhone: Json, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "PATIENCE", 0.1)
     monkeypatch.setattr(health, "FRESH_FOR", -1.0)
     async with open_toolhone() as toolhone, served(toolhone) as get:
         assert (await get("/ready", credential=False)).status_code == 200
+        monkeypatch.setattr(health, "PATIENCE", 0.1)
         other = sqlite3.connect(tmp_path / "data" / "audit.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         locked = await get("/ready", credential=False)
@@ -167,3 +195,22 @@ async def test_a_disk_without_room_is_not_ready(open_toolhone: Json, monkeypatch
 
     assert answer.status_code == 503
     assert "MiB left" in answer.json()["checks"]["data_folder"]["reason"]
+
+
+async def test_the_sessions_that_were_counted_today_do_not_fill_the_memory(
+    open_toolhone: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("toolhone.server.metrics.MOST_SESSIONS", 2)
+
+    def searched(session: str) -> None:
+        caller = replace(LOCAL_CALLER, session=session)
+        event = new_event(EventKind.SELECTION, caller, success=True, payload={"tokens_of_all": 100})
+        metrics.recorded(event, 0.001)
+
+    async with open_toolhone() as toolhone:
+        metrics = Metrics(toolhone.app)
+        for session in ("a", "a", "b", "b", "c", "b", "c"):
+            searched(session)
+        assert samples((await metrics.text()).decode())("toolhone_schema_tokens_total") == 300
+        searched("a")  # forgotten meanwhile
+        assert samples((await metrics.text()).decode())("toolhone_schema_tokens_total") == 400

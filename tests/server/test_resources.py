@@ -1,7 +1,7 @@
 """Resources, completion and the prompt."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -9,6 +9,7 @@ import pytest
 from mcp import MCPError, types
 
 from toolhone.models import Caller, Json, JsonObject
+from toolhone.roles import Role
 from toolhone.tokens import count_tokens
 
 Session: TypeAlias = Json
@@ -174,3 +175,47 @@ async def test_a_wrong_prompt_is_a_protocol_error(
     with pytest.raises(MCPError, match=says) as raised:
         await session.client.get_prompt(name, arguments)
     assert raised.value.error.code == types.INVALID_PARAMS
+
+
+@pytest.mark.filterwarnings("ignore:resources/subscribe is removed")
+async def test_what_is_refused_over_mcp_is_told_as_an_error_and_stands_in_the_audit(
+    open_toolhone: OpenToolhone, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = "toolhone://results/0123456789abcdef"
+    template = types.ResourceTemplateReference(type="ref/resource", uri="toolhone://results/{handle}")
+    async with open_toolhone(role=Role.VIEWER) as toolhone:
+        async with toolhone.connected() as session:
+            requests = [
+                ("resources/read", session.client.read_resource(secret)),
+                ("completion/complete", session.client.complete(template, {"name": "handle", "value": ""})),
+                (
+                    "prompts/get",
+                    session.client.get_prompt("prepare_finetuning", {"category": "core_security"}),
+                ),
+            ]
+            for method, request in requests:
+                assert await refused(request) == "permission_denied", method
+            with pytest.raises(MCPError, match="call_tools"):
+                async with session.client.listen(resource_subscriptions=[secret]):
+                    pass
+        async with toolhone.connected("legacy") as session:
+            assert await refused(session.client.subscribe_resource(secret)) == "permission_denied"
+            rows = await session.rows("refusal")
+
+    told = [row["details"] for row in rows]
+    assert [(one["method"], one.get("uri"), one.get("name"), one["permission"]) for one in told] == [
+        ("resources/read", "toolhone://results/012345…", None, "call_tools"),
+        ("completion/complete", "toolhone://results/{handl…", None, "call_tools"),
+        ("prompts/get", None, "prepare_finetuning", "train"),
+        ("subscriptions/listen", "toolhone://results/012345…", None, "call_tools"),
+        ("resources/subscribe", "toolhone://results/012345…", None, "call_tools"),
+    ]
+    assert {row["error_code"] for row in rows} == {"permission_denied"}
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def refused(request: Awaitable[object]) -> str:
+    """The code of the error that a request is answered with."""
+    with pytest.raises(MCPError) as raised:
+        await request
+    return raised.value.error.data["code"]

@@ -74,7 +74,7 @@ New = Callable[..., NewSnapshot]
 
 async def all_wait(collector: Collector, number: int) -> None:
     """Until so many have handed in what is not written yet."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while len(collector._pending) < number:
             await anyio.lowlevel.checkpoint()
 
@@ -170,7 +170,7 @@ async def test_those_who_come_during_a_write_share_the_next(
     async def collect(number: int) -> None:
         ids[number] = await collector.collect([new(agent_id=f"agent-{number}")] * 2, caller=LOCAL_CALLER)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(collect, 0)
             await held.wait_entered()
@@ -198,7 +198,7 @@ async def test_a_failing_disk_fails_everybody_in_the_write_and_nobody_after_it(
             await collector.collect([new()], caller=LOCAL_CALLER)
         errors.append(caught.value)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
                 tasks.start_soon(fails)
@@ -238,7 +238,7 @@ async def test_what_cannot_be_written_does_not_take_its_neighbours_with_it(
         except InvalidRequestError:
             failed.append(agent)
 
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with collector._writing, anyio.create_task_group() as tasks:
             for agent in ("a", "bad", "b"):
                 tasks.start_soon(collect, agent)
@@ -266,7 +266,7 @@ async def test_whoever_is_cancelled_during_the_write_has_been_written(
     held: HeldStore, collector_of: CollectorOf, new: New, told: "Told"
 ) -> None:
     collector = collector_of(held)
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: collector.collect([new()], caller=LOCAL_CALLER))
             await held.wait_entered()

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.exceptions import InvalidRequestError, StorageError, ToolhoneError
 from toolhone.models import LOCAL_CALLER, Caller, Category, EventKind, Json, JsonObject
 from toolhone.records.datasets import Manifest

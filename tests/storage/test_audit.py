@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError
 from toolhone.models import LOCAL_CALLER, AuditEvent, EventKind
 from toolhone.storage.audit import SqliteAuditStore

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import (
     DamagedStorageError,
     NewerStorageError,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import InvalidRequestError
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import LOCAL_CALLER, AuditEvent, Category, JsonObject

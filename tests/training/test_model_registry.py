@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import InvalidRequestError
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import AuditEvent, Caller, Category, EventKind, Json

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from toolhone.assembly import audit_log
-from toolhone.audit import new_event
 from toolhone.cli import main
+from toolhone.events import new_event
 from toolhone.models import AuditEvent, Caller, EventKind, Json
 from toolhone.selection.active import Reason, active_encoder, use_encoder
 from toolhone.settings import Settings

@@ -19,7 +19,6 @@ and `diff` the same with what is in `approvals/diff.py`:
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, TypeVar
 
 import anyio
@@ -27,6 +26,7 @@ import anyio.to_thread
 
 from toolhone.access import require
 from toolhone.approvals.diff import differences
+from toolhone.events import new_event, not_done
 from toolhone.exceptions import (
     ConflictError,
     NotFoundError,
@@ -34,9 +34,9 @@ from toolhone.exceptions import (
     StorageError,
     ToolhoneError,
 )
-from toolhone.identifiers import new_id, utc_timestamp
+from toolhone.identifiers import id_of_request, utc_timestamp
 from toolhone.models import LOCAL_CALLER, AuditEvent, Caller, EventKind, JsonObject, content_hash
-from toolhone.records.approvals import Approval, ApprovalStatus, ApprovalStore, Offered
+from toolhone.records.approvals import Approval, ApprovalStatus, ApprovalStore, Offered, Place
 from toolhone.registry.listing import Listing, definition_of
 from toolhone.roles import Permission
 
@@ -116,15 +116,34 @@ class Approvals:
             if decided or seen != before or self._unnoted:
                 await changed()
 
-    async def pending(self, *, rejected: bool = False, caller: Caller) -> list[JsonObject]:
-        """The definitions that wait, or those that were rejected, the last seen first."""
+    async def pending(
+        self,
+        *,
+        rejected: bool = False,
+        limit: int | None = None,
+        after: Place | None = None,
+        caller: Caller,
+    ) -> list[JsonObject]:
+        """The definitions that wait, or those that were rejected, the last seen first.
+
+        Args:
+            limit: How many at most.
+            after: Those behind this one, see `place_of`.
+        """
         require(caller, Permission.OPERATE)
-        status = ApprovalStatus.REJECTED if rejected else ApprovalStatus.WAITING
+        status = _status(rejected)
+        held = await self._read(lambda store: store.held_back(status, limit=limit, after=after))
+        return [_told(one.approval, one.before) for one in held]
 
-        def read(store: ApprovalStore) -> list[JsonObject]:
-            return [_told(one, _approved_before(store, one)) for one in store.find(status=status)]
+    async def count(self, *, rejected: bool = False, caller: Caller) -> int:
+        """How many definitions wait, or were rejected."""
+        require(caller, Permission.OPERATE)
+        return await self._read(lambda store: store.count(_status(rejected)))
 
-        return await self._read(read)
+    async def stands(self, tool: str, status: ApprovalStatus, *, caller: Caller) -> bool:
+        """Whether a definition of a tool of this name stands so."""
+        require(caller, Permission.OPERATE)
+        return bool(await self._read(lambda store: store.find(tool, status=status)))
 
     async def diff(self, tool: str, *, caller: Caller) -> JsonObject:
         """The definition of this tool that waits, and how it differs from the one that was approved last.
@@ -211,7 +230,7 @@ class Approvals:
         told = _told(found, before)
         if found.status is status:
             return told
-        event = _event(what, found, caller, before)
+        event = _event(what, found, caller, before, request_id=id_of_request())
         # Whoever is cancelled between the two would leave a record of what was not done.
         with anyio.CancelScope(shield=True):
             # First, so that nothing is trusted without a record of who did it.
@@ -226,11 +245,8 @@ class Approvals:
 
     async def _take_back(self, event: AuditEvent, error: ToolhoneError) -> None:
         """Record that a decision which is on record was not kept."""
-        failed = replace(
-            event, event_id=new_id(), timestamp=utc_timestamp(), success=False, error_code=error.code
-        )
         try:
-            await self._record(failed)
+            await self._record(not_done(event, error))
         except (StorageError, NotRunningError) as exc:
             logger.error(
                 "Event %s says what was decided of %s. It was not kept, and that is not on record: %s",
@@ -259,6 +275,15 @@ class Approvals:
         if self._store is None:
             self._store = self._open_store()
         return self._store
+
+
+def place_of(told: JsonObject) -> Place:
+    """Where a definition of `pending` stands there."""
+    return told["seen_at"], told["server"], told["original_name"], told["hash"]
+
+
+def _status(rejected: bool) -> ApprovalStatus:
+    return ApprovalStatus.REJECTED if rejected else ApprovalStatus.WAITING
 
 
 def _offered(name: str, definition: JsonObject) -> Offered:
@@ -294,7 +319,7 @@ def _reason(offered: Offered, there: Approval | None, *, changed: bool, kept: bo
 
 
 def _held_back(store: ApprovalStore, tool: str) -> Approval:
-    known = store.find(name=tool)
+    known = store.find(tool)
     for status in (ApprovalStatus.WAITING, ApprovalStatus.REJECTED):
         for one in known:
             if one.status is status:
@@ -305,7 +330,7 @@ def _held_back(store: ApprovalStore, tool: str) -> Approval:
 
 
 def _to_decide(store: ApprovalStore, tool: str, digest: str) -> tuple[Approval, Approval | None]:
-    known = store.find(name=tool)
+    known = store.find(tool)
     if not known:
         raise NotFoundError(
             f"No definition of a tool {tool!r} is known. What waits: toolhone servers pending.",
@@ -340,7 +365,7 @@ def _approved_before(store: ApprovalStore, approval: Approval) -> Approval | Non
     """The definition of the same tool that was approved last, beside this one."""
     approved = [
         one
-        for one in store.find(name=approval.name, status=ApprovalStatus.APPROVED)
+        for one in store.find(approval.name, status=ApprovalStatus.APPROVED)
         if (one.server, one.tool) == (approval.server, approval.tool) and one.hash != approval.hash
     ]
     return max(approved, key=lambda one: one.decided_at or "", default=None)
@@ -363,12 +388,13 @@ def _told(approval: Approval, before: Approval | None) -> JsonObject:
     }
 
 
-def _event(what: str, approval: Approval, caller: Caller, before: Approval | None) -> AuditEvent:
-    return AuditEvent(
-        event_id=new_id(),
-        timestamp=utc_timestamp(),
-        kind=EventKind.SERVER,
-        caller=caller,
+def _event(
+    what: str, approval: Approval, caller: Caller, before: Approval | None, *, request_id: str | None = None
+) -> AuditEvent:
+    return new_event(
+        EventKind.SERVER,
+        caller,
+        request_id=request_id,
         tool=approval.name,
         server=approval.server,
         success=what != "tool_held_back",

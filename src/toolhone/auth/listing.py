@@ -1,21 +1,8 @@
 """What lists show of an API token: never the token itself."""
 
-from typing import Literal
-
 from toolhone.identifiers import utc_timestamp
 from toolhone.models import JsonObject
 from toolhone.records.access import ApiToken
-
-State = Literal["valid", "expired", "revoked"]
-
-
-def state_of(token: ApiToken) -> State:
-    """Whether it opens anything, in a word."""
-    if token.revoked_at is not None:
-        return "revoked"
-    if token.expires_at is not None and token.expires_at <= utc_timestamp():
-        return "expired"
-    return "valid"
 
 
 def token_json(token: ApiToken) -> JsonObject:
@@ -27,7 +14,7 @@ def token_json(token: ApiToken) -> JsonObject:
         "scopes": None if token.scopes is None else sorted(token.scopes),
         "tools": None if token.tools is None else list(token.tools),
         "requests_per_minute": token.requests_per_minute,
-        "state": state_of(token),
+        "state": token.state(utc_timestamp()).value,
         "created_at": token.created_at,
         "created_by": token.created_by,
         "expires_at": token.expires_at,

@@ -18,6 +18,9 @@ SESSION_SECONDS = 12 * 60 * 60
 MOST_SESSIONS = 1_000
 """Past that the oldest ends."""
 
+MOST_ENDED = 1_000
+"""Sessions that have ended, and are still told from what nobody was ever given."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
@@ -45,6 +48,7 @@ class Logins:
         self._clock = clock
         self._codes: dict[bytes, tuple[Caller, float]] = {}
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
+        self._ended: OrderedDict[bytes, None] = OrderedDict()
 
     def code(self, caller: Caller) -> str:
         """A code that logs one browser in as this caller, once."""
@@ -70,7 +74,7 @@ class Logins:
         )
         self._sessions[_hash(cookie)] = session
         while len(self._sessions) > MOST_SESSIONS:
-            self._sessions.popitem(last=False)
+            self._remember(self._sessions.popitem(last=False)[0])
         return cookie, session
 
     def find(self, cookie: str) -> Session | None:
@@ -83,7 +87,13 @@ class Logins:
 
     def end(self, cookie: str) -> None:
         """Log out; ending what has ended is harmless."""
-        self._sessions.pop(_hash(cookie), None)
+        key = _hash(cookie)
+        if self._sessions.pop(key, None) is not None:
+            self._remember(key)
+
+    def has_ended(self, cookie: str) -> bool:
+        """Whether the cookie named a session once: who sends it was logged in, and does not guess."""
+        return _hash(cookie) in self._ended
 
     def end_all(self, *, but: Collection[str] = ()) -> int:
         """Log every browser out, and let no code that is out log one in; returns how many were logged in.
@@ -93,10 +103,17 @@ class Logins:
         """
         now = self._clock()
         kept = {_hash(cookie) for cookie in but}
-        ended = [one for key, one in self._sessions.items() if key not in kept]
+        ended = [(key, one) for key, one in self._sessions.items() if key not in kept]
         self._codes.clear()
-        self._sessions = OrderedDict((key, one) for key, one in self._sessions.items() if key in kept)
-        return sum(now < one.ends for one in ended)
+        for key, _ in ended:
+            del self._sessions[key]
+            self._remember(key)
+        return sum(now < one.ends for _, one in ended)
+
+    def _remember(self, key: bytes) -> None:
+        self._ended[key] = None
+        if len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
 
 
 def proves(session: Session, given: str) -> bool:

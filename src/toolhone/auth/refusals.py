@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import anyio
 
+from toolhone.events import new_event
 from toolhone.exceptions import NotRunningError, StorageError
-from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import AuditEvent, Caller, EventKind, JsonObject
 
 logger = logging.getLogger(__name__)
@@ -97,15 +97,8 @@ class Refusals:
                 await self.flush(all_of_them=True)
 
     async def _write(self, caller: Caller, code: str, payload: JsonObject, request_id: str | None) -> None:
-        event = AuditEvent(
-            event_id=new_id(),
-            timestamp=utc_timestamp(),
-            kind=EventKind.ACCESS,
-            caller=caller,
-            request_id=request_id,
-            success=False,
-            error_code=code,
-            payload=payload,
+        event = new_event(
+            EventKind.ACCESS, caller, request_id=request_id, success=False, error_code=code, payload=payload
         )
         try:
             await self._record(event)

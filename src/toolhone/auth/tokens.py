@@ -19,10 +19,18 @@ import anyio
 import anyio.to_thread
 
 from toolhone.access import permissions, require
-from toolhone.exceptions import InvalidRequestError, NotFoundError, PermissionDeniedError, StorageError
-from toolhone.identifiers import new_id, utc_timestamp
+from toolhone.events import new_event, not_done
+from toolhone.exceptions import (
+    InvalidRequestError,
+    NotFoundError,
+    NotRunningError,
+    PermissionDeniedError,
+    StorageError,
+    ToolhoneError,
+)
+from toolhone.identifiers import id_of_request, utc_timestamp
 from toolhone.models import AuditEvent, Caller, EventKind, Json, JsonObject
-from toolhone.records.access import ApiToken, TokenStore
+from toolhone.records.access import ApiToken, TokenState, TokenStore
 from toolhone.roles import PERMISSIONS, Permission, Role
 
 logger = logging.getLogger(__name__)
@@ -101,9 +109,16 @@ class ApiTokens:
             expires_at=expires_at,
         )
         secret = _random(_SECRET_LETTERS, _SECRET_LENGTH)
-        # Recorded first: a token that the record does not know must not open anything.
-        await self._note("token_issued", token, caller, role=role.value)
-        await self._in_thread(lambda store: store.add(token, _hash(secret)))
+        event = _event("token_issued", token, caller, role=role.value)
+        # Whoever is cancelled between the two would leave a record of what was not done.
+        with anyio.CancelScope(shield=True):
+            # First: a token that the record does not know must not open anything.
+            await self._record(event)
+            try:
+                await self._in_thread(lambda store: store.add(token, _hash(secret)))
+            except ToolhoneError as error:
+                await self._take_back(event, error)
+                raise
         return token, f"{PREFIX}{token.token_id}_{secret}"
 
     async def tokens(self, *, caller: Caller) -> Sequence[ApiToken]:
@@ -129,7 +144,7 @@ class ApiTokens:
         token = await self._in_thread(lambda store: store.revoke(token_id, at=self._now()))
         if token is None:
             raise NotFoundError(f"There is no token {token_id!r}; toolhone tokens list shows the ids.")
-        await self._note("token_revoked", token, caller)
+        await self._record(_event("token_revoked", token, caller))
         return token
 
     async def any(self) -> bool:
@@ -176,7 +191,7 @@ class ApiTokens:
             )
 
     def _is_open(self, token: ApiToken) -> bool:
-        return token.revoked_at is None and (token.expires_at is None or self._now() < token.expires_at)
+        return token.state(self._now()) is TokenState.VALID
 
     async def _find(self, token_id: str) -> tuple[ApiToken, bytes] | None:
         # Another process may have revoked it since. Asked here and not in a thread: 15 µs against 200.
@@ -219,18 +234,21 @@ class ApiTokens:
 
         return await anyio.to_thread.run_sync(run, limiter=self._thread)
 
-    async def _note(self, what: str, token: ApiToken, caller: Caller, **more: Json) -> None:
-        payload: JsonObject = {"what": what, "token_id": token.token_id, "name": token.name, **more}
-        await self._record(
-            AuditEvent(
-                event_id=new_id(),
-                timestamp=utc_timestamp(),
-                kind=EventKind.ACCESS,
-                caller=caller,
-                success=True,
-                payload=payload,
+    async def _take_back(self, event: AuditEvent, error: ToolhoneError) -> None:
+        """Record that a token which is on record was not kept."""
+        try:
+            await self._record(not_done(event, error))
+        except (StorageError, NotRunningError) as exc:
+            logger.error(
+                "Event %s says that a token was issued. It was not kept, and that is not on record: %s",
+                event.event_id,
+                exc.message,
             )
-        )
+
+
+def _event(what: str, token: ApiToken, caller: Caller, **more: Json) -> AuditEvent:
+    payload: JsonObject = {"what": what, "token_id": token.token_id, "name": token.name, **more}
+    return new_event(EventKind.ACCESS, caller, request_id=id_of_request(), success=True, payload=payload)
 
 
 def _check(

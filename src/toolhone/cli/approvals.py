@@ -9,8 +9,7 @@ import anyio
 import click
 
 from toolhone.access import require
-from toolhone.cli.audit import data_option
-from toolhone.cli.options import as_json, console, print_json, run, settings_of, table
+from toolhone.cli.options import as_json, console, data_option, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, refusals_recorded
 from toolhone.cli.plain import harmless
 from toolhone.models import Caller, JsonObject

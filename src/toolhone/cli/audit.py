@@ -8,9 +8,10 @@ import click
 
 from toolhone.audit_words import subject
 from toolhone.cli.keeping import keeper
-from toolhone.cli.options import as_json, coloured, console, print_json, run, settings_of, table
+from toolhone.cli.options import as_json, coloured, console, data_option, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
+from toolhone.counted import counted
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import EventKind, Json
 from toolhone.roles import Permission
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 
     from toolhone.audit import AuditLog
 
-data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="TOOLHONE_DATA",
-    show_envvar=True,
-    help="The data folder.  [default: the user's]",
-)
 since_option = click.option("--since", metavar="TIME", help="Not before this time: ISO 8601, UTC.")
 until_option = click.option("--until", metavar="TIME", help="Only before this time: ISO 8601, UTC.")
 
@@ -154,7 +148,7 @@ def export(file: Path, since: str | None, until: str | None, data: Path | None, 
         if json_output:
             print_json({"rows": count, "file": str(file)})
         else:
-            click.echo(f"{count} rows written to {file}")
+            click.echo(f"{counted(count, 'row')} written to {file}")
 
     run(main)
 
@@ -189,7 +183,9 @@ def verify(remembered: str | None, data: Path | None, json_output: bool) -> None
         for problem in outcome.problems:
             click.echo(f"problem: {harmless(problem)}")
         verdict = "whole" if outcome.whole else "BROKEN"
-        click.echo(f"chain {verdict}: {outcome.rows} rows, {outcome.erased} erased, head {outcome.head}")
+        click.echo(
+            f"chain {verdict}: {counted(outcome.rows, 'row')}, {outcome.erased} erased, head {outcome.head}"
+        )
 
     run(main)
     sys.exit(0 if whole == [True] else 1)

@@ -1,23 +1,18 @@
 """`toolhone backup`, `restore` and `check`: the data folder as a whole, copied, brought back, examined."""
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio.to_thread
 import click
 
-from toolhone.cli.audit import data_option
 from toolhone.cli.keeping import keeper
-from toolhone.cli.options import as_json, note, print_json, run, settings_of
+from toolhone.cli.options import as_json, data_option, note, print_json, run, settings_of
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
+from toolhone.cli.progress import progress_bar
+from toolhone.counted import counted
 from toolhone.roles import Permission
-
-if TYPE_CHECKING:
-    from toolhone.keeping.backup import Progress
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -38,7 +33,7 @@ def backup(file: Path, with_results: bool, replace: bool, data: Path | None, jso
 
     async def main() -> None:
         async with keeper(settings) as (keeping, _):
-            with _bar("copying", shown=not json_output) as progress:
+            with progress_bar("copying", shown=not json_output) as progress:
                 made = await keeping.backup(
                     file,
                     with_results=with_results,
@@ -49,7 +44,8 @@ def backup(file: Path, with_results: bool, replace: bool, data: Path | None, jso
         if json_output:
             print_json(made.as_json())
             return
-        click.echo(f"{len(made.manifest.files)} files, {made.size:,} bytes written to {file}")
+        files = counted(len(made.manifest.files), "file")
+        click.echo(f"{files}, {counted(made.size, 'byte')} written to {file}")
         click.echo(f"sha256 {made.sha256}")
 
     run(main)
@@ -73,7 +69,7 @@ def restore(file: Path, data: Path | None, json_output: bool) -> None:
 
         # Not recorded if refused: there is no audit yet, and none may be made.
         require(caller_may, Permission.ADMINISTER)
-        with _bar("restoring", shown=not json_output) as progress:
+        with progress_bar("restoring", shown=not json_output) as progress:
             outcome = await anyio.to_thread.run_sync(
                 lambda: restore_backup(file, settings.data, progress=progress)
             )
@@ -82,11 +78,11 @@ def restore(file: Path, data: Path | None, json_output: bool) -> None:
             return
         header = outcome.manifest.header
         click.echo(
-            f"{len(outcome.manifest.files)} files of {header.created_at[:19].replace('T', ' ')} UTC "
+            f"{counted(len(outcome.manifest.files), 'file')} of {header.created_at[:19].replace('T', ' ')} UTC "
             f"restored to {outcome.folder}"
         )
         if outcome.moved_models:
-            click.echo(f"{outcome.moved_models} models found where they are now")
+            click.echo(f"{counted(outcome.moved_models, 'model')} found where they are now")
         click.echo("Examine it with: toolhone check")
 
     run(main)
@@ -105,7 +101,7 @@ def check(data: Path | None, json_output: bool) -> None:
 
     async def main() -> None:
         async with keeper(settings) as (keeping, _):
-            with _bar("examining", shown=not json_output) as progress:
+            with progress_bar("examining", shown=not json_output) as progress:
                 found = await keeping.examine(
                     progress=lambda what: progress(what, 0, 0), caller=local_caller(settings)
                 )
@@ -116,32 +112,10 @@ def check(data: Path | None, json_output: bool) -> None:
         for fault in found.faults:
             click.echo(f"{click.style('fault', fg='red')}  {harmless(fault.what)}")
             click.echo(f"       mend: {harmless(fault.mend)}")
-        verdict = "whole" if found.whole else f"{len(found.faults)} faults"
-        click.echo(
-            f"{verdict}: {found.databases} databases, {found.audit_rows} audit rows, "
-            f"{found.datasets} datasets, {found.models} models in {settings.data}"
-        )
+        verdict = "whole" if found.whole else counted(len(found.faults), "fault")
+        click.echo(f"{verdict}: {found.contents} in {settings.data}")
         if found.audit_head:
             note(f"the head of the audit's chain is {found.audit_head}; kept elsewhere, it proves the end")
 
     run(main)
     sys.exit(0 if whole == [True] else 1)
-
-
-@contextmanager
-def _bar(what: str, *, shown: bool) -> Generator["Progress"]:
-    """A bar on stderr, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    terminal = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=terminal, transient=True, disable=not (shown and terminal.is_terminal)
-    ) as bar:
-        task = bar.add_task(what, total=None)
-
-        def update(name: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total or None, description=f"{what} {harmless(name)}")
-
-        yield update

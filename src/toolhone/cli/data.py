@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolhone.cli.audit import data_option
 from toolhone.cli.keeping import keeper
-from toolhone.cli.options import as_json, console, note, places, print_json, run, settings_of
+from toolhone.cli.options import as_json, console, data_option, note, places, print_json, run, settings_of
 from toolhone.cli.permitting import local_caller
 from toolhone.cli.plain import harmless
+from toolhone.counted import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,9 +44,15 @@ def show(
             print_json(found.as_json())
             return
         click.echo(f"{found.folder}\n")
-        console().print(_holdings([row for row in found.holdings if row.files or everything]))
-        click.echo("\nFrom here things go" if everything else "\nFrom here things go, as configured,")
-        console().print(_destinations([one for one in found.destinations if one.where or everything]))
+        if held := [row for row in found.holdings if row.files or everything]:
+            console().print(_holdings(held))
+        else:
+            click.echo("Nothing is stored here yet. It begins with the first search or call.")
+        if going := [one for one in found.destinations if one.where or everything]:
+            click.echo("\nFrom here things go" if everything else "\nFrom here things go, as configured,")
+            console().print(_destinations(going))
+        else:
+            click.echo("\nNothing goes anywhere from here, as configured.")
         if not everything:
             click.echo("\nWhat there is nothing of, and what is not configured: toolhone data show --all")
         for name in found.unknown:
@@ -61,7 +67,8 @@ def show(
 def export(data: Path | None, json_output: bool) -> None:
     """Write what came since the last time to the folder of exports, as running servers do each minute.
 
-    The setting export_folder names it: TOOLHONE_EXPORT_FOLDER, or settings.toml.
+    The setting export_folder names it: TOOLHONE_EXPORT_FOLDER, or settings.toml. Without one,
+    `toolhone snapshots export` and `toolhone audit export` write a file once.
     """
     settings = settings_of(data=data)
 
@@ -72,7 +79,8 @@ def export(data: Path | None, json_output: bool) -> None:
             print_json(written.as_json())
         else:
             where = settings.export_folder
-            click.echo(f"{written.snapshots} snapshots and {written.rows} audit rows written to {where}")
+            snapshots, rows = counted(written.snapshots, "snapshot"), counted(written.rows, "audit row")
+            click.echo(f"{snapshots} and {rows} written to {where}")
 
     run(main)
 

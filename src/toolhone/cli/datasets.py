@@ -1,20 +1,18 @@
 """`toolhone datasets`: prepare, list, show, check and export datasets."""
 
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from toolhone.cli.audit import data_option
 from toolhone.cli.options import (
     as_json,
     category_argument,
     category_option,
     coloured,
     console,
+    data_option,
     finetuning,
     print_json,
     run,
@@ -23,6 +21,7 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.permitting import local_caller
 from toolhone.cli.plain import harmless
+from toolhone.cli.progress import progress_bar
 from toolhone.models import Category
 from toolhone.records.datasets import DatasetRequest, Split, SplitBy
 
@@ -266,24 +265,3 @@ def as_object(manifest: "Manifest") -> dict[str, object]:
     from toolhone.work_answers import manifest_json
 
     return manifest_json(manifest)
-
-
-@contextmanager
-def progress_bar() -> Generator[Callable[[str, int, int], None] | None]:
-    """A bar on stderr for people; nothing where nobody looks."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield report

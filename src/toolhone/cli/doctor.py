@@ -10,6 +10,7 @@ import click
 
 from toolhone.cli.options import as_json, places, print_json, run, settings_of
 from toolhone.cli.plain import harmless
+from toolhone.counted import counted
 from toolhone.diagnosis.findings import Finding, Health, problem
 from toolhone.exceptions import ConfigurationError
 from toolhone.models import JsonObject
@@ -77,7 +78,9 @@ def doctor(
         }
         print_json(answer)
     else:
-        click.echo(f"\n{counts[Health.PROBLEM]} problems, {counts[Health.WARNING]} warnings")
+        click.echo(
+            f"\n{counted(counts[Health.PROBLEM], 'problem')}, {counted(counts[Health.WARNING], 'warning')}"
+        )
     sys.exit(1 if counts[Health.PROBLEM] else 0)
 
 

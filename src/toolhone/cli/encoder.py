@@ -1,7 +1,6 @@
 """`toolhone selector train`, `export`, `use` and `encoders`: the encoder that finds tools."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolhone.cli.audit import data_option
-from toolhone.cli.options import as_json, console, note, places, print_json, run, running, settings_of, table
+from toolhone.cli.options import (
+    as_json,
+    console,
+    data_option,
+    note,
+    places,
+    print_json,
+    run,
+    running,
+    settings_of,
+    table,
+)
 from toolhone.cli.permitting import permitted
+from toolhone.cli.progress import progress_bar
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import JsonObject, ToolDefinition
 from toolhone.roles import Permission
@@ -114,7 +124,7 @@ def export(model_folder: Path, name: str, data: Path | None, json_output: bool) 
     from toolhone.training.sources import read_parts
 
     folder = encoder_folder(permitted(settings_of(data=data), Permission.TRAIN).data, name)
-    with _progress() as say:
+    with progress_bar() as say:
         say("Reading the model", 0, 0)
         parts = read_parts(model_folder)
         say("Exporting and checking", 0, 0)
@@ -242,7 +252,7 @@ def _retrained(
         since=str(about.get("until", "")),
         kept_before=tuple(about.get("kept_tools", ())),
     )
-    with _progress() as say:
+    with progress_bar() as say:
         return retrain(
             recorded,
             encoder_folder(settings.data, name),
@@ -285,21 +295,3 @@ def _say(retrained: "Retrained", name: str, *, promoted: bool) -> None:
 
 def _judgement(verdict: JsonObject | None) -> str:
     return f"{verdict.get('decision')}: {verdict.get('why')}" if verdict else ""
-
-
-@contextmanager
-def _progress() -> Generator[Callable[[str, int, int], None]]:
-    """A bar on stderr, if that is a terminal; it takes what is done, how much of it, and of how much."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    err = Console(stderr=True)
-    what = TextColumn("{task.description}", markup=False)
-    columns = (what, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-
-        def say(what: str, done: int, of: int) -> None:
-            progress.update(bar, description=what, completed=done, total=of or None)
-
-        yield say

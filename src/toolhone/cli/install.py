@@ -49,6 +49,11 @@ class _Told:
             click.echo(harmless(shown))
         for name, why in self.plan.left.items():
             note(f"{name} stays with {self.host.title}: {why}")
+        if (own := self.plan.own) is not None:
+            if not self.plan.adopted and not self.plan.left:
+                note(f"{self.host.title} has no other server in {self.file}, so there was none to adopt.")
+            if not own.count:
+                note(f"No server stands behind toolhone yet: name them in {own.file}")
         if not self.plan.changes:
             click.echo(f"{self.file} is as it should be; nothing was changed.")
         elif self.journal is None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from toolhone.cli.curves import Point, draw
+from toolhone.cli.curves import draw
 from toolhone.cli.options import console, note
 from toolhone.cli.plain import harmless
 from toolhone.models import Caller
+from toolhone.records.course import DRAWN, losses
 from toolhone.records.jobs import Job, JobEvent, JobStatus
 from toolhone.work_answers import job_json
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from toolhone.finetuning_parts import FinetuningParts
 
 CURVES = (("training", "training_loss", "cyan"), ("validation", "validation_loss", "magenta"))
-FIGURES = ("metrics", "cost")
-"""Kinds of events that are drawn, not said."""
 
 HEIGHT = 8
 WIDEST = 72
@@ -96,28 +95,16 @@ def picture(job: Job, events: Sequence[JobEvent], *, width: int) -> "RenderableT
     if any(facts):
         shown.append(Text(", ".join(fact for fact in facts if fact)))
     shown += _curves(job, events, width)
-    said = next((event.message for event in reversed(events) if event.kind not in FIGURES), "")
+    said = next((event.message for event in reversed(events) if event.kind not in DRAWN), "")
     if said:
         shown.append(Text(harmless(said).splitlines()[0][: width - 1], style="dim"))
     return Group(*shown)
 
 
-def losses(job: Job, events: Sequence[JobEvent], name: str) -> list[Point]:
-    """The points of a curve: the loss by step, of the attempt that runs."""
-    return [
-        (float(event.data["step"]), float(event.data[name]))
-        for event in events
-        if event.kind == "metrics"
-        and event.data.get("attempt") == job.attempt
-        and "step" in event.data
-        and name in event.data
-    ]
-
-
 def _curves(job: Job, events: Sequence[JobEvent], width: int) -> "list[RenderableType]":
     from rich.text import Text
 
-    points = [losses(job, events, name) for _, name, _ in CURVES]
+    points = [losses(events, name, attempt=job.attempt) for _, name, _ in CURVES]
     label = 9
     drawn = draw(points, width=max(10, width - label), height=HEIGHT)
     if drawn is None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolhone.cli.audit import data_option
 from toolhone.cli.options import (
     as_json,
     category_argument,
     category_option,
     coloured,
     console,
+    data_option,
     finetuning,
     finetuning_parts,
     note,

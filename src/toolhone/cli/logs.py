@@ -19,8 +19,10 @@ class IdFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         from toolhone.activity import present_ids  # nothing was logged while the commands were listed
+        from toolhone.identifiers import REQUEST
 
-        for name, value in present_ids().items():
+        asked = REQUEST.get()
+        for name, value in {**({"request_id": asked} if asked else {}), **present_ids()}.items():
             if not hasattr(record, name):
                 setattr(record, name, value)
         return True

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import click
 
-from toolhone.cli.audit import data_option
 from toolhone.cli.options import (
     CATEGORIES,
     as_json,
@@ -14,6 +13,7 @@ from toolhone.cli.options import (
     category_option,
     coloured,
     console,
+    data_option,
     finetuning,
     note,
     print_json,

@@ -69,6 +69,14 @@ def as_json(command: Command) -> Command:
     return click.option("--json", "json_output", is_flag=True, help="Print JSON instead of text.")(command)
 
 
+data_option = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="TOOLHONE_DATA",
+    show_envvar=True,
+    help="The data folder.  [default: the user's]",
+)
+
 CATEGORIES = [category.value for category in Category]
 
 category_argument = click.argument("category", type=click.Choice(CATEGORIES), metavar="CATEGORY")

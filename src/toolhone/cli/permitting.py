@@ -25,7 +25,7 @@ def local_caller(settings: Settings) -> Caller:
 @asynccontextmanager
 async def refusals_recorded(audit: "AuditLog", settings: Settings) -> AsyncGenerator[None]:
     """Let what a command is refused within be on record, where there is one."""
-    from toolhone.audit import new_event  # --help must not wait for it
+    from toolhone.events import new_event  # --help must not wait for it
 
     try:
         yield

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from toolhone.cli.options import as_json, print_json, settings_of
+from toolhone.counted import counted
 from toolhone.exceptions import ConfigurationError
 from toolhone.settings import config_folder
 
@@ -49,7 +50,7 @@ def check(folder: Path | None, json_output: bool) -> None:
         for problem in problems:
             click.echo(f"{problem.file}: {problem.field or '/'}: {problem.message}")
     count = len(list(folder.glob("*.json")))
-    click.echo(f"{folder}: {count} files, {len(problems)} problems", err=True)
+    click.echo(f"{folder}: {counted(count, 'file')}, {counted(len(problems), 'problem')}", err=True)
     sys.exit(1 if problems else 0)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolhone.cli.audit import data_option, is_there
+from toolhone.cli.audit import is_there
 from toolhone.cli.options import (
     as_json,
     coloured,
     console,
+    data_option,
     note,
     places,
     print_json,

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from toolhone.cli.approvals import approve, diff, pending, reject
+from toolhone.cli.logins import login, logout
 from toolhone.cli.options import (
     as_json,
     coloured,
@@ -23,17 +24,20 @@ from toolhone.cli.permitting import permitted
 from toolhone.registry.server_state import ServerStatus
 from toolhone.roles import Permission
 
-HELD_BACK = (pending, diff, approve, reject)
+COMMANDS = (login, logout, pending, diff, approve, reject)
 
 COLOURS = {
     ServerStatus.READY: "green",
     ServerStatus.FAILED: "red",
     ServerStatus.INVALID: "red",
     ServerStatus.BACKOFF: "yellow",
+    ServerStatus.NEEDS_LOGIN: "yellow",
 }
 
 
-@click.group(invoke_without_command=True, short_help="Show each downstream server; approve changed tools.")
+@click.group(
+    invoke_without_command=True, short_help="Show each downstream server; log in; approve changed tools."
+)
 @click.option("--stored", is_flag=True, help="Show what is known without starting any server.")
 @places
 @as_json
@@ -48,12 +52,12 @@ def servers(
 ) -> None:
     """Start every downstream server, list its tools, and show its state with the error if there is one.
 
-    The commands are about tools whose definition changed since it was approved: they are held back until an
-    admin approves them.
+    A server that needs a login is one that login is for. The other commands are about tools whose definition
+    changed since it was approved: they are held back until an admin approves them.
     """
     if context.invoked_subcommand is not None:
         # Also where it stands before the command.
-        context.default_map = {context.invoked_subcommand: {"data": data}}
+        context.default_map = {context.invoked_subcommand: {"config": config, "data": data}}
         return
     settings = permitted(settings_of(config=config, registry=registry, data=data), Permission.OPERATE)
 
@@ -95,5 +99,5 @@ def servers(
     run(main)
 
 
-for command in HELD_BACK:
+for command in COMMANDS:
     servers.add_command(command)

@@ -1,4 +1,4 @@
-"""`toolhone snapshots`: hand in, import, list, count, erase and prune what agents did."""
+"""`toolhone snapshots`: hand in, import, list, export, count, erase and prune what agents did."""
 
 import json
 import sys
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from toolhone.cli.audit import data_option, since_option, until_option
+from toolhone.cli.audit import since_option, until_option
 from toolhone.cli.options import (
     as_json,
     category_option,
     coloured,
     console,
+    data_option,
     finetuning,
     finetuning_parts,
     note,
@@ -26,6 +27,8 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
+from toolhone.cli.progress import bar_on_stderr
+from toolhone.counted import counted
 from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import is_object, parse_json
 from toolhone.models import Category, Json, JsonObject
@@ -39,9 +42,11 @@ if TYPE_CHECKING:
     from toolhone.snapshots.importing import Imported
 
 agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only of this agent.")
+task_option = click.option("--task", "task_type", metavar="TYPE", help="Only of this task type.")
+failed_option = click.option("--failed", is_flag=True, help="Only what did not succeed.")
 
 
-@click.group(short_help="What agents did: hand in, list, count, erase, prune.")
+@click.group(short_help="What agents did: hand in, list, export, count, erase.")
 def snapshots() -> None:
     """Pieces of agents' work, redacted before they are kept, from which datasets are made."""
 
@@ -117,8 +122,8 @@ def import_file(file: BinaryIO, data: Path | None, json_output: bool) -> None:
 @snapshots.command("list", short_help="List the newest snapshots.")
 @category_option
 @agent_option
-@click.option("--task", "task_type", metavar="TYPE", help="Only of this task type.")
-@click.option("--failed", is_flag=True, help="Only what did not succeed.")
+@task_option
+@failed_option
 @since_option
 @until_option
 @click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1), help="At most.")
@@ -135,7 +140,10 @@ def list_snapshots(
     data: Path | None,
     json_output: bool,
 ) -> None:
-    """List the newest snapshots, newest first; with --json whole, as they are kept."""
+    """List the newest snapshots, newest first; with --json whole, as they are kept.
+
+    `toolhone snapshots export` writes all of them as JSON lines.
+    """
 
     async def main() -> None:
         from toolhone.records.snapshots import SnapshotQuery  # as above
@@ -159,6 +167,64 @@ def list_snapshots(
             console().print(_snapshots_table(found))
         else:
             click.echo(f"No such snapshot is in {settings.data}.", err=True)
+
+    run(main)
+
+
+@snapshots.command(short_help="Write snapshots to a file or to stdout.")
+@click.argument(
+    "file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="snapshots.jsonl"
+)
+@category_option
+@agent_option
+@task_option
+@failed_option
+@since_option
+@until_option
+@data_option
+@as_json
+def export(
+    file: Path,
+    category: str | None,
+    agent_id: str | None,
+    task_type: str | None,
+    failed: bool,
+    since: str | None,
+    until: str | None,
+    data: Path | None,
+    json_output: bool,
+) -> None:
+    """Write snapshots to FILE as JSON lines, oldest first; "-" is stdout.  [default: snapshots.jsonl]
+
+    A line holds what is kept: redacted, with a keyed hash in place of a user. The file is yours to look
+    after: erasures do not reach it. To have exports that are kept up to date and follow erasures, set
+    export_folder (`toolhone data export`).
+    """
+    to_stdout = str(file) == "-"
+    if to_stdout and json_output:
+        raise click.UsageError("With - the lines themselves are the output: leave --json out.")
+
+    async def main() -> None:
+        from toolhone.records.snapshots import SnapshotQuery  # as above
+
+        settings = settings_of(data=data)
+        query = SnapshotQuery(
+            category=Category(category) if category else None,
+            agent_id=agent_id,
+            task_type=task_type,
+            success=False if failed else None,
+            since=since,
+            until=until,
+        )
+        async with finetuning_parts(settings) as parts:
+            out = sys.stdout.buffer if to_stdout else file
+            count = await parts.pages.export(query, out, caller=local_caller(settings))
+        if json_output:
+            print_json({"snapshots": count, "file": str(file)})
+        else:
+            click.echo(
+                f"{counted(count, 'snapshot')} written to {'stdout' if to_stdout else file}", err=to_stdout
+            )
 
     run(main)
 
@@ -210,8 +276,8 @@ def erase(agent_id: str | None, user_id: str | None, yes: bool, data: Path | Non
             print_json({**asdict(outcome), "datasets": dict(outcome.datasets)})
             return
         click.echo(
-            f"{outcome.snapshots} snapshots, {outcome.results} stored results and the payloads of "
-            f"{outcome.events} audit rows erased"
+            f"{counted(outcome.snapshots, 'snapshot')}, {counted(outcome.results, 'stored result')} and the "
+            f"payloads of {counted(outcome.events, 'audit row')} erased"
         )
         if outcome.exports:
             click.echo(f"{outcome.exports} lines of exports taken out or emptied")
@@ -259,13 +325,7 @@ def _parsed(text: str) -> JsonObject:
 @contextmanager
 def _progress(file: BinaryIO, *, shown: bool) -> "Generator[Callable[[Imported], None]]":
     """A bar over the bytes of the file, on stderr, if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    terminal = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    visible = shown and terminal.is_terminal
-    with Progress(*columns, console=terminal, transient=True, disable=not visible) as bar:
+    with bar_on_stderr(shown=shown) as bar:
         task = bar.add_task("importing", total=_size(file))
 
         def update(so_far: "Imported") -> None:

@@ -10,24 +10,17 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from toolhone.auth.listing import state_of, token_json
-from toolhone.cli.options import as_json, console, note, print_json, run, settings_of, table
+from toolhone.auth.listing import token_json
+from toolhone.cli.options import as_json, console, data_option, note, print_json, run, settings_of, table
 from toolhone.cli.permitting import local_caller, refusals_recorded
 from toolhone.cli.plain import harmless
-from toolhone.records.access import ApiToken
+from toolhone.identifiers import utc_timestamp
+from toolhone.records.access import ApiToken, TokenState
 from toolhone.roles import Permission, Role
 from toolhone.settings import Settings
 
 if TYPE_CHECKING:
     from toolhone.auth.tokens import ApiTokens
-
-data_option = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="TOOLHONE_DATA",
-    show_envvar=True,
-    help="The data folder.  [default: the user's]",
-)
 
 _PERIOD = re.compile(r"(\d{1,6})([mhdw])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -167,8 +160,8 @@ def revoke(token_id: str, data: Path | None) -> None:
 
 
 def _row(token: ApiToken) -> list[str]:
-    state = state_of(token)
-    if state == "valid" and token.expires_at is not None:
+    state = token.state(utc_timestamp()).value
+    if state == TokenState.VALID and token.expires_at is not None:
         state = f"until {token.expires_at[:10]}"
     narrowed = [*sorted(token.scopes or ()), *(token.tools or ())]
     if token.requests_per_minute is not None:

@@ -1,6 +1,7 @@
 """Whether settings, the servers file and the tool files can be used as they are."""
 
 import difflib
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -102,7 +103,10 @@ def started_servers(states: Sequence[ServerState]) -> Iterator[Finding]:
     for state in states:
         if state.state is ServerStatus.DISABLED:
             continue
-        if state.state in _BAD or (state.error and not state.tools):
+        if state.state is ServerStatus.NEEDS_LOGIN:
+            mend = f"toolhone servers login {shlex.quote(state.name)}"
+            yield problem("servers started", state.error or f"{state.name} needs a login.", mend)
+        elif state.state in _BAD or (state.error and not state.tools):
             what = f"{state.name} does not start: {state.error or state.state.value}"
             yield problem("servers started", what, "toolhone servers shows its state and what it said")
         elif state.problems:

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from toolhone.counted import counted
 from toolhone.diagnosis.findings import Finding, ok, problem, warning
 from toolhone.jobs.lock import JobsLock
-from toolhone.keeping.integrity import examine
+from toolhone.keeping.integrity import Depth, database_faults, examine, seen_by_others
 from toolhone.storage.layouts import LAYOUTS
-from toolhone.storage.migrations import Schema, applied_steps
 
 LEAST_ROOM = 256 * 1024 * 1024
 """Bytes that should be free: a large result store, and room for a write-ahead log."""
@@ -37,8 +37,8 @@ def data_folder(folder: Path) -> Iterator[Finding]:
     if not folder.is_dir():
         yield problem("data", f"{folder} is not a folder.", "Name another one with --data.")
         return
-    if os.name == "posix" and (mode := folder.stat().st_mode & 0o777) & 0o077:
-        yield warning("data", f"others can look into {folder} (mode {mode:o}).", f"chmod 700 {folder}")
+    for fault in seen_by_others(folder):
+        yield warning("data", fault.what, fault.mend)
     room = shutil.disk_usage(folder).free
     if room < LEAST_ROOM:
         yield warning(
@@ -78,14 +78,14 @@ def data_files(folder: Path) -> Iterator[Finding]:
     found = [name for name in LAYOUTS if (folder / name).exists()]
     wrong = False
     for name in found:
-        for finding in _file(folder / name, LAYOUTS[name]):
+        for finding in _file(folder / name):
             wrong = True
             yield finding
     for finding in _put_aside(folder):
         wrong = True
         yield finding
     if not wrong and found:
-        yield ok("data files", f"{len(found)} files, whole and of a known layout")
+        yield ok("data files", f"{counted(len(found), 'file')}, whole and of a known layout")
 
 
 def all_files(folder: Path) -> Iterator[Finding]:
@@ -100,11 +100,7 @@ def all_files(folder: Path) -> Iterator[Finding]:
     for fault in found.faults:
         yield problem("data files", fault.what, fault.mend)
     if found.whole and found.databases:
-        yield ok(
-            "data files",
-            f"whole: {found.databases} databases, {found.audit_rows} audit rows, {found.datasets} datasets, "
-            f"{found.models} models",
-        )
+        yield ok("data files", f"whole: {found.contents}")
 
 
 def _put_aside(folder: Path) -> Iterator[Finding]:
@@ -117,24 +113,17 @@ def _put_aside(folder: Path) -> Iterator[Finding]:
             )
 
 
-def _file(path: Path, schema: Schema) -> Iterator[Finding]:
-    if os.name == "posix" and (mode := path.stat().st_mode & 0o777) & 0o077:
-        yield warning("data files", f"others can read {path} (mode {mode:o}).", f"chmod 600 {path}")
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
-        ) as connection:
-            connection.isolation_level = None
-            yield from _content(connection, path, schema)
-    except sqlite3.Error as exc:
-        if _says_held(exc):
-            yield _held(path)
-        else:
-            yield problem(
-                "data files",
-                f"{path} cannot be read: {exc}.",
-                "Move it away with its -wal and -shm companions, or bring back a backup.",
-            )
+def _file(path: Path) -> Iterator[Finding]:
+    for fault in seen_by_others(path):
+        yield warning("data files", fault.what, fault.mend)
+    if _is_held(path):
+        yield _held(path)
+        return
+    large = path.stat().st_size > QUICKLY_CHECKED
+    for fault in database_faults(path, depth=Depth.LAYOUT if large else Depth.QUICK):
+        yield problem("data files", fault.what, fault.mend)
+    if large:
+        yield warning("data files", f"{path} is large, so it was not read through.", "toolhone doctor --deep")
 
 
 def _held(path: Path) -> Finding:
@@ -145,10 +134,6 @@ def _held(path: Path) -> Finding:
     )
 
 
-def _says_held(error: sqlite3.Error) -> bool:
-    return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
 def _is_held(path: Path) -> bool:
     """Whether no other process can write the file now; what else is wrong with it is not asked here."""
     try:
@@ -156,42 +141,13 @@ def _is_held(path: Path) -> bool:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE)
         ) as connection:
             connection.isolation_level = None
-            _take_turn(connection)
+            # Begins to write and leaves it: a process that hangs while it writes keeps all others from it.
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
     except sqlite3.Error as exc:
-        return _says_held(exc)
+        # The low byte: what is beside it says how it is busy.
+        return (getattr(exc, "sqlite_errorcode", 0) & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return False
-
-
-def _take_turn(connection: sqlite3.Connection) -> None:
-    """Begin to write and leave it: a process that hangs while it writes keeps all others from it."""
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute("ROLLBACK")
-
-
-def _content(connection: sqlite3.Connection, path: Path, schema: Schema) -> Iterator[Finding]:
-    applied = applied_steps(connection, schema)
-    if unknown := [name for name in applied if name not in schema.known]:
-        yield problem(
-            "data files",
-            f"{path} was written by a newer toolhone (it has {unknown[0]!r}).",
-            "pip install --upgrade toolhone, or name another folder with --data.",
-        )
-        return
-    _take_turn(connection)
-    if path.stat().st_size > QUICKLY_CHECKED:
-        yield warning(
-            "data files",
-            f"{path} is large, so it was not read through.",
-            "toolhone doctor --deep",
-        )
-        return
-    problems = [text for (text,) in connection.execute("PRAGMA quick_check(3)")]
-    if problems != ["ok"]:
-        yield problem(
-            "data files",
-            f"{path} is damaged: {'; '.join(str(text) for text in problems)}.",
-            "Bring back a backup, or move the file away with its -wal and -shm companions.",
-        )
 
 
 def jobs(folder: Path) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from toolhone.exceptions import ConfigurationError, InvalidRequestError
 from toolhone.hosts.installing import entry_paths, is_ours, servers_in
 from toolhone.hosts.known import HOSTS, NAME, Host, project_file, user_file
 from toolhone.models import Json, JsonObject
-from toolhone.records.access import ApiToken
+from toolhone.records.access import ApiToken, TokenState
 
 SOON = timedelta(days=7)
 
@@ -98,17 +98,21 @@ def port(host: str, number: int) -> Iterator[Finding]:
 
 def tokens(known: Sequence[ApiToken], now: datetime) -> Iterator[Finding]:
     """Whether there are tokens, and which will soon open nothing any more."""
-    good = [
-        token
-        for token in known
-        if token.revoked_at is None
-        and (token.expires_at is None or datetime.fromisoformat(token.expires_at) > now)
-    ]
-    if not good:
+    if not known:
         yield ok("tokens", "there are none; serve --http issues one at its first start")
         return
+    moment, soon = (at.isoformat(timespec="microseconds") for at in (now, now + SOON))
+    good = [token for token in known if token.state(moment) is TokenState.VALID]
+    if not good:
+        yield warning(
+            "tokens",
+            f"none opens anything any more: all {len(known)} were revoked or have expired, and no start "
+            "issues another.",
+            "toolhone tokens issue --role admin",
+        )
+        return
     for token in good:
-        if token.expires_at is not None and datetime.fromisoformat(token.expires_at) < now + SOON:
+        if token.state(soon) is TokenState.EXPIRED:
             yield warning(
                 "tokens",
                 f"{token.token_id} ({token.role.value}) expires at {token.expires_at}.",

@@ -30,6 +30,16 @@ class Installation:
     """Servers that move behind toolhone."""
     left: Mapping[str, str]
     """Servers that stay with the host, and why."""
+    own: "OwnServers | None" = None
+    """Set if the host's other servers were to move behind toolhone."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServers:
+    """toolhone's own servers file, as it will be."""
+
+    file: Path
+    count: int
 
 
 def plan_installation(
@@ -63,6 +73,7 @@ def plan_installation(
     changes: list[Change] = []
     adopted: dict[str, Json] = {}
     left: dict[str, str] = {}
+    behind: OwnServers | None = None
     if adopt_into is not None:
         adopt_into = _servers_file_of(wanted) or adopt_into
         others = {name: raw for name, raw in present.items() if name != NAME}
@@ -70,20 +81,21 @@ def plan_installation(
         own_before = read_file(adopt_into)
         own, own_bom = _decoded(adopt_into, own_before)
         try:
-            own, collisions = _adopted(own, adopted)
+            own, collisions, count = _adopted(own, adopted)
             left |= collisions
             adopted = {name: raw for name, raw in adopted.items() if name not in collisions}
             for name in adopted:
                 changed = without_member(changed, (host.key, name))
         except ConfigurationError as exc:
             raise _of(adopt_into, exc) from exc
+        behind = OwnServers(adopt_into, count)
         after = (own_bom + own).encode()
         if adopted and after != own_before:
             changes.append(Change(file=adopt_into, before=own_before, after=after, private=True))
     after = (bom + changed).encode()
     if after != before:
         changes.append(Change(file=file, before=before, after=after))
-    return Installation(changes=tuple(changes), adopted=tuple(adopted), left=left)
+    return Installation(changes=tuple(changes), adopted=tuple(adopted), left=left, own=behind)
 
 
 def plan_removal(host: Host, file: Path) -> Installation:
@@ -160,9 +172,7 @@ def _merged(present: Json, entry: JsonObject, keep_arguments: bool) -> JsonObjec
     added = {key: value for key, value in raw.items() if key not in _TRANSPORT}
     if ("url" in raw) != ("url" in entry):
         # What belongs to an address says nothing to a command, and the other way round.
-        added = {
-            key: value for key, value in added.items() if key not in ("headers", "env", "cwd", "envFile")
-        }
+        added = {key: value for key, value in added.items() if key not in _OF_ITS_KIND}
     merged = {**entry, **{key: value for key, value in added.items() if key not in entry}}
     if keep_arguments and "args" in merged and is_ours(present) and isinstance(raw.get("args"), list):
         merged["args"] = _same_launcher(cast("list[Json]", raw["args"]), cast("list[Json]", entry["args"]))
@@ -232,8 +242,8 @@ def _relative(entry: JsonObject) -> str | None:
     return None
 
 
-def _adopted(text: str, entries: Mapping[str, Json]) -> tuple[str, dict[str, str]]:
-    """toolhone's servers file with the entries, and those that it cannot take."""
+def _adopted(text: str, entries: Mapping[str, Json]) -> tuple[str, dict[str, str], int]:
+    """toolhone's servers file with the entries, those that it cannot take, and how many it has then."""
     document: Json = read(text).json if text.strip() else {}
     keys = [key for key in SERVER_KEYS if isinstance(document, dict) and key in document] or ["mcpServers"]
     known = {name: raw for key in keys for name, raw in _servers(text, key).items()}
@@ -243,7 +253,7 @@ def _adopted(text: str, entries: Mapping[str, Json]) -> tuple[str, dict[str, str
             text = with_member(text, (keys[0], name), raw)
         elif known[name] != raw:
             collisions[name] = "toolhone has another server of this name; rename one of them"
-    return text, collisions
+    return text, collisions, len(known.keys() | entries.keys())
 
 
 def entry_paths(entry: Json) -> Sequence[str]:

@@ -8,11 +8,12 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import BudgetExceededError, ConflictError
 from toolhone.jobs.planning import Clock, check_dataset, now_utc, over_budget, timestamp
 from toolhone.jobs.run_again import AFRESH, GOING_ON_AGAIN
 from toolhone.models import AuditEvent, Caller, Category, EventKind, Json, JsonObject
+from toolhone.records.course import JobCourse
 from toolhone.records.datasets import Manifest
 from toolhone.records.jobs import FINAL, Job, JobEvent, JobStatus, Plan
 from toolhone.records.stores import JobStore
@@ -256,6 +257,16 @@ class Board:
             return store.events(job_id, after=after, limit=limit)
 
         return await self._read(events)
+
+    async def course(self, job_id: str, *, said: int, points: int) -> JobCourse:
+        """What was said of a job last, and the figures of the attempt that runs.
+
+        Raises:
+            NotFoundError: There is none of this id.
+        """
+        return await self._read(
+            lambda store: store.course(job_id, attempt=store.job(job_id).attempt, said=said, points=points)
+        )
 
     async def watch(self, job_id: str) -> AsyncIterator[Job]:
         """The job now, and again after each change, until it is over.

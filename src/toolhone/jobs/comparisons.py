@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from toolhone.access import require
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import BudgetExceededError, StorageError, ToolhoneError
 from toolhone.jobs.board import Record
 from toolhone.jobs.planning import Clock, now_utc, over_budget, timestamp
@@ -19,7 +19,7 @@ from toolhone.records.stores import DatasetStore, JobStore
 from toolhone.roles import Permission
 from toolhone.training.comparing import ComparisonCost, ModelComparing
 from toolhone.training.kept_comparisons import KeptComparisons
-from toolhone.training.model_comparison import ModelComparison
+from toolhone.training.model_comparison import ModelComparison, Report
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +81,12 @@ class Comparisons:
         a: str,
         b: str,
         scorer: str | None,
-        *,
         dataset_id: str | None,
         category: Category | None,
+        *,
         at_most_usd: float | None,
         caller: Caller,
+        report: Report | None = None,
     ) -> ModelComparison:
         """Let two models answer the held-out rows of a dataset; see `ModelComparing.compare`.
 
@@ -93,6 +94,7 @@ class Comparisons:
 
         Args:
             at_most_usd: What somebody agreed to pay.
+            report: Is told of each stage when it begins.
 
         Raises:
             PermissionDeniedError: It costs money, and the caller may not let such work begin.
@@ -138,7 +140,7 @@ class Comparisons:
         try:
             try:
                 compared = await self._comparing.compare(
-                    a, b, rows, scorer, dataset_id=named, category=manifest.category
+                    a, b, rows, scorer, dataset_id=named, category=manifest.category, report=report
                 )
             except BaseException as exc:
                 # Whoever gives up, or a model that fails, does not make free what was answered.

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.models import AuditEvent, Caller, EventKind
 
 logger = logging.getLogger(__name__)

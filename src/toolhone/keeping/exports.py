@@ -30,8 +30,8 @@ from toolhone.exceptions import ConflictError, InvalidRequestError, StorageError
 from toolhone.keeping.lock import FileLock
 from toolhone.keeping.rotating import RotatingLines
 from toolhone.models import EventKind, JsonObject, canonical_json
-from toolhone.records.snapshots import Snapshot
 from toolhone.records.stores import SnapshotStore
+from toolhone.snapshots.exporting import snapshot_line
 from toolhone.stores import AuditQuery, AuditStore
 
 logger = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class Exports:
         count = 0
         while found := store.added(state["snapshots"], AT_ONCE)[0]:
             anyio.from_thread.check_cancelled()
-            lines.add([snapshot_line(seq, one) for seq, one in found], now=self._clock())
+            lines.add([{**snapshot_line(one), "seq": seq} for seq, one in found], now=self._clock())
             count += len(found)
             state["snapshots"] = found[-1][0]
         return count
@@ -295,31 +295,6 @@ class Exports:
                 f"{str(folder)!r} has the exports of the data folder {whose!r}. Name another export_folder."
             )
         return state
-
-
-def snapshot_line(seq: int, snapshot: Snapshot) -> JsonObject:
-    """A snapshot in the form known from before, and what is known besides."""
-    return {
-        "agent_id": snapshot.agent_id,
-        "agent_name": snapshot.agent_name,
-        "category": snapshot.category.value,
-        "timestamp": snapshot.recorded_at,
-        "task_type": snapshot.task_type,
-        "input_data": snapshot.input_data,
-        "output_data": snapshot.output_data,
-        "success": snapshot.success,
-        "performance_score": snapshot.performance_score,
-        "execution_time_ms": snapshot.execution_time_ms,
-        "tokens_used": snapshot.tokens_used,
-        "user_feedback": snapshot.user_feedback,
-        "metadata": snapshot.metadata,
-        "snapshot_id": snapshot.snapshot_id,
-        "session": snapshot.session,
-        "subject": snapshot.subject,
-        "tools_offered": list(snapshot.tools_offered),
-        "tools_used": list(snapshot.tools_used),
-        "seq": seq,
-    }
 
 
 def audit_line(row: JsonObject) -> JsonObject:

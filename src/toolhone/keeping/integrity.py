@@ -4,14 +4,17 @@ Nothing is changed. It may be examined while servers run.
 """
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from toolhone.counted import counted
 from toolhone.exceptions import StorageError, ToolhoneError
 from toolhone.keeping.archive import hash_of
 from toolhone.keeping.inventory import files_of, is_scratch, kind_of
@@ -39,6 +42,17 @@ class Fault:
     mend: str
 
 
+class Depth(Enum):
+    """How far a database is read."""
+
+    LAYOUT = auto()
+    """What steps it was laid out with; the same for every size."""
+    QUICK = auto()
+    """Each page."""
+    WHOLE = auto()
+    """Besides, indexes are compared with their tables and references looked up: many times as long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
     """What an examination found."""
@@ -57,11 +71,23 @@ class Examined:
     def whole(self) -> bool:
         return not self.faults
 
+    @property
+    def contents(self) -> str:
+        """What was examined, in words."""
+        known = (
+            counted(self.databases, "database"),
+            counted(self.audit_rows, "audit row"),
+            counted(self.datasets, "dataset"),
+            counted(self.models, "model"),
+        )
+        return ", ".join(known)
+
     def as_json(self) -> JsonObject:
         return {**asdict(self), "folder": str(self.folder), "whole": self.whole}
 
 
 BRING_BACK = "Bring back a backup: toolhone restore FILE --data FOLDER"
+BRING_BACK_OR_MOVE = f"{BRING_BACK}, or move the file away with its -wal and -shm companions."
 
 
 def examine(folder: Path, *, progress: Progress = lambda what: None) -> Examined:
@@ -71,16 +97,19 @@ def examine(folder: Path, *, progress: Progress = lambda what: None) -> Examined
     for name, path in files_of(folder):
         if is_scratch(name):
             continue
-        faults += _privacy(path)
+        faults += seen_by_others(path)
         if kind_of(name) is None:
             faults.append(
-                Fault(what=f"{name} is not a file of toolhone.", mend=f"If you do not need it: rm '{path}'")
+                Fault(
+                    what=f"{name} is not a file of toolhone.",
+                    mend=f"If you do not need it: rm {shlex.quote(str(path))}",
+                )
             )
         if name in LAYOUTS or name == "jobs.db":
             progress(name)
             databases += 1
-            faults += _database(name, path)
-    faults += _privacy(folder)
+            faults += database_faults(path)
+    faults += seen_by_others(folder)
     progress("the chain of the audit")
     rows, head = _audit(folder, faults)
     progress("datasets")
@@ -98,7 +127,8 @@ def examine(folder: Path, *, progress: Progress = lambda what: None) -> Examined
     )
 
 
-def _privacy(path: Path) -> Iterator[Fault]:
+def seen_by_others(path: Path) -> Iterator[Fault]:
+    """That users of this machine but ours may look at a folder or file, if they may."""
     try:
         mode = path.lstat().st_mode & 0o777
     except FileNotFoundError:
@@ -107,11 +137,13 @@ def _privacy(path: Path) -> Iterator[Fault]:
     if os.name == "posix" and mode & 0o077 and (path.is_dir() or path.parent.stat().st_mode & 0o077):
         yield Fault(
             what=f"Others may look at {str(path)!r} (mode {mode:o}).",
-            mend=f"chmod {'700' if path.is_dir() else '600'} '{path}'",
+            mend=f"chmod {'700' if path.is_dir() else '600'} {shlex.quote(str(path))}",
         )
 
 
-def _database(name: str, path: Path) -> Iterator[Fault]:
+def database_faults(path: Path, *, depth: Depth = Depth.WHOLE) -> Iterator[Fault]:
+    """What is wrong with one database of a data folder."""
+    name = path.name
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)
@@ -123,15 +155,19 @@ def _database(name: str, path: Path) -> Iterator[Fault]:
                     if step not in known:
                         yield Fault(
                             what=f"{name} was written by a newer toolhone (it has {step!r}).",
-                            mend="Update toolhone.",
+                            mend="pip install --upgrade toolhone, or name another folder with --data.",
                         )
-            found = [str(text) for (text,) in connection.execute("PRAGMA integrity_check(10)")]
-            broken = connection.execute("PRAGMA foreign_key_check").fetchmany(10)
+            if depth is Depth.LAYOUT:
+                return
+            check = "integrity_check(10)" if depth is Depth.WHOLE else "quick_check(10)"
+            found = [str(text) for (text,) in connection.execute(f"PRAGMA {check}")]
+            whole = depth is Depth.WHOLE
+            broken = connection.execute("PRAGMA foreign_key_check").fetchmany(10) if whole else []
     except sqlite3.Error as exc:
-        yield Fault(what=f"{name} cannot be read: {exc}.", mend=BRING_BACK)
+        yield Fault(what=f"{name} cannot be read: {exc}.", mend=BRING_BACK_OR_MOVE)
         return
     if found != ["ok"]:
-        yield Fault(what=f"{name} is damaged: {'; '.join(found)}.", mend=BRING_BACK)
+        yield Fault(what=f"{name} is damaged: {'; '.join(found)}.", mend=BRING_BACK_OR_MOVE)
     for table, row, parent, _ in broken:
         yield Fault(what=f"{name}: row {row} of {table} names what {parent} has not.", mend=BRING_BACK)
 

@@ -21,7 +21,7 @@ class Copying(StrEnum):
     ON_DEMAND = "on_demand"
     """It is left out unless it is asked for."""
     NEVER = "never"
-    """A lock, a scratch file, or what is made again by itself."""
+    """A lock, a scratch file, what is made again by itself, or a secret that is good only here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +151,31 @@ KINDS = (
         kept="for ever",
         erased="with the data folder",
         copying=Copying.ALWAYS,
+    ),
+    Kind(
+        names=("first-admin-token",),
+        holds="the first token, of an admin, in clear text: a start that says nothing on stderr leaves it",
+        whose="who runs this toolhone",
+        kept="until it is deleted: do that once it is read",
+        erased="by hand; toolhone tokens revoke takes what it opens from it",
+        copying=Copying.NEVER,
+    ),
+    Kind(
+        names=("login-address",),
+        holds="the address that logs one browser in, from such a start",
+        whose="who runs this toolhone",
+        kept="15 minutes, or until toolhone ends",
+        erased="by itself, or with the next start",
+        copying=Copying.NEVER,
+    ),
+    Kind(
+        names=("grants.db",),
+        holds="logins at downstream servers: tokens and registrations, as they are",
+        whose="who logged in",
+        kept="until logged out, or replaced by the next login",
+        erased="servers logout",
+        # A copy would let whoever has it act as who logged in, and renewing an old one ends the new one.
+        copying=Copying.NEVER,
     ),
     Kind(
         names=("approvals.db",),

@@ -12,7 +12,7 @@ import anyio.from_thread
 import anyio.to_thread
 
 from toolhone.access import require
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import ConflictError, ToolhoneError
 from toolhone.keeping.age import AuditAge
 from toolhone.keeping.exports import Exported, Exports, ExportsNow

@@ -2,9 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from toolhone.roles import Permission, Role
+
+
+class TokenState(StrEnum):
+    """Whether a token opens anything, in a word."""
+
+    VALID = "valid"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,14 @@ class ApiToken:
     revoked_at: str | None = None
     used_on: str | None = None
     """The day it was last used."""
+
+    def state(self, now: str) -> TokenState:
+        """Whether it opens anything at this moment, spelled as the other times are."""
+        if self.revoked_at is not None:
+            return TokenState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return TokenState.EXPIRED
+        return TokenState.VALID
 
 
 class TokenStore(Protocol):

@@ -7,9 +7,12 @@ that a server gives for a tool. Another definition of the same tool waits until 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from toolhone.models import JsonObject
+
+Place: TypeAlias = tuple[str, str, str, str]
+"""Where a definition stands among others: when it was seen, its server, its tool, its hash."""
 
 FIRST_USE = "first use"
 """Who approved a definition that nobody looked at: it was the first of its tool."""
@@ -52,6 +55,15 @@ class Approval:
     """A principal, or `FIRST_USE`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """A definition that is not used, and what it would take the place of."""
+
+    approval: Approval
+    before: Approval | None
+    """The definition of the same tool that was approved last."""
+
+
 class ApprovalStore(Protocol):
     """Definitions by server, tool and hash, shared by processes. All methods block."""
 
@@ -70,8 +82,18 @@ class ApprovalStore(Protocol):
         """
         ...
 
-    def find(self, *, name: str | None = None, status: ApprovalStatus | None = None) -> Sequence[Approval]:
-        """Those of a name or a status, the last seen first."""
+    def find(self, name: str, *, status: ApprovalStatus | None = None) -> Sequence[Approval]:
+        """Those of a name, the last seen first."""
+        ...
+
+    def held_back(
+        self, status: ApprovalStatus, *, limit: int | None = None, after: Place | None = None
+    ) -> Sequence[HeldBack]:
+        """Those of a status, the last seen first, from behind a place on."""
+        ...
+
+    def count(self, status: ApprovalStatus) -> int:
+        """How many there are of a status."""
         ...
 
     def definitions(self, hashes: Sequence[str]) -> Mapping[str, JsonObject]:

@@ -22,6 +22,8 @@ class AuditFact(NamedTuple):
     tokens_used: int | None
     tokens_of_all: int | None
     """Of a selection: what all schemas in JSON would have taken. `None` if the payload was erased."""
+    tokens_of_available: int | None
+    """Likewise, of the tools that it could choose from."""
 
 
 ReadFacts = Callable[[int, int], Sequence[AuditFact]]
@@ -92,7 +94,31 @@ class FigureStore(Protocol):
         self, width: int, abouts: Sequence[str], *, since: int, until: int | None = None
     ) -> Sequence[Durations]: ...
 
+    def savings(self) -> tuple[int, int]:
+        """How many selections are counted, and what they saved in tokens; see `Savings`."""
+        ...
+
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """All selections that there ever were. Token figures are o200k tokens."""
+
+    selections: int
+    """Of every caller, by every way in; also those that found nothing."""
+    tokens_saved: int
+    """What the schemas of the tools that each could choose from would have taken, without what it answered.
+
+    A selection that found nothing saved nothing: its task may have needed a tool. Neither did one whose
+    payload was erased before it was counted, because nobody knows.
+    """
+    complete: bool
+    """False while a large audit is being counted for the first time: the figures are still growing."""
+
+    @property
+    def tokens_saved_each(self) -> float:
+        return self.tokens_saved / self.selections if self.selections else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from toolhone.models import Category, JsonObject
+from toolhone.records.course import JobCourse
 from toolhone.records.datasets import Manifest, Pair, Row, Split
 from toolhone.records.jobs import AliasChange, Job, JobEvent, JobStatus, ModelRecord, Plan, Submission
 from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
@@ -173,6 +174,16 @@ class JobStore(Protocol):
 
     def events(self, job_id: str, *, after: int = 0, limit: int | None = None) -> list[JobEvent]:
         """Oldest first."""
+        ...
+
+    def course(self, job_id: str, *, attempt: int, said: int, points: int) -> JobCourse:
+        """What was said last, and the figures of an attempt; it takes about as long for many events.
+
+        Args:
+            attempt: The last one; what is of those before is left out.
+            said: How many events at most.
+            points: How many figures about: a few more for the ends, and as many again for validations.
+        """
         ...
 
     def begin_submission(self, submission: Submission) -> Submission:

@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from toolhone.exceptions import ConfigurationError
 from toolhone.models import Category, Json, JsonObject, Limits, OutputValidation, content_hash
+from toolhone.registry.oauth_settings import OAUTH_KEY, OAuth, read_oauth, unused_keys
 from toolhone.registry.self_reference import starts_toolhone
 from toolhone.registry.variables import expand
 
@@ -103,6 +104,8 @@ class Endpoint:
     url: str
     headers: Mapping[str, str]
     transport: Literal["http", "sse"]
+    oauth: OAuth | None = None
+    """How to log in if it asks for that; `None` if what it is sent is in `headers`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,8 @@ def load_servers(path: Path, environ: Mapping[str, str]) -> ServersFile:
         entry = _read_entry(name, raw, folder=path.resolve().parent, environ=environ)
         if entry.problem is not None:
             notices.append(entry.problem.message)
+        elif unused := unused_keys(cast("JsonObject", raw).get(OAUTH_KEY)):
+            notices.append(f"Server {name!r}: oauth.{unused[0]} is nothing that toolhone goes by.")
         entries.append(entry)
     return ServersFile(entries=tuple(entries), notices=tuple(notices))
 
@@ -288,7 +293,9 @@ class _Reader:
         url = self._text("url")
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError("url: must begin with http:// or https://.", data={"field": "url"})
-        return Endpoint(url=url, headers=self._map("headers"), transport=kind)
+        headers = self._map("headers")
+        oauth = read_oauth(self.raw.get(OAUTH_KEY), self._expand, headers)
+        return Endpoint(url=url, headers=headers, transport=kind, oauth=oauth)
 
     def patterns(self, field: str) -> tuple[str, ...]:
         values = self._list(field)

@@ -15,6 +15,8 @@ from pydantic import TypeAdapter, ValidationError
 from toolhone import __version__
 from toolhone.exceptions import (
     ConnectionLostError,
+    LoginNeededError,
+    ServerAuthenticationError,
     ServerUnavailableError,
     ToolFailedError,
     ToolhoneError,
@@ -102,7 +104,7 @@ class Connection:
                 # An error is how older servers answer a question they do not know. A refused
                 # credential or a lost connection is not an answer.
                 fault = _fault(exc)
-                refused = fault.get("status") in (401, 403) or "sent" in fault
+                refused = fault.keys() & {"refused", "sent"} or fault.get("status") == 403
                 if refused or self._wire.closed.is_set():
                     raise
             except (RuntimeError, ValidationError):
@@ -252,9 +254,13 @@ class Connection:
     def _translate(self, exc: MCPError, what: str, *, starting: bool) -> ToolhoneError:
         who = f"Server {self._server!r}"
         fault = _fault(exc)
-        status = fault.get("status")
-        if status == 401 or (status == 403 and starting):
-            return refused_credentials(self._server, status)
+        refused, forbidden = fault.get("refused"), fault.get("status") == 403
+        # A tool may be forbidden, and the others not.
+        if refused is not None and (starting or not forbidden):
+            kind = LoginNeededError if refused == LoginNeededError.code else ServerAuthenticationError
+            return kind(exc.message)
+        if forbidden and starting:
+            return refused_credentials(self._server, 403)
         if fault.get("sent") is False:
             return ServerUnavailableError(f"{who} did not take the request: {exc.message}.")
         if isinstance(exc, NoAnswerError):

@@ -11,7 +11,9 @@ import anyio.to_thread
 
 from toolhone.exceptions import ConfigurationError, NotRunningError, StorageError, UnknownToolError
 from toolhone.models import JsonObject, Limits, ProgressReporter, ToolDefinition, ToolOutput
-from toolhone.registry.config import ServerEntry
+from toolhone.records.grants import GrantStore
+from toolhone.registry.config import Endpoint, ServerEntry
+from toolhone.registry.credentials import Grants
 from toolhone.registry.known_tools import Judge
 from toolhone.registry.listeners import Listeners
 from toolhone.registry.listing import DeniedTool, Listing
@@ -30,6 +32,9 @@ Not sooner: several toolhones with different configurations may share a data fol
 not configured here may be in use there. One in use is listed anew now and then, so its listing never gets
 this old. If it goes all the same, it costs the other side one start of that server to list it.
 """
+
+LOGIN_SECONDS = 2.0
+"""Between two looks whether another process logged in or out."""
 
 _CLOSE_SECONDS = 2.0
 
@@ -54,6 +59,7 @@ class DownstreamServers:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None = None,
         judge: Judge | None = None,
+        open_grants: Callable[[], GrantStore] | None = None,
     ) -> None:
         """Nothing is started or opened yet.
 
@@ -69,6 +75,8 @@ class DownstreamServers:
             on_event: Told (server, what, detail); what is one of started, listed, changed, lost,
                 failed and stopped.
             judge: Says which tools of a listing must not be used, before anybody sees it.
+            open_grants: Where logins at servers are kept; called in a worker thread. Without it nothing
+                but their headers is shown to servers.
         """
         self._open_store = open_store
         self._clock = clock
@@ -78,6 +86,8 @@ class DownstreamServers:
         self._tools: tuple[ToolDefinition, ...] = ()
         self._denied: dict[str, DeniedTool] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
+        may_log_in = any(isinstance(entry.target, Endpoint) and entry.target.oauth for entry in entries)
+        self._grants = Grants(open_grants) if open_grants is not None and may_log_in else None
         supervision = Supervision(
             environment=environment,
             starting=anyio.CapacityLimiter(max_starting),
@@ -89,6 +99,7 @@ class DownstreamServers:
             listed=self._on_listed,
             on_event=on_event,
             judge=judge,
+            grants=self._grants,
         )
         prefixes = server_prefixes(entry.name for entry in entries)
         self._servers = {
@@ -111,12 +122,16 @@ class DownstreamServers:
                 await self._load_catalogs()
                 for server in self._servers.values():
                     tasks.start_soon(server.keep_listing)
+                if self._grants is not None:
+                    tasks.start_soon(self._follow_logins, self._grants)
                 await anyio.sleep_forever()
         finally:
             self._tasks = None
-            if self._store is not None:
-                with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_SECONDS):
+            with anyio.CancelScope(shield=True, deadline=anyio.current_time() + _CLOSE_SECONDS):
+                if self._store is not None:
                     await anyio.to_thread.run_sync(self._store.close)
+                if self._grants is not None:
+                    await self._grants.aclose()
 
     def tools(self) -> Sequence[ToolDefinition]:
         """Every tool that is known, by server in the order of the configuration."""
@@ -219,6 +234,19 @@ class DownstreamServers:
             for server in waiting:
                 await server.settled.wait()
         return not patience.cancelled_caught
+
+    async def _follow_logins(self, grants: Grants) -> None:
+        """Let what another process did to logins have its effect here."""
+        seen = 0
+        while True:
+            try:
+                before, seen = seen, await grants.version()
+                if seen != before:
+                    for server in self._servers.values():
+                        await server.follow_login()
+            except StorageError as exc:
+                logger.warning("Logins at servers cannot be read: %s", exc.message)
+            await anyio.sleep(LOGIN_SECONDS)
 
     def _server(self, name: str) -> SupervisedServer:
         if name not in self._servers:

@@ -1,6 +1,7 @@
 """Decide what the failure of a downstream server means: what to say, and when to try again."""
 
 import math
+import shlex
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,11 +9,13 @@ import httpx2
 
 from toolhone.exceptions import (
     ConnectionLostError,
+    LoginNeededError,
     ServerAuthenticationError,
     ServerUnavailableError,
     ToolhoneError,
 )
-from toolhone.registry.config import Command, ServerEntry
+from toolhone.registry.config import Command, Endpoint, ServerEntry
+from toolhone.registry.oauth_settings import OAuth
 from toolhone.registry.server_state import ServerStatus
 
 FIRST_PAUSE: Final = 1.0
@@ -60,8 +63,10 @@ def start_failure(
     cause = next(_leaves(failure))
     if isinstance(cause, ServerAuthenticationError):
         return cause
-    if isinstance(cause, httpx2.HTTPStatusError) and cause.response.status_code in (401, 403):
-        return refused_credentials(entry.name, cause.response.status_code)
+    target = entry.target
+    answer = cause.response if isinstance(cause, httpx2.HTTPStatusError) else None
+    if answer is not None and answer.status_code in (401, 403) and isinstance(target, Endpoint):
+        return refused_by(entry.name, target, answer)
     if isinstance(cause, TimeoutError):
         why = f"It did not answer within {timeout:g} s."
     elif isinstance(cause, ConnectionLostError):
@@ -70,7 +75,7 @@ def start_failure(
         why = cause.message
     else:
         why = f"{type(cause).__name__}: {cause}."
-    how = f" with the command {entry.target.command!r}" if isinstance(entry.target, Command) else ""
+    how = f" with the command {target.command!r}" if isinstance(target, Command) else ""
     return ServerUnavailableError(f"Server {entry.name!r} did not start{how}. {why}{last_words}")
 
 
@@ -81,6 +86,8 @@ def refusal(
     why = error or "It is not running."
     if status == ServerStatus.FAILED:
         return ServerAuthenticationError(why)
+    if status == ServerStatus.NEEDS_LOGIN:
+        return LoginNeededError(why)
     if status in (ServerStatus.DISABLED, ServerStatus.INVALID):
         return ServerUnavailableError(f"Server {name!r} is {status} in the configuration. {why}")
     if retry_after is not None:
@@ -100,11 +107,41 @@ def is_ourselves(server: str) -> ServerUnavailableError:
     )
 
 
+def refused_by(server: str, target: Endpoint, response: httpx2.Response) -> ServerAuthenticationError:
+    """What an answer 401 or 403 says of our right to ask."""
+    status, challenge = response.status_code, response.headers.get("www-authenticate", "").lower()
+    oauth = target.oauth
+    if oauth is None or oauth.machine:
+        mended = False
+    elif status == 403:
+        mended = "insufficient_scope" in challenge
+    else:
+        # One that is sent a key in a header of its own may mean that.
+        mended = not target.headers or oauth != OAuth() or "bearer" in challenge
+    return login_needed(server, status) if mended else refused_credentials(server, status)
+
+
+def login_needed(server: str, status: int) -> LoginNeededError:
+    """The error that stops all further tries until somebody has logged in."""
+    how = f"toolhone servers login {shlex.quote(server)}"
+    if status == 403:
+        return LoginNeededError(
+            f"Server {server!r} asks for more than its login allows (HTTP 403, insufficient_scope). "
+            f"Log in for more: {how} --scope SCOPE"
+        )
+    return LoginNeededError(f"Server {server!r} asks for a login (HTTP {status}). Log in: {how}")
+
+
+def stopped_by(error: ServerAuthenticationError) -> ServerStatus:
+    """Where it leaves a server that it refused us."""
+    return ServerStatus.NEEDS_LOGIN if isinstance(error, LoginNeededError) else ServerStatus.FAILED
+
+
 def refused_credentials(server: str, status: int) -> ServerAuthenticationError:
     """The error that stops all further tries."""
     return ServerAuthenticationError(
         f"Server {server!r} refused our credentials (HTTP {status}). "
-        "Correct its headers in the configuration, then restart toolhone."
+        "Correct its headers, or 'oauth', in the configuration, then restart toolhone."
     )
 
 

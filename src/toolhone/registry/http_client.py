@@ -56,8 +56,8 @@ async def send(
     shown_as = request.shown_as
     try:
         with anyio.fail_after(timeout_seconds):
-            transport = _CheckedTransport(
-                await _tls_context(request.url), resolve=resolve, allow_private=allow_private
+            transport = CheckedTransport(
+                await tls_context(request.url), resolve=resolve, allow_private=allow_private
             )
             connect_seconds = min(CONNECT_SECONDS, timeout_seconds)
             async with (
@@ -119,7 +119,7 @@ def _known_encoding(name: str | None) -> str:
         return "utf-8"
 
 
-class _CheckedTransport(httpx2.AsyncBaseTransport):
+class CheckedTransport(httpx2.AsyncBaseTransport):
     """Resolves the host, checks every address, and connects to the first checked one that answers.
 
     The request keeps its Host header, and TLS asks for and verifies the host's own name.
@@ -158,7 +158,7 @@ class _CheckedTransport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-async def _tls_context(url: str) -> ssl.SSLContext | bool:
+async def tls_context(url: str) -> ssl.SSLContext | bool:
     # Reading the machine's certificates takes a tenth of a second: once, and not on the event loop.
     if not url.startswith("https:"):
         return False

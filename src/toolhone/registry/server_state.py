@@ -16,6 +16,8 @@ class ServerStatus(StrEnum):
     """Failed; not tried again before `next_attempt`."""
     FAILED = "failed"
     """Refused our credentials; not tried again before toolhone is restarted."""
+    NEEDS_LOGIN = "needs_login"
+    """Asks for a login (`toolhone servers login`); tried again when there was one."""
     STOPPED = "stopped"
     INVALID = "invalid"
     """Its entry is wrong, or it turned out to be toolhone itself."""

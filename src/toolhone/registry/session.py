@@ -1,9 +1,7 @@
 """One supervised downstream server: started when needed, tried again with patience when lost."""
 
-import inspect
 import logging
 import math
-from datetime import UTC, datetime
 
 import anyio
 import anyio.abc
@@ -16,13 +14,14 @@ from toolhone.exceptions import (
     ToolhoneError,
 )
 from toolhone.models import JsonObject, ProgressReporter, ToolOutput
-from toolhone.registry.config import Command, ServerEntry
+from toolhone.registry.config import Command, Endpoint, ServerEntry
 from toolhone.registry.connection import Connection, connect
-from toolhone.registry.failures import Patience, is_ourselves, refusal, start_failure
+from toolhone.registry.credentials import Credentials
+from toolhone.registry.failures import Patience, is_ourselves, refusal, start_failure, stopped_by
 from toolhone.registry.known_tools import KnownTools
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
-from toolhone.registry.supervision import Attempt, Supervision, stored_seconds
+from toolhone.registry.supervision import Attempt, Supervision, stored_seconds, utc
 from toolhone.registry.transport import ServerTrace, open_transport
 from toolhone.stores import StoredCatalog
 
@@ -31,7 +30,7 @@ logger = logging.getLogger(__name__)
 RENEWED_AFTER = 86_400.0
 """Seconds after which a listing that has not changed is remembered anew, to show that it is in use."""
 
-_FINAL = (ServerStatus.FAILED, ServerStatus.INVALID)
+_FINAL = (ServerStatus.FAILED, ServerStatus.INVALID, ServerStatus.NEEDS_LOGIN)
 
 
 class SupervisedServer:
@@ -58,6 +57,9 @@ class SupervisedServer:
             self._status, self._error = ServerStatus.INVALID, entry.problem.message
         if entry.target is None:
             self.settled.set()
+        self._credentials: Credentials | None = None
+        if isinstance(entry.target, Endpoint) and entry.target.oauth and shared.grants:
+            self._credentials = Credentials(entry.name, entry.target, shared.grants, shared.environment)
 
     @property
     def listing(self) -> Listing:
@@ -75,13 +77,14 @@ class SupervisedServer:
         """A picture of now."""
         connection, target = self._connection, self.entry.target
         problems = self.listing.problems
+        queues = self._status is ServerStatus.STARTING and self._attempt and not self._attempt.queued
         if connection is not None and connection.noise:
             problems += (f"{connection.noise} messages were not MCP and were skipped.",)
         return ServerState(
             name=self.entry.name,
             transport="" if target is None else "stdio" if isinstance(target, Command) else target.transport,
             state=self._status,
-            error=self._waiting or self._error,
+            error=self._shared.queue_note if queues else self._error,
             tools=len(self.listing.tools),
             problems=problems,
             listed_at=self.known.listed_at,
@@ -89,7 +92,7 @@ class SupervisedServer:
             server_version=None if connection is None else connection.server_version,
             pid=None if connection is None else self._trace.pid,
             attempts=self._patience.failures,
-            next_attempt=_utc(self._patience.next_attempt) if self._status == ServerStatus.BACKOFF else None,
+            next_attempt=utc(self._patience.next_attempt) if self._status == ServerStatus.BACKOFF else None,
         )
 
     @property
@@ -103,13 +106,6 @@ class SupervisedServer:
         """What went wrong last, if it failed and has not been running since; `None` otherwise."""
         running = self._connection is not None and self._connection.usable
         return self._error if self._patience.failures and not running else None
-
-    @property
-    def _waiting(self) -> str | None:
-        if self._status != ServerStatus.STARTING or self._attempt is None or self._attempt.queued:
-            return None
-        most = self._shared.starting.total_tokens
-        return f"Waiting to start: no more than {most:g} servers may be starting at once."
 
     def supervise(self, tasks: anyio.abc.TaskGroup) -> None:
         """From now on its sessions live in this group."""
@@ -153,7 +149,7 @@ class SupervisedServer:
             try:
                 return await connection.call(tool, arguments, report_progress)
             except ServerAuthenticationError as exc:
-                self._stop_trying(ServerStatus.FAILED, exc)
+                self._stop_trying(stopped_by(exc), exc)
                 connection.retire(broken=True)
                 raise
             except ServerUnavailableError:
@@ -185,6 +181,22 @@ class SupervisedServer:
                 await self._connected(for_call=False)
             except ServerUnavailableError:
                 await self._shared.sleep(max(0.0, self._patience.next_attempt - self._shared.clock()))
+
+    async def follow_login(self) -> None:
+        """Somebody may have logged in or out: try again what was refused, and stop using what is gone."""
+        if self._credentials is None:
+            return
+        before = self._credentials.bearer
+        await self._credentials.load()
+        if self._credentials.bearer == before:
+            return
+        if self._status is ServerStatus.NEEDS_LOGIN:
+            self._status, self._error = ServerStatus.IDLE, None
+            self._patience.forget()
+            if self._tasks is not None:
+                self._tasks.start_soon(self.refresh if self.listed else self.keep_listing)
+        elif self._credentials.bearer is None and self._connection is not None:
+            self._connection.retire(broken=False)
 
     async def restart(self) -> None:
         """End the session, forget every failure, and start anew.
@@ -241,7 +253,7 @@ class SupervisedServer:
             logger.debug("The session with server %s ended", self.entry.name, exc_info=True)
             self._failed(attempt, exc)
         finally:
-            self._leave_queue(attempt)
+            attempt.leave_queue(self._shared.starting)
             if not attempt.settled.is_set():
                 attempt.error = ServerUnavailableError("toolhone is being stopped.")
                 attempt.settled.set()
@@ -269,7 +281,7 @@ class SupervisedServer:
                 attempt.connection.abort()
 
         deadline = attempt.life.deadline = anyio.current_time() + self._start_timeout
-        transport = open_transport(target, self._trace, self._shared.environment, on_fault)
+        transport = open_transport(target, self._trace, self._shared.environment, on_fault, self._credentials)
         async with transport as streams, connect(self.entry.name, streams) as connection:
             attempt.life.deadline = math.inf
             try:
@@ -288,7 +300,7 @@ class SupervisedServer:
                 # Told before the session is wound up, which takes seconds for a server that hangs.
                 self._failed(attempt, exc)
                 return True
-            self._leave_queue(attempt)
+            attempt.leave_queue(self._shared.starting)
             await self._serve(attempt, connection)
         return True
 
@@ -330,8 +342,8 @@ class SupervisedServer:
         attempt.settled.set()
         self.settled.set()
         if isinstance(attempt.error, ServerAuthenticationError):
-            self._stop_trying(ServerStatus.FAILED, attempt.error)
-        elif self._attempt is attempt and self._status != ServerStatus.FAILED:
+            self._stop_trying(stopped_by(attempt.error), attempt.error)
+        elif self._attempt is attempt and self._status not in _FINAL:
             waits = self._patience.next_attempt > now
             self._status = ServerStatus.BACKOFF if waits else ServerStatus.IDLE
             self._error = attempt.error.message
@@ -367,11 +379,11 @@ class SupervisedServer:
         before = self.listing.content_hash if self.listed else None
         listing = await anyio.to_thread.run_sync(read_listing, listed, self.entry, self._prefix)
         now = self._shared.clock()
-        await self._take(listing, _utc(now))
+        await self._take(listing, utc(now))
         changed = listing.content_hash != before
         if changed or now - self._remembered_at > RENEWED_AFTER:
             self._remembered_at = now
-            await self._shared.listed(self.entry, listing, _utc(now), changed)
+            await self._shared.listed(self.entry, listing, utc(now), changed)
         if changed:
             facts = {"tools": len(self.listing.tools), "content_hash": listing.content_hash}
             await self._tell("listed" if before is None else "changed", facts)
@@ -384,17 +396,5 @@ class SupervisedServer:
     def _start_timeout(self) -> float:
         return self.entry.settings.start_timeout_seconds or self._shared.start_timeout
 
-    def _leave_queue(self, attempt: Attempt) -> None:
-        if attempt.queued:
-            attempt.queued = False
-            self._shared.starting.release_on_behalf_of(attempt)
-
     async def _tell(self, what: str, detail: JsonObject) -> None:
-        if self._shared.on_event is not None:
-            answer = self._shared.on_event(self.entry.name, what, detail)
-            if inspect.isawaitable(answer):
-                await answer
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+        await self._shared.tell(self.entry.name, what, detail)

@@ -1,8 +1,9 @@
 """What supervision is made of: what all servers share, and one attempt at a session."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import anyio
 
@@ -10,6 +11,7 @@ from toolhone.exceptions import ServerUnavailableError, ToolhoneError
 from toolhone.models import JsonObject
 from toolhone.registry.config import ServerEntry
 from toolhone.registry.connection import Connection
+from toolhone.registry.credentials import Grants
 from toolhone.registry.known_tools import Judge
 from toolhone.registry.listing import Listing
 from toolhone.stores import StoredCatalog
@@ -34,6 +36,25 @@ class Supervision:
     and then of one that does not."""
     on_event: Callable[[str, str, JsonObject], Awaitable[None] | None] | None
     judge: Judge | None = None
+    grants: Grants | None = None
+    """Logins at servers that ask for one."""
+
+    @property
+    def queue_note(self) -> str:
+        most = self.starting.total_tokens
+        return f"Waiting to start: no more than {most:g} servers may be starting at once."
+
+    async def tell(self, server: str, what: str, detail: JsonObject) -> None:
+        """Report to `on_event`."""
+        if self.on_event is not None:
+            answer = self.on_event(server, what, detail)
+            if inspect.isawaitable(answer):
+                await answer
+
+
+def utc(seconds: float) -> str:
+    """A moment in seconds since the epoch as it is shown and kept."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
 
 
 def stored_seconds(catalog: StoredCatalog) -> float:
@@ -64,6 +85,11 @@ class Attempt:
     def cancel(self, why: str) -> None:
         self._cancelled_because = why
         self.life.cancel()
+
+    def leave_queue(self, starting: anyio.CapacityLimiter) -> None:
+        if self.queued:
+            self.queued = False
+            starting.release_on_behalf_of(self)
 
     def interruption(self) -> Exception:
         """What it means that its life was cut short."""

@@ -19,10 +19,13 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR
 
 from toolhone.activity import trace_headers
+from toolhone.exceptions import LoginNeededError, ServerAuthenticationError, ToolhoneError
 from toolhone.models import Json, JsonObject
 from toolhone.redaction import redact_text
 from toolhone.registry.child_guard import ANNOUNCEMENT
 from toolhone.registry.config import Command, Endpoint
+from toolhone.registry.credentials import BearerAuth, Credentials
+from toolhone.registry.failures import refused_by
 from toolhone.registry.self_reference import NESTING_MARK
 from toolhone.registry.wire import FAULT_KEY
 
@@ -57,7 +60,7 @@ class ServerTrace:
     """What is known of a server from below MCP: its process ids and its last words."""
 
     def __init__(self, server: str) -> None:
-        self._server = server
+        self.server = server
         self.pid: int | None = None
         self.last_lines: deque[str] = deque(maxlen=_STDERR_LINES)
         self._descriptor: int | None = None
@@ -107,7 +110,7 @@ class ServerTrace:
             self.pid = int(announced[1])
             return
         self.last_lines.append(line)
-        logger.debug("%s: %s", self._server, line)
+        logger.debug("%s: %s", self.server, line)
 
 
 def open_transport(
@@ -115,13 +118,19 @@ def open_transport(
     trace: ServerTrace,
     environment: Mapping[str, str],
     on_fault: Callable[[], None],
+    credentials: Credentials | None = None,
 ) -> "AbstractAsyncContextManager[TransportStreams]":
-    """The streams to and from the server. `on_fault` is called when they will answer no more."""
+    """The streams to and from the server. `on_fault` is called when they will answer no more.
+
+    Args:
+        credentials: Of its login, where it may ask for one.
+    """
     if isinstance(target, Command):
         return _open_child(target, trace, environment)
+    auth = None if credentials is None else BearerAuth(credentials)
     if target.transport == "sse":
-        return _open_sse(target, on_fault)
-    return _open_http(target)
+        return _open_sse(target, on_fault, auth)
+    return _open_http(trace.server, target, auth)
 
 
 @asynccontextmanager
@@ -157,16 +166,21 @@ async def _open_child(
 
 
 @asynccontextmanager
-async def _open_http(target: Endpoint) -> "AsyncGenerator[TransportStreams]":
+async def _open_http(
+    server: str, target: Endpoint, auth: httpx2.Auth | None
+) -> "AsyncGenerator[TransportStreams]":
+    headers = dict(target.headers)
     async with (
-        _HttpClient(headers=dict(target.headers), timeout=_timeout()) as client,
+        _HttpClient(server, target, headers=headers, timeout=_timeout(), auth=auth) as client,
         streamable_http_client(target.url, http_client=client, max_sse_event_size=None) as streams,
     ):
         yield streams
 
 
 @asynccontextmanager
-async def _open_sse(target: Endpoint, on_fault: Callable[[], None]) -> "AsyncGenerator[TransportStreams]":
+async def _open_sse(
+    target: Endpoint, on_fault: Callable[[], None], auth: httpx2.Auth | None
+) -> "AsyncGenerator[TransportStreams]":
     def client(
         headers: dict[str, str] | None = None,
         timeout: httpx2.Timeout | None = None,
@@ -175,7 +189,7 @@ async def _open_sse(target: Endpoint, on_fault: Callable[[], None]) -> "AsyncGen
         return _SseClient(on_fault, headers=headers, timeout=_timeout(), auth=auth)
 
     headers = dict(target.headers)
-    async with sse_client(target.url, headers=headers, httpx_client_factory=client) as streams:
+    async with sse_client(target.url, headers=headers, httpx_client_factory=client, auth=auth) as streams:
         yield streams
 
 
@@ -191,11 +205,21 @@ class _HttpClient(httpx2.AsyncClient):
     an HTTP error would be lost, so that "log in again" could not be told from "try again".
     """
 
+    def __init__(self, server: str, target: Endpoint, **options: Json) -> None:
+        super().__init__(**options)
+        self._server = server
+        self._target = target
+
     async def send(self, request: httpx2.Request, **options: Json) -> httpx2.Response:
         # Also in `_meta`; proxies on the way read only this.
         request.headers.update(trace_headers())
         try:
             response = await super().send(request, **options)
+        except ServerAuthenticationError as exc:
+            return _error(request, 401, INTERNAL_ERROR, exc.message, {"refused": exc.code})
+        except ToolhoneError as exc:
+            # Its login could not be renewed now, so nothing was sent.
+            return _error(request, 503, INTERNAL_ERROR, exc.message.rstrip("."), {"sent": False})
         except httpx2.TransportError as exc:
             if request.method != "POST":
                 raise
@@ -215,7 +239,12 @@ class _HttpClient(httpx2.AsyncClient):
         if status not in (401, 403) and not session_is_gone and b'"jsonrpc"' in body:
             return response
         message = f"HTTP {status} {response.reason_phrase}".strip()
-        fault = {"sent": False} if session_is_gone else {"status": status}
+        fault: JsonObject = {"sent": False} if session_is_gone else {"status": status}
+        if status in (401, 403):
+            refused = refused_by(self._server, self._target, response)
+            # What 403 means for one tool need not hold for the server.
+            if status == 401 or isinstance(refused, LoginNeededError):
+                fault["refused"], message = refused.code, refused.message
         return _error(request, status, INTERNAL_ERROR, message, fault)
 
 
@@ -230,7 +259,7 @@ class _SseClient(httpx2.AsyncClient):
         request.headers.update(trace_headers())
         try:
             response = await super().send(request, **options)
-        except httpx2.TransportError:
+        except (httpx2.TransportError, ToolhoneError):
             self._on_fault()
             raise
         if request.method == "POST" and response.status_code >= 400:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from toolhone.access import lower, require
-from toolhone.audit import new_event
 from toolhone.auth.limits import Rates
 from toolhone.auth.logins import Logins, Session
 from toolhone.auth.refusals import Refusals
 from toolhone.auth.tokens import PREFIX, ApiTokens
-from toolhone.exceptions import NotAuthenticatedError, RateLimitedError
+from toolhone.events import new_event
+from toolhone.exceptions import LoginEndedError, NotAuthenticatedError, RateLimitedError
 from toolhone.models import AuditEvent, Caller, EventKind
 from toolhone.records.access import ApiToken
 from toolhone.roles import Permission, Role
@@ -91,14 +91,19 @@ class Entrance:
         """Whoever is logged in by this cookie.
 
         Raises:
-            NotAuthenticatedError: Nobody, or the login or its token has ended.
-            RateLimitedError: Too many that name nobody came from this address.
+            LoginEndedError: Nobody any more: the login or its token has ended.
+            NotAuthenticatedError: Nobody that this process knows of.
+            RateLimitedError: Too many that never named anybody came from this address.
         """
         admitted = await self._logged_in(value)
-        if admitted is None:
-            _count_failure(self._cookie_failures, address)
-            raise NotAuthenticatedError("This login has ended. Log in again.")
-        return admitted
+        if admitted is not None:
+            return admitted
+        if self.logins.has_ended(value):
+            raise LoginEndedError
+        _count_failure(self._cookie_failures, address)
+        raise NotAuthenticatedError(
+            "No login has this cookie, or it ended when toolhone was started anew. Log in again."
+        )
 
     async def _logged_in(self, value: str) -> Admitted | None:
         session = self.logins.find(value)
@@ -134,7 +139,7 @@ class Entrance:
             if token_id == caller.principal:
                 raise NotAuthenticatedError("A browser logs in with an API token (toolhone tokens issue).")
         except (NotAuthenticatedError, RateLimitedError) as error:
-            await self._note_failure(error, address, request_id)
+            await self._note_failure(error, address, request_id, method="POST")
             raise
         return await self._begin(caller, token_id, request_id)
 
@@ -159,7 +164,7 @@ class Entrance:
                 "toolhone tokens issue --role ROLE prints one."
             )
         except (NotAuthenticatedError, RateLimitedError) as error:
-            await self._note_failure(error, address, request_id)
+            await self._note_failure(error, address, request_id, method="GET")
             raise
 
     async def end_logins(self, *, but: Collection[str] = (), caller: Caller, request_id: str) -> int:
@@ -217,10 +222,10 @@ class Entrance:
         return cookie
 
     async def _note_failure(
-        self, error: NotAuthenticatedError | RateLimitedError, address: str, request_id: str
+        self, error: NotAuthenticatedError | RateLimitedError, address: str, request_id: str, *, method: str
     ) -> None:
         await self.refusals.note(
-            error.code, nobody(address), request_id=request_id, method="POST", path="/login"
+            error.code, nobody(address), request_id=request_id, method=method, path="/login"
         )
 
     async def _api_token(self, text: str) -> Admitted:

@@ -1,5 +1,6 @@
 """MCP resources and prompts of fine-tuning."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -8,6 +9,7 @@ from mcp import types
 from toolhone.exceptions import InvalidRequestError
 from toolhone.json_values import minified
 from toolhone.models import Caller
+from toolhone.roles import Permission
 from toolhone.work_answers import capabilities_json, event_json, job_json, model_json
 
 if TYPE_CHECKING:
@@ -21,6 +23,17 @@ FINETUNING = "toolhone://finetuning"
 
 PREPARE = "prepare_finetuning"
 EXPLAIN = "explain_gate"
+
+TAKES: Mapping[str, Permission] = {
+    FINETUNING: Permission.MONITOR,
+    PROVIDERS: Permission.MONITOR,
+    DATASET: Permission.MONITOR,
+    JOB: Permission.MONITOR,
+    MODEL: Permission.MONITOR,
+}
+"""What a resource takes, by how its URI begins."""
+
+PROMPTS_TAKE: Mapping[str, Permission] = {PREPARE: Permission.TRAIN, EXPLAIN: Permission.MONITOR}
 
 
 def listing() -> list[types.Resource]:
@@ -81,7 +94,7 @@ async def read(system: "Finetuning", uri: str, caller: Caller) -> types.ReadReso
     if uri == FINETUNING:
         return _text(uri, minified(await system.statistics(caller=caller)))
     if uri == PROVIDERS:
-        return _text(uri, minified([capabilities_json(one) for one in system.capabilities()]))
+        return _text(uri, minified([capabilities_json(one) for one in system.capabilities(caller=caller)]))
     if uri.startswith(DATASET):
         card = await system.dataset_card(unquote(uri.removeprefix(DATASET)), caller=caller)
         return _text(uri, card, "text/markdown")

@@ -2,13 +2,17 @@
 
 import logging
 import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import click
 
 from toolhone.access import allows
 from toolhone.app import App
+from toolhone.auth.logins import CODE_SECONDS
 from toolhone.exceptions import StorageError
 from toolhone.models import Caller
 from toolhone.roles import Permission, Role
@@ -20,11 +24,18 @@ TOKEN_FILE = "first-admin-token"
 LOGIN_FILE = "login-address"
 
 
-async def greet(app: App, entrance: Entrance, url: str, *, quiet: bool) -> None:
+@asynccontextmanager
+async def greeting(
+    app: App, entrance: Entrance, url: str, *, quiet: bool, lasting: float = CODE_SECONDS
+) -> AsyncGenerator[None]:
     """Let in who started this: by what stands on stderr, or in files that only they can read.
+
+    The file with the login address is there as long as the address may log somebody in, and no longer than
+    the context.
 
     Args:
         quiet: Whether what is written on stderr is kept and read by others, as in the log of a service.
+        lasting: Seconds that the login address is good for.
 
     Raises:
         StorageError: The files cannot be written.
@@ -41,6 +52,7 @@ async def greet(app: App, entrance: Entrance, url: str, *, quiet: bool) -> None:
         if token is not None:
             click.echo(f"Your first token, of an admin, is shown this once: {token}", err=True)
         click.echo(f"Dashboard, this address logs you in once: {login}", err=True)
+        yield
         return
     folder = app.settings.data
     await anyio.to_thread.run_sync(_write, folder / LOGIN_FILE, login)
@@ -50,6 +62,19 @@ async def greet(app: App, entrance: Entrance, url: str, *, quiet: bool) -> None:
         told += f", the first token, of an admin, in {folder / TOKEN_FILE}"
     # A warning, so that it is seen at every level that services are run with.
     logger.warning("serving %s. %s", url, told)
+
+    async def forget() -> None:
+        await anyio.sleep(lasting)
+        await anyio.to_thread.run_sync(_forget, folder / LOGIN_FILE, login)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(forget)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(_forget, folder / LOGIN_FILE, login)
 
 
 def _write(path: Path, secret: str) -> None:
@@ -63,3 +88,14 @@ def _write(path: Path, secret: str) -> None:
         raise StorageError(
             f"How to get in cannot be written to {str(path)!r}: {exc.strerror or exc}."
         ) from exc
+
+
+def _forget(path: Path, secret: str) -> None:
+    """Delete the file, unless another start has written its own there since."""
+    try:
+        if path.read_text() == f"{secret}\n":
+            path.unlink()
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as exc:
+        logger.warning("What opens nothing any more is still in %s: %s", path, exc)

@@ -13,6 +13,7 @@ from toolhone.app import App
 from toolhone.exceptions import ToolhoneError
 from toolhone.models import JsonObject
 from toolhone.server.api.given import GivenApp
+from toolhone.server.dashboard.preparation import Preparation
 
 ROOM = 64 * 1024 * 1024
 """Bytes that must be free in the data folder: with less, the audit would soon refuse every call."""
@@ -38,8 +39,9 @@ class Check:
 class Readiness:
     """Looks whether an app can do its work; looks that come together are one."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, preparation: Preparation) -> None:
         self._app = app
+        self._preparation = preparation
         self._looking = anyio.Lock()
         self._seen: tuple[float, dict[str, Check]] | None = None
 
@@ -57,6 +59,7 @@ class Readiness:
             "audit": await self._audit(),
             "data_folder": await self._room(),
             "selector": self._selector(),
+            "dashboard": await self._dashboard(),
         }
 
     def _registry(self) -> Check:
@@ -101,6 +104,12 @@ class Readiness:
             )
         return Check(True)
 
+    async def _dashboard(self) -> Check:
+        # Waited for, since it is a matter of a second after the start.
+        if await self._preparation.is_over(within=PATIENCE):
+            return Check(True)
+        return Check(False, "Its pages are still being made ready.")
+
 
 def health_router() -> APIRouter:
     """Both, outside of the OpenAPI description of REST."""
@@ -114,7 +123,7 @@ def health_router() -> APIRouter:
     async def ready(request: Request, app: GivenApp) -> JSONResponse:
         state = request.app.state
         if not hasattr(state, "readiness"):
-            state.readiness = Readiness(app)
+            state.readiness = Readiness(app, state.preparation)
         checks: dict[str, Check] = await state.readiness.checks()
         well = all(check.ok for check in checks.values())
         body: JsonObject = {

@@ -1,5 +1,6 @@
 """HTTP: MCP at /mcp and /sse, REST at /api/v1 and the dashboard at /, all behind one door."""
 
+import gc
 import logging
 import signal
 import socket
@@ -21,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from toolhone import __version__
 from toolhone.app import App
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.exceptions import ConfigurationError, NotRunningError, PermissionDeniedError, StorageError
 from toolhone.models import Caller, EventKind, JsonObject
 from toolhone.server.addresses import host_header, url_of
@@ -29,11 +30,13 @@ from toolhone.server.api import openapi, problems
 from toolhone.server.api.routes import api_router
 from toolhone.server.authentication import Authentication
 from toolhone.server.dashboard import errors as error_pages
+from toolhone.server.dashboard.preparation import Preparation
 from toolhone.server.dashboard.routes import dashboard_router
 from toolhone.server.entrance import Entrance
-from toolhone.server.greeting import greet
+from toolhone.server.greeting import greeting
 from toolhone.server.guard import REQUEST_ID, Guard, Names
 from toolhone.server.health import health_router
+from toolhone.server.json_bodies import JsonBodies
 from toolhone.server.mcp import MCPServer, build_server
 from toolhone.server.metrics import Metrics
 from toolhone.server.observation import Observation, metrics_router
@@ -50,6 +53,9 @@ logger = logging.getLogger(__name__)
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+COLLECTING = (20_000, 20, 50)
+"""New objects, then looks at young ones, then at older ones, before the next look for cycles (`gc`)."""
 
 
 class LegacySSE:
@@ -80,6 +86,7 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
     entrance = Entrance(settings, app.tokens, app.audit.record, _oauth(settings))
     open_requests = OpenRequests()
     metrics = Metrics(app)
+    preparation = Preparation()
 
     async def refused(caller: Caller, scope: Scope) -> None:
         error: PermissionDeniedError | None = scope.get(problems.REFUSED)
@@ -108,6 +115,7 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
             tasks.start_soon(open_requests.watch)
             tasks.start_soon(entrance.refusals.run)
             tasks.start_soon(app.figures.run)
+            tasks.start_soon(preparation.run)
             unsubscribe = app.audit.subscribe(metrics.recorded)
             try:
                 yield
@@ -134,16 +142,18 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
     api.state.toolhone = app
     api.state.entrance = entrance
     api.state.metrics = metrics
+    api.state.preparation = preparation
     if entrance.oauth is not None:
         api.router.routes.extend(metadata_routes(entrance.oauth))
     problems.install(api)
     openapi.install(api)
+    api.include_router(api_router())
     api.include_router(health_router())
     api.include_router(metrics_router())
-    api.include_router(api_router())
     api.include_router(dashboard_router())
     error_pages.install(api)
     # The one that is added last is the outermost.
+    api.add_middleware(JsonBodies)
     api.add_middleware(Authentication, entrance=entrance, open_requests=open_requests, refused=refused)
     api.add_middleware(
         Guard,
@@ -203,6 +213,17 @@ class WebServer(uvicorn.Server):
                 signal.signal(number, handler)
 
 
+@contextmanager
+def rarer_collections() -> Generator[None]:
+    """Look for cycles of garbage less often: there are few, and each look goes through the whole catalog."""
+    before = gc.get_threshold()
+    gc.set_threshold(*COLLECTING)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
     """What https is served with."""
@@ -222,7 +243,6 @@ async def serve_http(
     hide_session_ids()
     api = build_http(app, host=listening.getsockname()[0])
     url = url_of(listening, tls=tls is not None)
-    await greet(app, api.state.entrance, url, quiet=quiet_start)
     config = uvicorn.Config(
         api,
         log_config=None,
@@ -234,5 +254,6 @@ async def serve_http(
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )
-    logger.info("serving %s/mcp", url)
-    await WebServer(config).serve(sockets=[listening])
+    async with greeting(app, api.state.entrance, url, quiet=quiet_start):
+        logger.info("serving %s/mcp", url)
+        await WebServer(config).serve(sockets=[listening])

@@ -1,6 +1,7 @@
 """The MCP server: its handlers, over the gateway of one running app."""
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -29,10 +30,12 @@ from toolhone.roles import Permission
 from toolhone.server import finetuning_resources, resources
 from toolhone.server.callers import Context, caller_of, progress_of
 from toolhone.server.definitions import INPUT_SCHEMAS, listing
-from toolhone.server.errors import error_result, protocol_error
+from toolhone.server.errors import error_result
 from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PERMISSIONS
 from toolhone.server.finetuning_definitions import finetuning_listing
 from toolhone.server.native import native_listing
+from toolhone.server.protocol_requests import answering
+from toolhone.server.resource_permissions import permission_for_prompt, permission_for_resource
 from toolhone.server.sendable import sendable
 from toolhone.server.sessions import LegacySessions
 from toolhone.server.subscriptions import ResourceSubscriptions
@@ -187,37 +190,40 @@ class Handlers:
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourcesResult:
         self._sessions.remember(ctx)
-        ours = finetuning_resources.listing() if allows(self._caller(ctx), Permission.MONITOR) else []
-        return types.ListResourcesResult(resources=[*resources.listing(), *ours])
+        caller = self._caller(ctx)
+        known = (*resources.listing(), *finetuning_resources.listing())
+        return types.ListResourcesResult(
+            resources=[one for one in known if allows(caller, permission_for_resource(one.uri))]
+        )
 
     async def list_resource_templates(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         self._sessions.remember(ctx)
-        ours = finetuning_resources.templates() if allows(self._caller(ctx), Permission.MONITOR) else []
-        return types.ListResourceTemplatesResult(resource_templates=[*resources.templates(), *ours])
+        caller = self._caller(ctx)
+        known = (*resources.templates(), *finetuning_resources.templates())
+        return types.ListResourceTemplatesResult(
+            resource_templates=[
+                one for one in known if allows(caller, permission_for_resource(one.uri_template))
+            ]
+        )
 
     async def read_resource(
         self, ctx: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         self._sessions.remember(ctx)
-        gateway = await self._app.gateway()
-        uri = str(params.uri)
-        caller = self._caller(ctx)
-        try:
+        gateway, caller, uri = await self._app.gateway(), self._caller(ctx), str(params.uri)
+        async with answering(gateway, caller, "resources/read", uri=uri):
+            require(caller, permission_for_resource(uri))
             if finetuning_resources.is_ours(uri):
                 return sendable(await finetuning_resources.read(await self._app.finetuning(), uri, caller))
             return sendable(await resources.read(gateway, uri, caller))
-        except ToolhoneError as error:
-            raise protocol_error(error, uri=uri) from error
 
     async def subscribe_resource(
         self, ctx: Context, params: types.SubscribeRequestParams
     ) -> types.EmptyResult:
         uri = str(params.uri)
-        if uri.startswith(finetuning_resources.JOB):
-            require(self._caller(ctx), Permission.MONITOR)
-            await self._app.finetuning()  # from now on jobs are looked at for changes
+        await self._watch(ctx, "resources/subscribe", [uri])
         self._subscriptions.subscribe(ctx, uri)
         return types.EmptyResult()
 
@@ -227,25 +233,54 @@ class Handlers:
         self._subscriptions.unsubscribe(ctx, str(params.uri))
         return types.EmptyResult()
 
+    async def subscriptions_listen(
+        self, ctx: Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        await self._watch(ctx, "subscriptions/listen", params.notifications.resource_subscriptions or ())
+        return await self.listen(ctx, params)
+
+    async def _watch(self, ctx: Context, method: str, uris: Sequence[str]) -> None:
+        """Let the caller hear of changes of these resources.
+
+        Raises:
+            MCPError: It may not.
+        """
+        gateway, caller = await self._app.gateway(), self._caller(ctx)
+        for uri in map(str, uris):
+            async with answering(gateway, caller, method, uri=uri):
+                require(caller, permission_for_resource(uri))
+                if uri.startswith(finetuning_resources.JOB):
+                    await self._app.finetuning()  # from now on jobs are looked at for changes
+
     async def complete(self, ctx: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
-        gateway = await self._app.gateway()
-        return resources.complete(gateway, params, self._caller(ctx))
+        gateway, caller, ref = await self._app.gateway(), self._caller(ctx), params.ref
+        asked = {"name": ref.name} if isinstance(ref, types.PromptReference) else {"uri": ref.uri}
+        async with answering(gateway, caller, "completion/complete", **asked):
+            if isinstance(ref, types.PromptReference):
+                require(caller, permission_for_prompt(ref.name))
+            else:
+                require(caller, permission_for_resource(ref.uri))
+            return resources.complete(gateway, params, caller)
 
     async def list_prompts(
         self, ctx: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListPromptsResult:
-        ours = finetuning_resources.prompts() if allows(self._caller(ctx), Permission.TRAIN) else []
-        return types.ListPromptsResult(prompts=[*resources.prompts(), *ours])
+        caller = self._caller(ctx)
+        known = (*resources.prompts(), *finetuning_resources.prompts())
+        return types.ListPromptsResult(
+            prompts=[one for one in known if allows(caller, permission_for_prompt(one.name))]
+        )
 
     async def get_prompt(self, ctx: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        arguments = params.arguments or {}
-        try:
-            if params.name in {finetuning_resources.PREPARE, finetuning_resources.EXPLAIN}:
-                system = await self._app.finetuning()
-                return await finetuning_resources.prompt(system, params.name, arguments, self._caller(ctx))
-            return resources.prompt(params.name, arguments)
-        except ToolhoneError as error:
-            raise protocol_error(error) from error
+        arguments, name = params.arguments or {}, params.name
+        gateway, caller = await self._app.gateway(), self._caller(ctx)
+        async with answering(gateway, caller, "prompts/get", name=name):
+            require(caller, permission_for_prompt(name))
+            if name in finetuning_resources.PROMPTS_TAKE:
+                return await finetuning_resources.prompt(
+                    await self._app.finetuning(), name, arguments, caller
+                )
+            return resources.prompt(arguments)
 
     async def announce_changes(self) -> None:
         """Tell clients of both eras about catalog changes, until cancelled.
@@ -343,7 +378,7 @@ def build_server(app: App) -> tuple[MCPServer, Handlers]:
         on_list_prompts=handlers.list_prompts,
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
-        on_subscriptions_listen=handlers.listen,
+        on_subscriptions_listen=handlers.subscriptions_listen,
         cache_hints=FRESH_FOR,
     )
     return server, handlers

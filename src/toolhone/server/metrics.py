@@ -25,6 +25,9 @@ from toolhone.records.jobs import JobStatus
 from toolhone.registry.server_state import ServerStatus
 
 MOST_TOOLS = 1_000
+MOST_SESSIONS = 10_000
+"""Remembered as counted today; past that the first are forgotten."""
+
 OTHER = "other"
 LOCAL = "local"
 
@@ -44,7 +47,7 @@ class Metrics:
         self._app = app
         self._tools: set[str] = set()
         self._day = ""
-        self._seen: set[str] = set()
+        self._seen: dict[str, None] = {}
         self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         """Found once: to look labels up takes longer than to count. As many as there are label values."""
         self.registry = registry = CollectorRegistry()
@@ -168,9 +171,11 @@ class Metrics:
         # What a context holds stays in it, so all schemas would have been there once.
         day, who = event.timestamp[:10], event.caller.session or event.caller.principal
         if day != self._day:
-            self._day, self._seen = day, set()
+            self._day, self._seen = day, {}
         if who not in self._seen:
-            self._seen.add(who)
+            if len(self._seen) >= MOST_SESSIONS:
+                del self._seen[next(iter(self._seen))]
+            self._seen[who] = None
             self._schema_tokens.inc(event.payload.get("tokens_of_all", 0))
 
     def _tool(self, name: str | None) -> str:

@@ -13,6 +13,7 @@ from fastapi.params import Depends
 from fastapi.routing import iter_route_contexts
 
 from toolhone.roles import PERMISSIONS, Permission, Role
+from toolhone.server import finetuning_resources, resources
 from toolhone.server.api.given import Gate
 from toolhone.server.api.routes import api_router
 from toolhone.server.dashboard.routes import dashboard_router
@@ -20,8 +21,10 @@ from toolhone.server.definitions import INPUT_SCHEMAS
 from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PERMISSIONS
 from toolhone.server.mcp import permission_for
 from toolhone.server.observation import metrics_router
+from toolhone.server.resource_permissions import permission_for_prompt, permission_for_resource
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+OF_MCP = ("tool", "resource", "prompt")
 
 HEAD = """\
 # Who may do what
@@ -33,8 +36,8 @@ A role is a set of permissions (`toolhone.roles`). What is in no set is denied. 
 its role: by scopes, which are permissions, and by patterns of names of tools. Its role is never wider than
 what toolhone was launched with (`--role`). `any` is everybody with a valid credential.
 
-Besides, over MCP: resources about tools and results go with the tools, those about jobs, datasets and models
-take `monitor`. A result or a session is its caller's alone, whatever the role."""
+What a resource takes is needed too to complete its address and to hear of its changes. A result or a session
+is its caller's alone, whatever the role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,9 @@ class Entry:
     """One thing that can be asked for."""
 
     method: str
-    """`tool` for MCP."""
+    """`tool`, `resource` or `prompt` for MCP."""
     name: str
-    """A path, or the name of a tool."""
+    """A path, the name of a tool or a prompt, or the address of a resource."""
     gates: tuple[Permission | None, ...]
     """What it takes, all of it; `None` is any credential. Without one it is open to everybody."""
 
@@ -93,6 +96,19 @@ def tools() -> list[Entry]:
     ]
 
 
+def readable() -> list[Entry]:
+    """Resources of MCP."""
+    fixed = [one.uri for one in (*resources.listing(), *finetuning_resources.listing())]
+    named = [one.uri_template for one in (*resources.templates(), *finetuning_resources.templates())]
+    return [Entry("resource", uri, (permission_for_resource(uri),)) for uri in (*fixed, *named)]
+
+
+def prompts() -> list[Entry]:
+    """Prompts of MCP."""
+    known = (*resources.prompts(), *finetuning_resources.prompts())
+    return [Entry("prompt", one.name, (permission_for_prompt(one.name),)) for one in known]
+
+
 def rendered() -> str:
     """The table as a page of the documentation."""
     roles = ["", "## Roles", "", _row("permission", *Role), _line(1)]
@@ -100,11 +116,18 @@ def rendered() -> str:
         marks = ("yes" if permission in PERMISSIONS[role] else "" for role in Role)
         roles.append(_row(f"`{permission}`", *marks))
     parts = [HEAD, *roles]
-    sections = {"MCP tools": tools(), "REST": endpoints(), "Dashboard": pages(), "Others": others()}
+    sections = {
+        "MCP tools": tools(),
+        "MCP resources": readable(),
+        "MCP prompts": prompts(),
+        "REST": endpoints(),
+        "Dashboard": pages(),
+        "Others": others(),
+    }
     for title, entries in sections.items():
         parts += ["", f"## {title}", "", _row("request", "takes", *Role), _line(2)]
         for entry in entries:
-            name = f"`{entry.name}`" if entry.method == "tool" else f"`{entry.method} {entry.name}`"
+            name = f"`{entry.name}`" if entry.method in OF_MCP else f"`{entry.method} {entry.name}`"
             parts.append(
                 _row(name, f"`{entry.takes}`", *("yes" if entry.allows(role) else "" for role in Role))
             )

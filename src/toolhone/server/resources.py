@@ -1,6 +1,6 @@
 """MCP resources and prompts: the catalog, a tool, a stored result, statistics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote, unquote
 
 from mcp import types
@@ -10,6 +10,7 @@ from toolhone.exceptions import InvalidRequestError, UnknownToolError
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
 from toolhone.models import Caller, Json, ToolDefinition
+from toolhone.roles import Permission
 
 CATALOG = "toolhone://catalog"
 WITHIN = f"{CATALOG}?token_budget="
@@ -27,6 +28,16 @@ LINE = 200
 """Characters of a description in the catalog: some servers write whole manuals in one line."""
 
 CHOOSE = "choose_tools"
+
+TAKES: Mapping[str, Permission] = {
+    CATALOG: Permission.FIND_TOOLS,
+    TOOL: Permission.FIND_TOOLS,
+    STATISTICS: Permission.FIND_TOOLS,
+    RESULT: Permission.CALL_TOOLS,
+}
+"""What a resource takes, by how its URI begins."""
+
+PROMPTS_TAKE: Mapping[str, Permission] = {CHOOSE: Permission.FIND_TOOLS}
 
 
 def listing() -> list[types.Resource]:
@@ -107,7 +118,12 @@ async def read(gateway: Gateway, uri: str, caller: Caller) -> types.ReadResource
         return _json(uri, definition_json(tool))
     if uri.startswith(RESULT):
         return _json(uri, await gateway.read_result(unquote(uri.removeprefix(RESULT)), caller=caller))
-    raise InvalidRequestError(
+    raise unknown(uri)
+
+
+def unknown(uri: str) -> InvalidRequestError:
+    """What is answered to who asks for a resource that is none."""
+    return InvalidRequestError(
         f"Resource not found: {uri!r}. See resources/list and resources/templates/list."
     )
 
@@ -177,10 +193,8 @@ def prompts() -> list[types.Prompt]:
     ]
 
 
-def prompt(name: str, arguments: dict[str, str]) -> types.GetPromptResult:
-    """Raises InvalidRequestError for an unknown prompt or a missing task."""
-    if name != CHOOSE:
-        raise InvalidRequestError(f"There is no prompt {name!r}; there is {CHOOSE!r}.")
+def prompt(arguments: dict[str, str]) -> types.GetPromptResult:
+    """Raises InvalidRequestError for a missing task."""
     task = arguments.get("task", "").strip()
     if not task:
         raise InvalidRequestError(f"The prompt {CHOOSE!r} needs the argument 'task'.")

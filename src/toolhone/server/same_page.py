@@ -3,11 +3,12 @@
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
-from starlette.types import Message, Receive, Scope
+from starlette.types import Receive, Scope
 
 from toolhone.auth.logins import Session, proves
 from toolhone.exceptions import PermissionDeniedError
 from toolhone.server.origins import is_same_origin
+from toolhone.server.whole_bodies import read_whole
 
 CSRF = "toolhone.csrf"
 """Where in an ASGI scope the token stands that a form must send back as `csrf`."""
@@ -32,33 +33,10 @@ async def same_page(scope: Scope, receive: Receive, session: Session) -> Receive
     if (given := headers.get("x-csrf-token")) is None and headers.get("content-type", "").startswith(
         "application/x-www-form-urlencoded"
     ):
-        body, receive = await _form(receive)
+        body, receive = await read_whole(receive)
         (given,) = parse_qs(body.decode("utf-8", "replace")).get("csrf", [""])[:1]
     if given is None or not proves(session, given):
         raise PermissionDeniedError(
             "This request lacks the token of its page. Load the page again and repeat it."
         )
     return receive
-
-
-async def _form(receive: Receive) -> tuple[bytes, Receive]:
-    """The body of a form, and a way to receive it once more. Its size is bounded by the guard."""
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    body = b"".join(parts)
-    told = False
-
-    async def again() -> Message:
-        nonlocal told
-        if told:
-            return await receive()
-        told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return body, again

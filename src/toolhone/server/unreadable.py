@@ -1,26 +1,27 @@
-"""Answers requests that nest too deep to be read: unanswered, their client would wait until it gives up.
+"""Answers lines that no message can be read from: unanswered, their client would wait until it gives up.
 
-Over HTTP the SDK answers them itself. Over stdio it drops them, as it drops every line that is no message.
+Over HTTP the SDK answers them itself. Over stdio it drops every line that is no message.
 """
 
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeGuard
 
 import pydantic_core
 from mcp.shared.message import SessionMessage
-from mcp_types import PARSE_ERROR, ErrorData, JSONRPCError
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
+from pydantic import ValidationError
 
+from toolhone.json_values import encoded, is_array, is_object
 from toolhone.models import Json
-
-SHALLOW = 150
-"""Brackets that a line may have without being looked at: its reader goes deeper than that."""
+from toolhone.server.numbers import impossible_number
 
 _TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+')
 
 
 class ReadableLines:
-    """The lines of a client, without those that nest too deep."""
+    """The lines of a client, without those that are answered here."""
 
     def __init__(self, lines: AsyncIterator[str]) -> None:
         self._lines = lines
@@ -33,22 +34,62 @@ class ReadableLines:
     async def __anext__(self) -> str:
         while True:
             line = await anext(self._lines)
-            if self.answer is None or line.count("{") + line.count("[") <= SHALLOW or _is_readable(line):
+            if self.answer is None or (error := fault(line)) is None:
                 return line
-            number = request_id(line)
-            if number is None:
-                return line
-            told = "The message nests too deep. Send something flatter."
-            error = ErrorData(code=PARSE_ERROR, message=told)
-            await self.answer(SessionMessage(JSONRPCError(jsonrpc="2.0", id=number, error=error)))
+            await self.answer(SessionMessage(error))
 
 
-def _is_readable(line: str) -> bool:
+def fault(line: str) -> JSONRPCError | None:
+    """What a line is answered with that is no message; `None` if it is one, or is blank.
+
+    An answer that is not valid gets none either: under its id the client may wait for something else.
+    """
+    if (number := impossible_number(encoded(line))) is not None:
+        return _error(PARSE_ERROR, not_carried(number), request_id(line))
     try:
-        pydantic_core.from_json(line)
-    except ValueError:
-        return False
-    return True
+        message: Json = pydantic_core.from_json(line)
+    except ValueError as exc:
+        return _error(PARSE_ERROR, _why(exc), request_id(line)) if line.strip() else None
+    try:
+        jsonrpc_message_adapter.validate_python(message, by_name=False)
+    except ValidationError:
+        return _invalid(message)
+    return None
+
+
+def not_carried(number: str) -> str:
+    """What is said of a number that JSON cannot carry."""
+    return f"{number} is not a finite number (of 64 bits). Send one that is, or null, or a string."
+
+
+def _why(error: ValueError) -> str:
+    if "recursion" in str(error):
+        return "The message nests too deep. Send something flatter."
+    return f"The line is not JSON: {error}. Send each message as JSON on one line."
+
+
+def _invalid(message: Json) -> JSONRPCError | None:
+    if is_array(message):
+        told = "Batches are not taken. Send each message on a line of its own."
+        return _error(INVALID_REQUEST, told, None)
+    number: Json = None
+    if is_object(message):
+        if "method" not in message and ("result" in message or "error" in message):
+            return None
+        number = message.get("id")
+    told = (
+        'This is no message of JSON-RPC. A request is an object with "jsonrpc": "2.0", an id that is a '
+        "string or an integer, a method, and params, if any, that are an object."
+    )
+    return _error(INVALID_REQUEST, told, number if _is_id(number) else None)
+
+
+def _error(code: int, told: str, number: str | int | None) -> JSONRPCError:
+    return JSONRPCError(jsonrpc="2.0", id=number, error=ErrorData(code=code, message=told))
+
+
+def _is_id(value: Json) -> TypeGuard[str | int]:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def request_id(line: str) -> str | int | None:
@@ -70,4 +111,4 @@ def request_id(line: str) -> str | int | None:
         number: Json = json.loads(found['"id"'])
     except ValueError:
         return None
-    return number if isinstance(number, str | int) and not isinstance(number, bool) else None
+    return number if _is_id(number) else None

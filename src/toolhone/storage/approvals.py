@@ -9,11 +9,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from toolhone.models import JsonObject
-from toolhone.records.approvals import FIRST_USE, Approval, ApprovalStatus, Offered
+from toolhone.records.approvals import FIRST_USE, Approval, ApprovalStatus, HeldBack, Offered, Place
 from toolhone.storage.migrations import APPROVALS
 from toolhone.storage.sqlite import SqliteFile
 
 _COLUMNS = "server, tool, name, hash, status, seen_at, decided_at, decided_by"
+
+_HELD_BACK = f"""
+SELECT {", ".join(f"one.{name}" for name in _COLUMNS.split(", "))},
+    {", ".join(f"before.{name}" for name in _COLUMNS.split(", "))}
+FROM (
+    SELECT * FROM approvals
+    WHERE status = :status AND (
+        :seen_at IS NULL OR seen_at < :seen_at
+        OR (seen_at = :seen_at AND (server, tool, hash) > (:server, :tool, :hash))
+    )
+    ORDER BY seen_at DESC, server, tool, hash LIMIT :limit
+) AS one
+LEFT JOIN approvals AS before ON before.server = one.server AND before.tool = one.tool AND before.hash = (
+    SELECT hash FROM approvals
+    WHERE server = one.server AND tool = one.tool AND hash <> one.hash AND status = :approved
+    ORDER BY decided_at DESC LIMIT 1
+)
+ORDER BY one.seen_at DESC, one.server, one.tool, one.hash
+"""  # noqa: S608
 
 _AT_ONCE = 500
 """Values in one statement."""
@@ -74,17 +93,56 @@ class SqliteApprovalStore:
 
         return self._file.write(work)
 
-    def find(self, *, name: str | None = None, status: ApprovalStatus | None = None) -> Sequence[Approval]:
+    def find(self, name: str, *, status: ApprovalStatus | None = None) -> Sequence[Approval]:
         if not self._file.exists():
             return []
         rows = self._file.read(
             lambda connection: connection.execute(
-                f"SELECT {_COLUMNS} FROM approvals WHERE (:name IS NULL OR name = :name) "  # noqa: S608
+                f"SELECT {_COLUMNS} FROM approvals WHERE name = :name "  # noqa: S608
                 "AND (:status IS NULL OR status = :status) ORDER BY seen_at DESC, server, tool, hash",
                 {"name": name, "status": status},
             ).fetchall()
         )
         return [_approval(row) for row in rows]
+
+    def held_back(
+        self, status: ApprovalStatus, *, limit: int | None = None, after: Place | None = None
+    ) -> Sequence[HeldBack]:
+        if not self._file.exists():
+            return []
+        seen_at, server, tool, digest = after or (None, None, None, None)
+        rows = self._file.read(
+            lambda connection: connection.execute(
+                _HELD_BACK,
+                {
+                    "status": status,
+                    "approved": ApprovalStatus.APPROVED,
+                    "seen_at": seen_at,
+                    "server": server,
+                    "tool": tool,
+                    "hash": digest,
+                    "limit": -1 if limit is None else limit,
+                },
+            ).fetchall()
+        )
+        width = _COLUMNS.count(",") + 1
+        return [
+            HeldBack(
+                approval=_approval(row[:width]),
+                before=_approval(row[width:]) if row[width] is not None else None,
+            )
+            for row in rows
+        ]
+
+    def count(self, status: ApprovalStatus) -> int:
+        if not self._file.exists():
+            return 0
+        (count,) = self._file.read(
+            lambda connection: connection.execute(
+                "SELECT count(*) FROM approvals WHERE status = ?", (status,)
+            ).fetchone()
+        )
+        return int(count)
 
     def definitions(self, hashes: Sequence[str]) -> Mapping[str, JsonObject]:
         if not self._file.exists():

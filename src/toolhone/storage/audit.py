@@ -138,14 +138,25 @@ class SqliteAuditStore:
             for tool, calls, failures, mean_ms, mean_tokens in rows
         }
 
+    def calls(self) -> int:
+        # The narrowest index that has them.
+        sql = "SELECT COUNT(*) FROM audit INDEXED BY audit_by_kind WHERE kind = 'call'"
+        (calls,) = self._file.read(lambda connection: connection.execute(sql).fetchone())
+        return calls
+
     def facts(self, after: int, limit: int) -> list[AuditFact]:
-        # Only a selection's payload is looked into, for the one number that has no column.
+        # Only a selection's payload is looked into, for the two numbers that have no column.
         sql = """
             SELECT
                 seq, row_hash, timestamp, kind, principal, session, tool, server, success, error_code,
                 execution_time_ms, tokens_used,
                 CASE WHEN kind = 'selection' AND json_valid(payload)
-                    THEN CAST(json_extract(payload, '$.tokens_of_all') AS INTEGER) END
+                    THEN CAST(json_extract(payload, '$.tokens_of_all') AS INTEGER) END,
+                CASE WHEN kind = 'selection' AND json_valid(payload) THEN CAST(
+                    COALESCE(
+                        json_extract(payload, '$.tokens_of_available'),
+                        json_extract(payload, '$.tokens_of_all')
+                    ) AS INTEGER) END
             FROM audit WHERE seq > ? ORDER BY seq LIMIT ?
         """
         rows = self._file.read(lambda connection: connection.execute(sql, (after, limit)).fetchall())

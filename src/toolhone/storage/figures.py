@@ -5,7 +5,7 @@ counts: several processes that share the folder count every row once. If the row
 any more (another audit was put in its place, a backup was brought back), counting starts over.
 
 Each event is in spans of a minute, a quarter of an hour, an hour, a day and a week; fine spans are dropped
-when they are old.
+when they are old. `savings` sums up what every selection saved, whenever it was.
 Payloads that are erased later change nothing here: what is kept of them is how many tokens there were.
 """
 
@@ -49,6 +49,8 @@ KEPT = {MINUTE: 3 * HOUR, QUARTER: 3 * DAY, HOUR: 60 * DAY, DAY: None, WEEK: Non
 
 UNKNOWN = "(unknown)"
 """In place of the name of a tool that is none: callers could make up any number of them."""
+
+SAVED_UNTIL = "SELECT seq FROM savings"
 
 _SEEN_DAYS = 2
 _COUNTED = frozenset({EventKind.CALL, EventKind.REFUSAL, EventKind.SELECTION})
@@ -105,7 +107,15 @@ def create_figures(db: "Database") -> None:
     db.conn.execute("INSERT INTO counted (seq, row_hash) VALUES (0, '')")
 
 
-FIGURES = Schema(name="toolhone.figures", steps=(create_figures,))
+def count_savings(db: "Database") -> None:
+    """What selections saved, up to the row `seq`: in files from before it begins behind `counted`."""
+    db.conn.execute(
+        "CREATE TABLE savings (seq INTEGER NOT NULL, selections INTEGER NOT NULL, saved INTEGER NOT NULL)"
+    )
+    db.conn.execute("INSERT INTO savings (seq, selections, saved) VALUES (0, 0, 0)")
+
+
+FIGURES = Schema(name="toolhone.figures", steps=(create_figures, count_savings))
 
 
 class SqliteFigureStore:
@@ -122,6 +132,8 @@ class SqliteFigureStore:
                 self._file.write(lambda connection: _start_over(connection, seq, row_hash))
                 return Progress(seq=0, timestamp=None, complete=False)
             fresh = fresh[1:]
+        if self._make_up_savings(facts, until=seq):
+            return Progress(seq=seq, timestamp=timestamp, complete=False)
         if not fresh:
             return Progress(seq=seq, timestamp=timestamp, complete=True)
         last = fresh[-1]
@@ -130,6 +142,7 @@ class SqliteFigureStore:
             if _counted(connection)[:2] != (seq, row_hash):
                 return False  # another process has counted these
             _add(connection, fresh, now)
+            _add_savings(connection, fresh, after=seq, until=last.seq)
             connection.execute(
                 "UPDATE counted SET seq = ?, row_hash = ?, timestamp = ?",
                 (last.seq, last.row_hash, last.timestamp),
@@ -176,8 +189,24 @@ class SqliteFigureStore:
             ]
         )
 
+    def savings(self) -> tuple[int, int]:
+        return self._file.read(
+            lambda connection: connection.execute("SELECT selections, saved FROM savings").fetchone()
+        )
+
     def close(self) -> None:
         self._file.close()
+
+    def _make_up_savings(self, facts: ReadFacts, *, until: int) -> bool:
+        """Sum up a part of what was counted before there were savings; whether there was anything left."""
+        (after,) = self._file.read(lambda connection: connection.execute(SAVED_UNTIL).fetchone())
+        if after >= until:
+            return False
+        found = facts(after, min(AT_ONCE, until - after))
+        last = min(found[-1].seq, until) if found else until
+        within = [fact for fact in found if fact.seq <= last]
+        self._file.write(lambda connection: _add_savings(connection, within, after=after, until=last))
+        return True
 
 
 def _end(until: int | None) -> int:
@@ -193,6 +222,7 @@ def _start_over(connection: sqlite3.Connection, seq: int, row_hash: str) -> None
         for table in ("counts", "durations", "seen"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - one of three fixed words
         connection.execute("UPDATE counted SET seq = 0, row_hash = '', timestamp = NULL")
+        connection.execute("UPDATE savings SET seq = 0, selections = 0, saved = 0")
 
 
 def _add(connection: sqlite3.Connection, facts: Iterable[AuditFact], now: float) -> None:
@@ -219,6 +249,23 @@ def _add(connection: sqlite3.Connection, facts: Iterable[AuditFact], now: float)
                 sql = f"DELETE FROM {table} WHERE width = ? AND start < ?"  # noqa: S608 - one of two words
                 connection.execute(sql, (width, eldest))
     connection.execute("DELETE FROM seen WHERE day < ?", (int(now // DAY) - _SEEN_DAYS,))
+
+
+def _add_savings(
+    connection: sqlite3.Connection, facts: Iterable[AuditFact], *, after: int, until: int
+) -> None:
+    """Add what the selections among these rows saved, unless another process has."""
+    saved = [_saved(fact) for fact in facts if fact.kind == EventKind.SELECTION]
+    connection.execute(
+        "UPDATE savings SET seq = ?, selections = selections + ?, saved = saved + ? WHERE seq = ?",
+        (until, len(saved), sum(saved), after),
+    )
+
+
+def _saved(fact: AuditFact) -> int:
+    if not fact.success or fact.tokens_of_available is None:
+        return 0
+    return fact.tokens_of_available - (fact.tokens_used or 0)
 
 
 def _add_times(connection: sqlite3.Connection, width: int, times: Mapping[TimesKey, Counter[str]]) -> None:

@@ -17,7 +17,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from toolhone.exceptions import DamagedStorageError, NotFoundError
 from toolhone.models import Category, Json, JsonObject, canonical_json
+from toolhone.records.course import JobCourse
 from toolhone.records.jobs import Job, JobEvent, JobStatus, Plan, Submission
+from toolhone.storage.job_course import course_of, event_of
 from toolhone.storage.migrations import Schema
 from toolhone.storage.sqlite import SqliteFile
 
@@ -214,10 +216,14 @@ class SqliteJobStore:
             "ORDER BY seq LIMIT ?",
             (job_id, after, -1 if limit is None else limit),
         )
-        return [
-            JobEvent(seq=seq, job_id=job_id, at=at, kind=kind, message=message, data=json.loads(data))
-            for seq, at, kind, message, data in rows
-        ]
+        return [event_of(job_id, row) for row in rows]
+
+    def course(self, job_id: str, *, attempt: int, said: int, points: int) -> JobCourse:
+        if not self._file.exists():
+            return JobCourse(said=[], earlier=0, drawn=[])
+        return self._file.read(
+            lambda connection: course_of(connection, job_id, attempt=attempt, said=said, points=points)
+        )
 
     def begin_submission(self, submission: Submission) -> Submission:
         def work(connection: sqlite3.Connection) -> Submission:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from toolhone.storage.datasets import DATASETS
 from toolhone.storage.figures import FIGURES
+from toolhone.storage.grants import GRANTS
 from toolhone.storage.jobs import JOBS
 from toolhone.storage.migrations import APPROVALS, AUDIT, CACHE, RESULTS, SELECTOR, Schema
 from toolhone.storage.models import MODELS
@@ -18,6 +19,7 @@ LAYOUTS: Mapping[str, Schema] = {
     "cache.db": CACHE,
     "datasets.db": DATASETS,
     "figures.db": FIGURES,
+    "grants.db": GRANTS,
     "jobs_state.db": JOBS,
     "models.db": MODELS,
     "requests.db": REQUESTS,

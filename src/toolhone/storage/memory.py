@@ -104,6 +104,10 @@ class MemoryAuditStore:
             for tool, rows in by_tool.items()
         }
 
+    def calls(self) -> int:
+        with self._lock:
+            return sum(row["kind"] == EventKind.CALL for row in self._rows)
+
     def facts(self, after: int, limit: int) -> list[AuditFact]:
         with self._lock:
             rows = [row for row in self._rows if row["seq"] > after][:limit]
@@ -351,7 +355,8 @@ class MemoryLearningStore:
 def _fact(row: AuditRow) -> AuditFact:
     payload: JsonObject = json.loads(row["payload"] or "{}")
     of_all = payload.get("tokens_of_all") if row["kind"] == EventKind.SELECTION else None
-    return AuditFact._make([*(row[name] for name in AuditFact._fields if name != "tokens_of_all"), of_all])
+    of_available = payload.get("tokens_of_available", of_all) if of_all is not None else None
+    return AuditFact._make([*(row[name] for name in AuditFact._fields[:-2]), of_all, of_available])
 
 
 def _mean(rows: Sequence[AuditRow], column: str) -> float:

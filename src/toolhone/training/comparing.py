@@ -11,7 +11,7 @@ from toolhone.models import Category
 from toolhone.records.datasets import Row
 from toolhone.training.answer_scoring import AnswerScoring, JudgingCost, messages_of, questions_of
 from toolhone.training.contestants import Contestant, Contestants
-from toolhone.training.model_comparison import ModelComparison, compare
+from toolhone.training.model_comparison import ModelComparison, Report, compare
 from toolhone.training.providers.provider import AnswersCost
 
 
@@ -75,6 +75,7 @@ class ModelComparing:
         *,
         dataset_id: str | None = None,
         category: Category | None = None,
+        report: Report | None = None,
     ) -> ModelComparison:
         """Let two models answer the rows, and compare.
 
@@ -83,6 +84,7 @@ class ModelComparing:
                 a model that was trained here, the bare name of a base model of its provider.
             b: What might take its place; likewise.
             dataset_id: Whose rows they are, for the report and to warn of rows that were trained on.
+            report: Is told of each stage when it begins.
 
         Raises:
             InvalidRequestError: A model or the scorer is not known, there are no rows, or both are one model.
@@ -98,6 +100,7 @@ class ModelComparing:
             at=self._now(),
             dataset_id=dataset_id,
             category=category or next((side.category for side in sides if side.category), None),
+            report=report,
         )
 
     async def cost(

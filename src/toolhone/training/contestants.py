@@ -78,7 +78,8 @@ class Contestants:
         model = await self._registry.resolve(Category(category), alias)
         if model is None:
             raise InvalidRequestError(
-                f"{alias!r} of {category!r} stands for no tuned model but for the base model. {HOW}"
+                f"{alias!r} of {category!r} stands for no tuned model but for the base model. {HOW}",
+                data={"model": name},
             )
         return model
 
@@ -101,7 +102,9 @@ class Contestants:
         elif len(set(kinds)) == 1:
             kind, model = kinds[0], name
         else:
-            raise InvalidRequestError(f"There is no model {name!r}. {HOW}", data={"known": known[:20]})
+            raise InvalidRequestError(
+                f"There is no model {name!r}. {HOW}", data={"model": name, "known": known[:20]}
+            )
         return Contestant(name=name, kind=kind, provider=self._provider(kind), model=model)
 
     def _provider(self, kind: FinetuningProvider) -> Answering:

@@ -4,7 +4,7 @@
 the other, so that two on one machine do not slow each other down.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,12 @@ from toolhone.training.providers.provider import Answer
 
 EXAMPLES = 12
 """Rows that a report shows at most."""
+
+STAGES = 3
+"""Of a comparison: one model answers, then the other, and then the answers are scored."""
+
+Report = Callable[[str, int, int], None]
+"""Receives what is being done, how many stages are done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,21 +191,26 @@ async def compare(
     at: str,
     dataset_id: str | None = None,
     category: Category | None = None,
+    report: Report | None = None,
 ) -> ModelComparison:
     """Let two models answer the rows, and compare.
+
+    Args:
+        report: Is told of each stage when it begins.
 
     Raises:
         InvalidRequestError: There is nothing to compare by, or a row has no answer.
         ProviderError: A provider or the judge cannot be used now.
     """
     questions = questions_of(rows)
-    answers = [
-        {
-            answer.row_id: answer
-            for answer in await one.provider.answer(one.model, one.path, questions, workspace)
-        }
-        for one in (a, b)
-    ]
+    answers: list[dict[str, Answer]] = []
+    for side, one in zip("AB", (a, b), strict=True):
+        if report is not None:
+            report(f"{side} answers {len(questions):,} held-out requests", len(answers), STAGES)
+        given = await one.provider.answer(one.model, one.path, questions, workspace)
+        answers.append({answer.row_id: answer for answer in given})
+    if report is not None:
+        report("the answers are scored", len(answers), STAGES)
     messages = [messages_of(list(one.values())) for one in answers]
     scored = await scoring.score(rows, messages, scorer, workspace=workspace)
     by_row = [row_scores(rows, scores) for scores in scored.models]

@@ -11,7 +11,7 @@ OpenRest: TypeAlias = Json
 async def test_an_admin_sees_what_is_new_and_lets_it_be_used(open_rest: OpenRest, plain_server: Json) -> None:
     async with open_rest({"plain": plain_server}, approve="all") as rest, rest.client() as client:
         await client.post("/api/v1/servers/refresh")
-        waiting = (await client.get("/api/v1/approvals")).json()["approvals"]
+        waiting = (await client.get("/api/v1/approvals")).json()["items"]
         compared = (await client.get("/api/v1/approvals/plain__echo")).json()
         before = await client.get("/api/v1/tools/plain__echo")
         stale = await client.post("/api/v1/approvals/plain__echo/approve", json={"hash": "sha256:0"})
@@ -33,3 +33,22 @@ async def test_an_admin_sees_what_is_new_and_lets_it_be_used(open_rest: OpenRest
     assert rejected.status_code == 409
     assert missing.status_code == 404
     assert (looked.status_code, refused.status_code) == (200, 403)
+
+
+async def test_what_waits_is_listed_a_page_at_a_time(open_rest: OpenRest, plain_server: Json) -> None:
+    async with open_rest({"plain": plain_server}, approve="all") as rest, rest.client() as client:
+        await client.post("/api/v1/servers/refresh")
+        everything = (await client.get("/api/v1/approvals")).json()
+        pages: list[list[str]] = []
+        cursor: str | None = None
+        while cursor is not None or not pages:
+            asked = {"limit": 3, **({} if cursor is None else {"cursor": cursor})}
+            page = (await client.get("/api/v1/approvals", params=asked)).json()
+            pages.append([one["tool"] for one in page["items"]])
+            cursor = page["next_cursor"]
+        strange = await client.get("/api/v1/approvals", params={"cursor": "WyJhIl0"})
+
+    assert everything["next_cursor"] is None
+    assert [tool for page in pages for tool in page] == [one["tool"] for one in everything["items"]]
+    assert {len(page) for page in pages[:-1]} == {3} and len(pages) > 1
+    assert strange.status_code == 400

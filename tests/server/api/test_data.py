@@ -10,7 +10,7 @@ from typing import TypeAlias
 import httpx2
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.keeping.integrity import examine
 from toolhone.keeping.restore import restore_backup
 from toolhone.keeping.service import DOWNLOADS
@@ -57,6 +57,24 @@ async def test_the_inventory_says_what_is_here_how_long_and_where_things_go(
     assert (after["exports"]["files"], after["exports"]["size"]) == (1, written)
 
 
+async def test_an_admin_brings_the_exports_up_to_date(open_rest: OpenRest, tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    async with open_rest(export_folder=exports) as rest, rest.client() as client:
+        await call_add(client, 1)
+        written = (await client.post("/api/v1/data/export")).json()
+        again = (await client.post("/api/v1/data/export")).json()
+
+    lines = sum(len(path.read_text().splitlines()) for path in exports.glob("*/*.jsonl"))
+    assert written == {"snapshots": 0, "rows": lines} and lines > 0
+    assert again == {"snapshots": 0, "rows": 0}
+
+
+async def test_where_no_folder_is_named_there_is_nothing_to_export_to(admin: httpx2.AsyncClient) -> None:
+    answer = await admin.post("/api/v1/data/export")
+
+    assert answer.status_code == 400 and "export_folder" in answer.json()["detail"]
+
+
 async def test_a_folder_without_exports_has_none(admin: httpx2.AsyncClient) -> None:
     assert (await admin.get("/api/v1/data")).json()["exports"] is None
 
@@ -72,7 +90,7 @@ async def test_a_check_says_what_is_not_whole_and_how_to_mend_it(open_rest: Open
     assert (whole["whole"], whole["faults"]) == (True, [])
     assert whole["audit_rows"] > 0 and whole["audit_head"]
     assert not faulty["whole"]
-    assert f"chmod 700 '{tmp_path / 'data'}'" in [fault["mend"] for fault in faulty["faults"]]
+    assert f"chmod 700 {tmp_path / 'data'}" in [fault["mend"] for fault in faulty["faults"]]
 
 
 async def test_what_the_audit_holds_too_long_goes_when_an_admin_asks(open_rest: OpenRest) -> None:

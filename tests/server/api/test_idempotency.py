@@ -1,5 +1,6 @@
 """Requests with a key: sent again, at once, after a restart, by others, with another body."""
 
+import json
 from pathlib import Path
 from typing import TypeAlias
 
@@ -146,3 +147,66 @@ async def test_keys_are_kept_for_this_user_alone(open_rest: OpenRest, tmp_path: 
         await client.post(COLLECT, json=snapshot(), headers=KEY)
 
     assert (tmp_path / "data" / "requests.db").stat().st_mode & 0o077 == 0
+
+
+async def test_calls_with_a_key_are_made_once(open_rest: OpenRest) -> None:
+    add: JsonObject = {"tool": "add", "arguments": {"a": 1, "b": 2}}
+    seed: JsonObject = {"function": "add", "arguments": {"a": 1, "b": 2}}
+    asked = [
+        ("/api/v1/tools/call", {"calls": [add]}),
+        ("/api/v1/tools/call-read", {"calls": [add]}),
+        ("/api/v1/finetuning/tools/execute-parallel", {"function_calls": [seed]}),
+    ]
+    async with open_rest() as rest, rest.client() as client:
+        for number, (path, body) in enumerate(asked):
+            key = {"Idempotency-Key": f"call-{number}"}
+            first = await client.post(path, json=body, headers=key)
+            again = await client.post(path, json=body, headers=key)
+            other = await client.post(path, json={**body, "user_id": "u"}, headers=key)
+            assert (first.status_code, again.status_code, other.status_code) == (200, 200, 422)
+            assert again.content == first.content
+            assert again.headers["idempotent-replayed"] == "true"
+            rows = (await client.get("/api/v1/audit", params={"kinds": "call"})).json()["items"]
+            assert len(rows) == number + 1
+
+
+async def test_what_cannot_be_answered_again_refuses_a_key(open_rest: OpenRest) -> None:
+    async with open_rest() as rest, rest.client() as client:
+        issued = await client.post("/api/v1/tokens", json={"role": "viewer"}, headers=KEY)
+        line = json.dumps(snapshot()).encode() + b"\n"
+        imported = await client.post("/api/v1/snapshots/import", content=line, headers=KEY)
+        tokens = (await client.get("/api/v1/tokens")).json()["tokens"]
+        assert await kept(client) == 0
+
+    assert (issued.status_code, imported.status_code) == (400, 400)
+    assert "takes no Idempotency-Key" in issued.json()["detail"]
+    assert len(tokens) == 1
+
+
+SAME_WHEN_SENT_TWICE = {
+    *("select_tools", "find_tools", "describe_tools", "validate_output", "estimate_comparison"),
+    *("approve_definition", "reject_definition"),
+    *("approve_job", "cancel_job", "retry_job"),
+    *("erase_audit", "prune_audit", "prune_snapshots", "erase"),
+    *("set_budget", "set_alias", "promote_selector"),
+    *("refresh_servers", "restart_server", "check_data", "export_data"),
+    *("revoke_token", "end_logins"),
+}
+"""Operations that only ask, or do not do more when asked again."""
+
+REFUSES = {"issue_token", "import_snapshots"}
+
+
+async def test_everything_that_changes_something_takes_a_key_or_needs_none(open_rest: OpenRest) -> None:
+    async with open_rest() as rest, rest.client() as client:
+        paths = (await client.get("/api/v1/openapi.json")).json()["paths"]
+    changing = {
+        operation["operationId"]: [one["name"] for one in operation.get("parameters", ())]
+        for methods in paths.values()
+        for method, operation in methods.items()
+        if method != "get"
+    }
+    takes = {name for name, parameters in changing.items() if "Idempotency-Key" in parameters}
+
+    assert takes.isdisjoint(SAME_WHEN_SENT_TWICE | REFUSES)
+    assert takes | SAME_WHEN_SENT_TWICE | REFUSES == set(changing)

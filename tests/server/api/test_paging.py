@@ -1,13 +1,14 @@
 """Pages of a list: together they are the list, whatever the limit; a strange cursor is refused."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.server.api.paging import Page, cursor_of, page_of, place_of
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=20), unique=True, max_size=30), st.integers(1, 40))
 def test_pages_together_are_the_list(names: list[str], limit: int) -> None:
     seen: list[str] = []
@@ -23,11 +24,13 @@ def test_pages_together_are_the_list(names: list[str], limit: int) -> None:
     assert seen == names
 
 
+@settings(deadline=None)
 @given(st.text(max_size=50), st.integers(0, 2**53))
 def test_a_cursor_stands_for_its_place(text: str, number: int) -> None:
     assert place_of(cursor_of(text, number), str, int) == [text, number]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_other_text_is_refused_and_nothing_breaks(text: str) -> None:
     try:

@@ -1,6 +1,8 @@
 """The table of who may do what is true: every request is sent with a token of every role."""
 
 import re
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -8,7 +10,7 @@ import anyio
 import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
-from mcp import Client, types
+from mcp import Client, MCPError, types
 from mcp.client.streamable_http import streamable_http_client
 
 from toolhone.models import Json
@@ -24,6 +26,8 @@ from toolhone.server.permissions_table import (
     entries_of,
     others,
     pages,
+    prompts,
+    readable,
     rendered,
     tools,
 )
@@ -147,20 +151,78 @@ async def test_a_scope_takes_away_what_its_role_would_allow(rest: Rest) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("role", Role)
-async def test_each_tool_is_open_to_the_roles_of_the_table_and_to_no_other(rest: Rest, role: Role) -> None:
-    wrong: list[str] = []
-    headers = {"Authorization": f"Bearer {await rest.token(role)}"}
+@asynccontextmanager
+async def mcp_client(rest: Rest, role: Role, **options: Json) -> AsyncGenerator[Client]:
+    """Over a real port, with a new token of this role."""
+    headers = {"Authorization": f"Bearer {await rest.token(role, **options)}"}
     async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
         with anyio.fail_after(90):
             async with Client(streamable_http_client(f"{rest.url}/mcp", http_client=http)) as client:
-                for entry in tools():
-                    answer = await client.call_tool(entry.name, {})
-                    (block,) = answer.content
-                    assert isinstance(block, types.TextContent)
-                    allowed = not block.text.startswith("permission_denied")
-                    if allowed is not entry.allows(role):
-                        wrong.append(f"{entry.name}: {block.text}")
+                yield client
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_each_tool_is_open_to_the_roles_of_the_table_and_to_no_other(rest: Rest, role: Role) -> None:
+    wrong: list[str] = []
+    async with mcp_client(rest, role) as client:
+        for entry in tools():
+            answer = await client.call_tool(entry.name, {})
+            (block,) = answer.content
+            assert isinstance(block, types.TextContent)
+            allowed = not block.text.startswith("permission_denied")
+            if allowed is not entry.allows(role):
+                wrong.append(f"{entry.name}: {block.text}")
+
+    assert wrong == []
+
+
+async def code_of(answer: Awaitable[object]) -> str | None:
+    """The code of the error that a request is answered with, if it is."""
+    try:
+        await answer
+    except MCPError as error:
+        return error.error.data["code"]
+    return None
+
+
+def addressed(uri: str) -> str:
+    """One that means nothing, of a template."""
+    return re.sub(r"{[^}]+}", "nothing_of_this_name", uri.replace("{?token_budget}", "?token_budget=100"))
+
+
+SOMEBODY = [*((role, None) for role in Role), (Role.ADMIN, Permission.COLLECT)]
+
+
+@pytest.mark.parametrize(("role", "scope"), SOMEBODY)
+async def test_each_resource_and_prompt_of_mcp_is_open_as_the_table_says(
+    rest: Rest, role: Role, scope: Permission | None
+) -> None:
+    def allowed(entry: Entry) -> bool:
+        return entry.allows(role) and (scope is None or entry.gates == (scope,))
+
+    wrong: list[str] = []
+    async with mcp_client(rest, role, **({} if scope is None else {"scopes": [scope]})) as client:
+        listed = {one.uri for one in (await client.list_resources()).resources}
+        listed |= {one.uri_template for one in (await client.list_resource_templates()).resource_templates}
+        named = {one.name for one in (await client.list_prompts()).prompts}
+        for entry in readable():
+            template = types.ResourceTemplateReference(type="ref/resource", uri=entry.name)
+            codes = [
+                await code_of(client.read_resource(addressed(entry.name))),
+                await code_of(client.complete(template, {"name": "name", "value": ""})),
+            ]
+            opened = [code != "permission_denied" for code in codes]
+            if {*opened, entry.name in listed} != {allowed(entry)}:
+                wrong.append(f"{entry.name}: {codes}")
+        for entry in prompts():
+            reference = types.PromptReference(type="ref/prompt", name=entry.name)
+            codes = [
+                await code_of(client.get_prompt(entry.name, {"category": "core_security", "task": "add"})),
+                await code_of(client.complete(reference, {"name": "task", "value": ""})),
+            ]
+            opened = [code != "permission_denied" for code in codes]
+            if {*opened, entry.name in named} != {allowed(entry)}:
+                wrong.append(f"{entry.name}: {codes}")
 
     assert wrong == []
 

@@ -4,12 +4,15 @@ from typing import TypeAlias
 
 import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from toolhone import tokens
 from toolhone.models import Json, JsonObject
 from toolhone.roles import Role
 
 Rest: TypeAlias = Json
+OpenRest: TypeAlias = Json
 
 SELECT = "/api/v1/finetuning/tools/select"
 PARALLEL = "/api/v1/finetuning/tools/execute-parallel"
@@ -196,3 +199,34 @@ async def test_statistics_have_the_seeds_keys_and_count_what_happened(rest: Rest
     calls_before = before["tool_usage_patterns"].get("add", {"usage_count": 0})["usage_count"]
     assert of_add["usage_count"] == calls_before + 1
     assert 0 < of_add["success_rate"] <= 1
+    assert after["complete"] is True
+
+
+async def test_statistics_of_selections_outlive_a_restart(open_rest: OpenRest) -> None:
+    async with open_rest() as running, running.client() as client:
+        of_all = await answer(client, SELECT, WEATHER)
+        of_one = await answer(client, SELECT, {**WEATHER, "available_tools": ["get_weather"]})
+        before = (await client.get(STATISTICS)).json()
+    async with open_rest() as running, running.client() as client:
+        after = (await client.get(STATISTICS)).json()
+
+    assert (before["total_executions"], before["complete"]) == (2, True)
+    assert before["total_tokens_saved"] == of_all["tokens_saved"] + of_one["tokens_saved"]
+    assert after == before
+
+
+async def test_statistics_count_what_agents_select_over_mcp(rest: Rest, admin: httpx2.AsyncClient) -> None:
+    before = (await admin.get(STATISTICS)).json()
+    url, headers = f"{rest.url}/mcp", {"Authorization": f"Bearer {await rest.token()}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http)) as agent,
+    ):
+        found = await agent.call_tool("find_tools", {"task": "the weather in Paris"})
+    after = (await admin.get(STATISTICS)).json()
+
+    assert found.structured_content is not None
+    figures = found.structured_content["tokens"]
+    saved = after["total_tokens_saved"] - before["total_tokens_saved"]
+    assert after["total_executions"] == before["total_executions"] + 1
+    assert saved == figures["all_schemas"] - figures["sent"]

@@ -45,6 +45,14 @@ async def test_a_server_that_does_not_start_is_an_error_with_its_reason(open_res
     assert "/no/such/program" in response.json()["detail"]
 
 
+async def test_what_nobody_has_set_is_shown_as_its_default(admin: httpx2.AsyncClient) -> None:
+    settings = (await admin.get("/api/v1/settings")).json()["settings"]
+
+    for name in ("hosts", "trusted_proxies", "pins", "call_timeout", "role", "oauth_issuer"):
+        assert settings[name]["value"] == settings[name]["default"], name
+    assert settings["hosts"]["default"] == []
+
+
 async def test_the_registry_shows_its_files_and_what_is_wrong_with_them(
     open_rest: OpenRest, tmp_path: Json
 ) -> None:
@@ -160,3 +168,20 @@ async def test_every_setting_is_shown_as_it_is_in_force_and_no_secret(open_rest:
     assert set(settings) == set(Settings.model_fields)
     assert settings["max_calls"] == {"value": 7, "default": 64}
     assert "hunter2" not in json.dumps(settings)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_login_that_failed_is_on_record_as_it_was_asked_for(open_rest: Json, method: str) -> None:
+    async with open_rest() as rest, rest.client() as admin:
+        async with httpx2.AsyncClient(base_url=rest.url, timeout=60) as browser:
+            if method == "GET":
+                answer = await browser.get("/login", params={"code": "made-up"})
+            else:
+                origin = {"Origin": rest.url}
+                answer = await browser.post("/login", data={"token": "made-up"}, headers=origin)
+        rows = (await admin.get("/api/v1/audit", params={"kinds": "access"})).json()["items"]
+
+    assert answer.status_code == 401
+    (row,) = [row for row in rows if row["details"]["what"] == "refused"]
+    assert row["details"] == {"what": "refused", "method": method, "path": "/login"}
+    assert row["request_id"] == answer.headers["x-request-id"]

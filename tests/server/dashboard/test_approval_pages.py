@@ -66,6 +66,11 @@ async def test_a_changed_definition_is_compared_and_decided_about(
         answer = await admin.post("/servers/approvals/host__greet/approve", hash=now)
         assert answer.status_code == 303
         assert "is used with this definition" in (await admin.get(answer.headers["location"])).text
+        # Anybody can write an address; only what was decided is said.
+        invented = await admin.get("/servers/approvals?done=approved&tool=bank__transfer")
+        assert "bank__transfer" not in invented.text
+        untrue = await admin.get("/servers/approvals?done=rejected&tool=host__greet")
+        assert "not used with this definition" not in untrue.text
         async for _ in site.app.catalog_changes():
             if any(tool.name == "host__greet" for tool in (await site.app.gateway()).catalog.tools()):
                 break
@@ -92,3 +97,19 @@ async def test_a_rejected_definition_is_listed_and_can_still_be_approved(
         assert "rejected" in again.text
         answer = await admin.post("/servers/approvals/host__greet/approve", hash=hash_of(again))
         assert answer.status_code == 303
+
+
+async def test_a_server_that_changes_all_of_its_tools_does_not_fill_the_page(
+    open_site: OpenSite, tmp_path: Path
+) -> None:
+    file = tmp_path / "tools.json"
+    file.write_text(json.dumps([{**greet("Say hello.")[0], "name": f"greet_{one}"} for one in range(130)]))
+    server = {"command": sys.executable, "args": ["-I", str(SERVER), str(file), str(tmp_path / "calls")]}
+    async with open_site({"host": server}, approve="all") as site, site.visitor() as admin:
+        await site.app.gateway()
+        await site.app.refresh()
+        page = await admin.get("/servers/approvals")
+        assert "130 tools are held back" in (await admin.get("/")).text
+
+    assert sum("/servers/approvals/" in link for link in page.links()) == 100
+    assert "the last 100 of 130" in page.text

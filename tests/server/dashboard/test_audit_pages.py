@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import pytest
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.identifiers import new_id
 from toolhone.models import Caller, EventKind, Json
 from toolhone.roles import Role

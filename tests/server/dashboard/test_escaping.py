@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.identifiers import new_id
 from toolhone.models import AuditEvent, Caller, EventKind, Json
 from toolhone.server.dashboard.layout import templates

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolhone.server.dashboard.formats import (
@@ -12,6 +12,7 @@ from toolhone.server.dashboard.formats import (
     compact,
     duration,
     milliseconds,
+    most_usd,
     number,
     percent,
     pretty,
@@ -47,6 +48,10 @@ from toolhone.server.dashboard.formats import (
         (percent(0.125, 1), "12.5%"),
         (usd(12.345), "$12.35"),
         (usd(0.00123), "$0.0012"),
+        (most_usd(0.0), "$0.00"),
+        (most_usd(0.01234), "$0.0124"),
+        (most_usd(0.29), "$0.2900"),
+        (most_usd(1234.561), "$1,234.57"),
         (size(1_500_000), "1.5 MB"),
         (segment("a/b?c#d"), "a%2Fb%3Fc%23d"),
         (query({"a": "x y", "b": "", "c": None}, d="&"), "?a=x+y&d=%26"),
@@ -67,7 +72,16 @@ def test_an_endless_text_is_cut_and_says_so() -> None:
     assert text.endswith("5 more characters")
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_every_number_can_be_written(value: float) -> None:
     for write in (number, compact, milliseconds, duration, percent, usd):
         assert write(value)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1e6))
+def test_a_bound_is_never_written_as_less_than_it_is(value: float) -> None:
+    written = float(most_usd(value).replace("$", "").replace(",", ""))
+    # A binary fraction of a millionth of its last digit is no money.
+    assert value - 1e-9 <= written <= value + 0.0101

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import anyio
 
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.identifiers import new_id, utc_timestamp
 from toolhone.models import LOCAL_CALLER
 from toolhone.redaction import redact

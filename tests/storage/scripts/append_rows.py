@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from toolhone.audit import new_event
+from toolhone.events import new_event
 from toolhone.models import Caller, EventKind
 from toolhone.storage.audit import SqliteAuditStore
 

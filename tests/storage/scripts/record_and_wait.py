@@ -5,7 +5,8 @@ from pathlib import Path
 
 import anyio
 
-from toolhone.audit import AuditLog, new_event
+from toolhone.audit import AuditLog
+from toolhone.events import new_event
 from toolhone.models import LOCAL_CALLER, EventKind, Json
 from toolhone.storage.audit import SqliteAuditStore
 

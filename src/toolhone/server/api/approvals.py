@@ -5,11 +5,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from toolhone.approvals import service
 from toolhone.models import JsonObject
+from toolhone.records.approvals import Place
 from toolhone.roles import Permission
+from toolhone.server.api.examples_of_work import page
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
+from toolhone.server.api.paging import Cursor, Limit, Page, cursor_of, place_of
 
 router = APIRouter(prefix="/approvals", tags=["approvals"], default_response_class=JsonAnswer)
 
@@ -73,14 +77,6 @@ class Approval(BaseModel):
     approved: ApprovedBefore | None
 
 
-class Approvals(BaseModel):
-    """Definitions that are held back, the last seen first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"approvals": [EXAMPLE]}]})
-
-    approvals: list[Approval]
-
-
 class Words(BaseModel):
     """A run of words."""
 
@@ -141,17 +137,30 @@ Name = Annotated[str, Path(max_length=200, description="The tool's name, as call
 @router.get(
     "",
     dependencies=LOOKING,
-    response_model=Approvals,
-    summary="List definitions that are held back",
+    response_model=Page[Approval],
+    responses={200: page(EXAMPLE), **also()},
+    summary="Definitions that are held back, a page at a time",
     operation_id="list_approvals",
 )
 async def list_approvals(
     app: GivenApp,
     caller: GivenCaller,
     rejected: Annotated[bool, Query(description="Those that were rejected, not those that wait.")] = False,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> JsonObject:
-    """Tools whose definition waits for an admin, because it changed or, if so configured, is new."""
-    return {"approvals": await app.approvals.pending(rejected=rejected, caller=caller)}
+    """Tools whose definition waits for an admin, because it changed or, if so configured, is new.
+
+    The last seen first.
+    """
+    after: Place | None = None
+    if cursor is not None:
+        seen_at, server, name, digest = map(str, place_of(cursor, str, str, str, str))
+        after = (seen_at, server, name, digest)
+    found = await app.approvals.pending(rejected=rejected, limit=limit + 1, after=after, caller=caller)
+    shown = found[:limit]
+    last = cursor_of(*service.place_of(shown[-1])) if len(found) > limit else None
+    return {"items": shown, "next_cursor": last}
 
 
 @router.get(

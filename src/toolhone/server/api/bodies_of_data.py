@@ -35,6 +35,9 @@ INVENTORY: JsonObject = {
 }
 
 
+EXPORTED: JsonObject = {"snapshots": 12, "rows": 340}
+
+
 class DataFolder(BaseModel):
     """What the data folder holds: one row for each kind of file, also those that there are none of."""
 
@@ -78,7 +81,7 @@ class Checked(BaseModel):
                     "faults": [
                         {
                             "what": "Others may look at '/home/anna/.local/share/toolhone' (mode 755).",
-                            "mend": "chmod 700 '/home/anna/.local/share/toolhone'",
+                            "mend": "chmod 700 /home/anna/.local/share/toolhone",
                         }
                     ],
                 }

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from toolhone.answers import result_json, results_text
 from toolhone.gateway import Gateway
@@ -11,6 +11,7 @@ from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Calls, Check, Checked, ResultPage, Slots
 from toolhone.server.api.catalog import recorded
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
+from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
@@ -42,12 +43,13 @@ async def _run(body: Calls, gateway: Gateway, caller: Caller, *, read_only: bool
     dependencies=CALLING,
     response_model=Slots,
     response_model_exclude_unset=True,
+    responses=also(409),
     summary="Run tools",
     operation_id="call_tools",
 )
-async def call_tools(body: Calls, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
+async def call_tools(body: Calls, gateway: GivenGateway, caller: GivenCaller, once: GivenOnce) -> Response:
     """Run calls at once. 200 whenever they could be read: each answer says whether its call succeeded."""
-    return await _run(body, gateway, caller, read_only=False)
+    return await once.answer(lambda: _run(body, gateway, caller, read_only=False), status=200)
 
 
 @router.post(
@@ -55,12 +57,15 @@ async def call_tools(body: Calls, gateway: GivenGateway, caller: GivenCaller) ->
     dependencies=CALLING,
     response_model=Slots,
     response_model_exclude_unset=True,
+    responses=also(409),
     summary="Run read-only tools",
     operation_id="call_read_tools",
 )
-async def call_read_tools(body: Calls, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
+async def call_read_tools(
+    body: Calls, gateway: GivenGateway, caller: GivenCaller, once: GivenOnce
+) -> Response:
     """The same, but a tool that is not known to be read-only is refused."""
-    return await _run(body, gateway, caller, read_only=True)
+    return await once.answer(lambda: _run(body, gateway, caller, read_only=True), status=200)
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,6 +15,7 @@ from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, page_of
+from toolhone.training.model_comparison import ModelComparison
 
 router = APIRouter(prefix="/comparisons", tags=["models"], default_response_class=JsonAnswer)
 
@@ -247,8 +249,19 @@ async def comparison(comparison_id: ComparisonId, system: GivenSystem, caller: G
 )
 async def report(comparison_id: ComparisonId, system: GivenSystem, caller: GivenCaller) -> Response:
     """One HTML page, which needs nothing else: to be kept and handed on."""
+    return await sent_report(await system.comparison(comparison_id, caller=caller))
+
+
+async def sent_report(found: ModelComparison) -> HTMLResponse:
+    """The answer with a report, as a file. The dashboard sends the same."""
     from toolhone.training.comparison_report import html_report  # it makes plots, which few ask for
 
-    report_page = html_report(await system.comparison(comparison_id, caller=caller))
-    name = f'attachment; filename="{comparison_id}.html"'
-    return HTMLResponse(report_page, headers={"Content-Disposition": name})
+    # Hundreds of answers and three plots: nobody else shall wait for them.
+    text = await anyio.to_thread.run_sync(html_report, found)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{found.comparison_id}.html"',
+        # It has scripts of its own, which this site lets no page have.
+        "Content-Security-Policy": "sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(text, headers=headers)

@@ -1,11 +1,13 @@
-"""The data folder over REST: what it holds and for how long, and whether it is whole."""
+"""The data folder over REST: what it holds and for how long, whether it is whole, exports of it."""
 
 from fastapi import APIRouter
 
+from toolhone.keeping.exports import Exported
 from toolhone.models import JsonObject
 from toolhone.roles import Permission
-from toolhone.server.api.bodies_of_data import Checked, DataFolder
+from toolhone.server.api.bodies_of_data import EXPORTED, Checked, DataFolder
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.openapi import also
 from toolhone.server.stored import inventory_of, terms_of
 
 router = APIRouter(prefix="/data", tags=["privacy"])
@@ -44,3 +46,19 @@ async def check_data(app: GivenApp, caller: GivenCaller) -> JsonObject:
     Every file with a hash is read: seconds, or minutes if trained weights are there.
     """
     return (await app.keeping.examine(caller=caller)).as_json()
+
+
+@router.post(
+    "/export",
+    dependencies=[allowed(Permission.ADMINISTER)],
+    responses={200: {"content": {"application/json": {"example": EXPORTED}}}, **also(409)},
+    summary="Bring the exports up to date now",
+    operation_id="export_data",
+)
+async def export_data(app: GivenApp, caller: GivenCaller) -> Exported:
+    """Write what came since the last time to the folder of exports, as running servers do each minute.
+
+    The setting `export_folder` names it; without it the answer is 400. While another process writes there for
+    long, it is 409.
+    """
+    return await app.keeping.export(caller=caller)

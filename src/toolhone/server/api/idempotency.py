@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response
 
+from toolhone.exceptions import InvalidRequestError
 from toolhone.keyed_requests import KeyedRequests
 from toolhone.models import Caller
 from toolhone.records.requests import FirstAnswer
@@ -62,6 +63,21 @@ async def _once(request: Request, app: GivenApp, caller: GivenCaller, key: Key =
 
 
 GivenOnce = Annotated[Once, Depends(_once)]
+
+
+async def _refused(
+    key: Annotated[str | None, Header(alias="Idempotency-Key", include_in_schema=False)] = None,
+) -> None:
+    """Raises InvalidRequestError for a key: its sender would rely on what is not done."""
+    if key is not None:
+        raise InvalidRequestError(
+            "This endpoint takes no Idempotency-Key: its answers are not kept. Send it without, and look "
+            "what took effect before you send it again."
+        )
+
+
+without_key = Depends(_refused)
+"""For `dependencies=`, where to do a thing twice is not the same as once and its answer cannot be kept."""
 
 
 async def _fingerprint(request: Request) -> str:

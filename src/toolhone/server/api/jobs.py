@@ -63,9 +63,9 @@ class Created(BaseModel):
     responses={200: shown([PROVIDER]), **also()},
     dependencies=[allowed(Permission.MONITOR)],
 )
-async def providers(system: GivenSystem) -> list[Capabilities]:
+async def providers(system: GivenSystem, caller: GivenCaller) -> list[Capabilities]:
     """What each provider of fine-tuning is able to do here, and what is missing if it is not."""
-    return system.capabilities()
+    return system.capabilities(caller=caller)
 
 
 @router.post(
@@ -73,12 +73,13 @@ async def providers(system: GivenSystem) -> list[Capabilities]:
     status_code=201,
     operation_id="estimate_job",
     summary="Estimate a fine-tuning",
+    response_model=Plan,
     responses={201: shown(PLAN), **also(404, 409, 502)},
     dependencies=[allowed(Permission.TRAIN)],
 )
-async def estimate(body: Estimated, system: GivenSystem, caller: GivenCaller) -> Plan:
+async def estimate(body: Estimated, system: GivenSystem, caller: GivenCaller, once: GivenOnce) -> Response:
     """A plan: what a training will take and cost at most, bound to a dataset. Nothing is sent or spent."""
-    return await system.estimate(body.config, dataset_id=body.dataset_id, caller=caller)
+    return await once.answer(lambda: system.estimate(body.config, dataset_id=body.dataset_id, caller=caller))
 
 
 @router.get(

@@ -5,8 +5,8 @@ from functools import cache
 
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError, to_json
 
-from toolhone.json_values import minified
 from toolhone.models import Json
 
 
@@ -26,8 +26,9 @@ class MarkdownAnswer(Response):
 def encoded(value: Json) -> bytes:
     """A JSON value as it is sent."""
     try:
-        return minified(value).encode()
-    except UnicodeEncodeError:
+        # Several times as fast as the standard library's, which every answer would notice.
+        return to_json(value)
+    except PydanticSerializationError:
         return json.dumps(value, separators=(",", ":")).encode()
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import Category
@@ -10,6 +10,7 @@ from toolhone.records.jobs import AliasChange, ModelRecord
 from toolhone.roles import Permission
 from toolhone.server.api.examples_of_work import ALIAS, MODEL, page, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
+from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, page_of
@@ -120,11 +121,12 @@ async def set_alias(
     "/aliases/{category}/{alias}/rollback",
     operation_id="rollback_alias",
     summary="Let an alias stand for what it stood for before",
+    response_model=AliasChange,
     responses={200: shown(ALIAS), **also(409)},
     dependencies=[allowed(Permission.PROMOTE)],
 )
 async def rollback_alias(
-    category: Category, alias: AliasName, system: GivenSystem, caller: GivenCaller
-) -> AliasChange:
+    category: Category, alias: AliasName, system: GivenSystem, caller: GivenCaller, once: GivenOnce
+) -> Response:
     """Again, for what it stood for before that; at the end for the base model."""
-    return await system.rollback_alias(category, alias, caller=caller)
+    return await once.answer(lambda: system.rollback_alias(category, alias, caller=caller), status=200)

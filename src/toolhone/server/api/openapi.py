@@ -53,9 +53,7 @@ _WORDS: dict[int, tuple[str, str, str]] = {
         "It cannot be done as things stand.",
         "There is no server 'github'. Configured are: git, time.",
     ),
-    412: ("precondition_failed", "It is not what it was.", "The ETag does not match."),
     413: ("too_large", "The body is too large.", "A body may have 4,194,304 bytes."),
-    415: ("invalid_request", "This media type is not understood.", "Send application/json."),
     422: (
         "invalid_request",
         "The request is not valid.",
@@ -77,9 +75,8 @@ _WORDS: dict[int, tuple[str, str, str]] = {
         "toolhone cannot do this now.",
         "The audit event could not be written, so nothing goes on.",
     ),
-    504: ("timeout", "It took longer than its time limit.", "The call took longer than 60 s."),
 }
-"""By status: a code, a title and a detail that it can come with."""
+"""By status: a code, a title and a detail that it can come with. Each is one that some operation answers."""
 
 ANY = (400, 401, 403, 422, 429, 500, 503)
 """What any operation may answer."""

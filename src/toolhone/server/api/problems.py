@@ -31,12 +31,15 @@ from toolhone.exceptions import (
     UnknownHandleError,
     UnknownToolError,
 )
+from toolhone.identifiers import REQUEST
 from toolhone.models import Json, JsonObject
 from toolhone.server.api.json_answers import JsonAnswer
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+IN_THE_LOG = "toolhone's log says what went wrong, with the request {}."
 
 REFUSED = "toolhone.refused"
 """Where in an ASGI scope the error stands by which its caller was refused, for the record."""
@@ -152,10 +155,13 @@ def install(api: FastAPI) -> None:
         return problem(error.status_code, code, str(error.detail), str(error.detail), headers=error.headers)
 
     async def fault(request: Request, error: Exception) -> JSONResponse:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return problem(
-            500, "internal_error", "Something went wrong in toolhone.", "toolhone's log says what went wrong."
-        )
+        request_id = REQUEST.get()
+        what = f"{request.method} {request.url.path}"
+        logger.error("%s failed (request %s)", what, request_id, exc_info=error)
+        # Answered outside of all that adds headers to answers.
+        headers = None if request_id is None else {"X-Request-Id": request_id}
+        title = "Something went wrong in toolhone."
+        return problem(500, "internal_error", title, IN_THE_LOG.format(request_id), headers=headers)
 
     api.add_exception_handler(ToolhoneError, ours)
     api.add_exception_handler(RequestValidationError, refused)

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Taken
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
@@ -121,6 +122,10 @@ async def promote_selector(body: Promote, app: GivenApp, caller: GivenCaller) ->
     summary="Rank with what was used before",
     operation_id="rollback_selector",
 )
-async def rollback_selector(app: GivenApp, caller: GivenCaller) -> JsonObject:
+async def rollback_selector(app: GivenApp, caller: GivenCaller, once: GivenOnce) -> Response:
     """Rank again with what was used before the present version."""
-    return (await app.upkeep.rollback(caller=caller)).as_json()
+
+    async def work() -> JsonObject:
+        return (await app.upkeep.rollback(caller=caller)).as_json()
+
+    return await once.answer(work, status=200)

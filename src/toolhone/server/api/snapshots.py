@@ -17,7 +17,7 @@ from toolhone.server.api.examples_of_work import COUNT, page, shown
 from toolhone.server.api.examples_of_work import SNAPSHOT as KEPT
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.given_pages import GivenPages
-from toolhone.server.api.idempotency import GivenOnce
+from toolhone.server.api.idempotency import GivenOnce, without_key
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, cursor_of, place_of
@@ -167,7 +167,8 @@ _LINES: JsonObject = {
     summary="Import a file of snapshots",
     responses=also(413),
     openapi_extra={"requestBody": _LINES},
-    dependencies=[allowed(Permission.COLLECT)],
+    # An upload is read as it comes, so nobody can tell whether it is the same again.
+    dependencies=[allowed(Permission.COLLECT), without_key],
 )
 async def import_lines(request: Request, system: GivenSystem, caller: GivenCaller) -> ImportReport:
     """Keep each line of the body as a snapshot. A bad line is reported and keeps no other from being kept.

@@ -120,16 +120,8 @@ async def get_settings(app: GivenApp) -> JsonObject:
 def settings_json(settings: Settings) -> JsonObject:
     """Each setting by name, with its default; addresses lose what of them is secret."""
     values: JsonObject = settings.model_dump(mode="json")
-    told: JsonObject = {}
-    for name, field in Settings.model_fields.items():
-        default: Json = field.get_default(call_default_factory=True)
-        told[name] = {
-            "value": redact(values[name]),
-            "default": default
-            if isinstance(default, str | int | float | bool | dict | None)
-            else str(default),
-        }
-    return told
+    defaults: JsonObject = Settings().model_dump(mode="json")
+    return {name: {"value": redact(values[name]), "default": defaults[name]} for name in values}
 
 
 @router.get(

@@ -6,12 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolhone.auth.listing import State, token_json
+from toolhone.auth.listing import token_json
 from toolhone.auth.tokens import LONGEST_LIFE, LONGEST_NAME, MOST_PATTERNS, MOST_RATE
 from toolhone.models import JsonObject
+from toolhone.records.access import TokenState
 from toolhone.roles import Permission, Role
 from toolhone.server.api.bodies_of_tools import Taken
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
+from toolhone.server.api.idempotency import without_key
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
@@ -49,7 +51,7 @@ class Token(BaseModel):
     """Patterns of names of tools; null is all that the role allows."""
     requests_per_minute: int | None
     """Null is what the settings say."""
-    state: State
+    state: TokenState
     created_at: str
     created_by: str
     expires_at: str | None
@@ -122,7 +124,8 @@ async def list_tokens(app: GivenApp, caller: GivenCaller) -> JsonObject:
 
 @router.post(
     "",
-    dependencies=ADMINISTERING,
+    # A key would keep the text of the token with the answer.
+    dependencies=[*ADMINISTERING, without_key],
     response_model=IssuedToken,
     status_code=201,
     summary="Issue a token",

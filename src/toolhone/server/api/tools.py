@@ -2,19 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.answers import results_text
 from toolhone.execution.function_calls import as_call
-from toolhone.models import CallResult, Json, JsonObject
+from toolhone.gateway import Gateway
+from toolhone.models import Caller, CallResult, Json, JsonObject
 from toolhone.roles import Permission
 from toolhone.selection.question import MAX_TOOLS
 from toolhone.server.api.bodies_of_tools import MOST_NAMES, ToolName, UserId
 from toolhone.server.api.calls import slot_json
 from toolhone.server.api.catalog import recorded
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
+from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
+from toolhone.server.api.openapi import also
 from toolhone.tool_choice import NO_TOOL, Choice, Wanted
 
 router = APIRouter(prefix="/finetuning/tools", tags=["finetuning: tools"], default_response_class=JsonAnswer)
@@ -210,7 +213,7 @@ class UsagePattern(BaseModel):
 
 
 class ToolStatistics(BaseModel):
-    """Selections since toolhone was started, and what is known of calls."""
+    """Selections and what is known of calls, over all that is recorded."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -219,6 +222,7 @@ class ToolStatistics(BaseModel):
                     "total_executions": 12,
                     "total_tokens_saved": 384588,
                     "avg_tokens_saved_per_execution": 32049.0,
+                    "complete": True,
                     "registered_tools": 214,
                     "tool_usage_patterns": {
                         "add": {
@@ -234,8 +238,15 @@ class ToolStatistics(BaseModel):
     )
 
     total_executions: int
+    """Selections that the audit has, of every caller and by every way in: REST, MCP, dashboard, CLI."""
     total_tokens_saved: int
+    """Of these, against the schemas of the tools that each could choose from; negative if it cost more.
+
+    One that found nothing saved nothing. What is counted stays counted when a payload is erased.
+    """
     avg_tokens_saved_per_execution: float
+    complete: bool
+    """False while a large audit is being counted for the first time: the numbers still grow."""
     registered_tools: int
     tool_usage_patterns: dict[str, UsagePattern]
 
@@ -248,7 +259,7 @@ class ToolStatistics(BaseModel):
     summary="Select tools for a task",
     operation_id="select_tools",
 )
-async def select_tools(body: Select, app: GivenApp, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
+async def select_tools(body: Select, app: GivenApp, gateway: GivenGateway, caller: GivenCaller) -> Response:
     """The tools for a task, their compressed schemas, and what that saves in tokens."""
     arguments = body.model_dump(mode="json", exclude_unset=True)
     wanted = Wanted(
@@ -266,7 +277,8 @@ async def select_tools(body: Select, app: GivenApp, gateway: GivenGateway, calle
     # As find_tools would have been asked and answered: what the choice costs its caller is on the receipt.
     figures: JsonObject = {"tokens": {"sent": answer["tokens_sent"]}}
     await gateway.exchanged(caller, "find_tools", arguments, answer["text"], figures)
-    return answer
+    # Not put through its model once more on the way out: programs ask for tools hundreds of times a second.
+    return JsonAnswer(answer)
 
 
 def _selected(choice: Choice) -> JsonObject:
@@ -314,11 +326,18 @@ def _selected(choice: Choice) -> JsonObject:
     dependencies=[allowed(Permission.CALL_TOOLS)],
     response_model=ParallelResults,
     response_model_exclude_unset=True,
+    responses=also(409),
     summary="Run tools in parallel",
     operation_id="execute_parallel",
 )
-async def execute_parallel(body: ParallelCalls, gateway: GivenGateway, caller: GivenCaller) -> JsonObject:
+async def execute_parallel(
+    body: ParallelCalls, gateway: GivenGateway, caller: GivenCaller, once: GivenOnce
+) -> Response:
     """Run calls at once. 200 whenever they could be read: each answer says whether its call succeeded."""
+    return await once.answer(lambda: _executed(body, gateway, caller), status=200)
+
+
+async def _executed(body: ParallelCalls, gateway: Gateway, caller: Caller) -> JsonObject:
     arguments = body.model_dump(mode="json", exclude_unset=True)
     results: list[CallResult] = []
     if body.function_calls:
@@ -360,5 +379,5 @@ def _parallel(slot: JsonObject) -> JsonObject:
     operation_id="tool_statistics",
 )
 async def tool_statistics(app: GivenApp, caller: GivenCaller) -> JsonObject:
-    """What was selected and saved since toolhone was started, and how each tool's calls went so far."""
+    """What was ever selected in this data folder and saved by it, and how each tool's calls went so far."""
     return await (await app.tool_choice()).statistics(caller=caller)

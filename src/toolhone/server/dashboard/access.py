@@ -1,40 +1,28 @@
 """The page of tokens and roles: who may come in, and what each role may do."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from toolhone.auth.tokens import LONGEST_LIFE, MOST_RATE
+from toolhone.identifiers import utc_timestamp
 from toolhone.models import Caller
-from toolhone.records.access import ApiToken
+from toolhone.records.access import TokenState
 from toolhone.roles import PERMISSIONS, Permission, Role
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.api.given_entrance import GivenEntrance
 from toolhone.server.cookies import own_cookies
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
+from toolhone.server.dashboard.meanings import meanings_of
 from toolhone.server.dashboard.typed import whole_number
 from toolhone.server.guard import REQUEST_ID
 
-MEANINGS = {
-    Permission.FIND_TOOLS: "Find and describe tools",
-    Permission.CALL_TOOLS: "Run tools and read their results",
-    Permission.COLLECT: "Hand in snapshots of work",
-    Permission.MONITOR: "See datasets, jobs, models and how much work is kept",
-    Permission.READ_WORK: "See what snapshots, rows of datasets and comparisons hold",
-    Permission.READ_AUDIT: "See what every caller did",
-    Permission.OPERATE: "See settings and servers, start servers anew",
-    Permission.PREPARE: "Prepare and export datasets, compare models",
-    Permission.TRAIN: "Estimate, create, cancel and retry fine-tunings",
-    Permission.APPROVE: "Let work begin that costs money, set budgets",
-    Permission.PROMOTE: "Choose what aliases stand for and what the selector ranks with",
-    Permission.ERASE: "Erase what is kept of an agent or a user",
-    Permission.TRUST: "Let a tool be used whose definition has changed",
-    Permission.ADMINISTER: "Issue and revoke tokens, back up the data",
-}
+TONES = {TokenState.VALID: "good", TokenState.EXPIRED: "warn", TokenState.REVOKED: "plain"}
+"""The colour of a state."""
 
 LIVES = [("1", "1 day"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "never")]
 """After how many days a token expires, as it can be chosen."""
@@ -52,18 +40,18 @@ def access_pages() -> APIRouter:
         request: Request, app: GivenApp, caller: Caller, *, issued: str | None = None, done: str = ""
     ) -> HTMLResponse:
         tokens = await app.tokens.tokens(caller=caller)
-        now = datetime.now(UTC).isoformat()
+        now = utc_timestamp()
         return render(
             request,
             "access.html",
             title="Access",
             nav="access",
-            tokens=[(token, *_state(token, now)) for token in tokens],
+            tokens=[(token, state.value, TONES[state]) for token in tokens for state in [token.state(now)]],
             issued=issued,
             roles=list(Role),
             role_headings=[("Permission", "wide"), *((role.value, "") for role in Role)],
             role_choices=[(role.value, role.value) for role in Role],
-            meanings=MEANINGS,
+            meanings=[(permission, meanings_of(Permission)[permission.name]) for permission in Permission],
             permissions=PERMISSIONS,
             lives=LIVES,
             own=caller.principal.removeprefix("token:"),
@@ -111,12 +99,3 @@ def access_pages() -> APIRouter:
         return RedirectResponse("/access?done=logins", 303)
 
     return router
-
-
-def _state(token: ApiToken, now: str) -> tuple[str, str]:
-    """What it opens now, in a word and its colour."""
-    if token.revoked_at is not None:
-        return "revoked", "plain"
-    if token.expires_at is not None and token.expires_at <= now:
-        return "expired", "warn"
-    return "open", "good"

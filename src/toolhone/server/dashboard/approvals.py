@@ -5,15 +5,21 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from toolhone.app import App
+from toolhone.models import Caller
+from toolhone.records.approvals import ApprovalStatus
 from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import query
 from toolhone.server.dashboard.layout import render
 
+SHOWN = 100
+"""Definitions in a list: a server can change all of its tools at once."""
+
 DONE = {
-    "approved": "Approved: the tool is used with this definition from now on.",
-    "rejected": "Rejected: the tool is not used with this definition.",
+    ApprovalStatus.APPROVED: "Approved: the tool is used with this definition from now on.",
+    ApprovalStatus.REJECTED: "Rejected: the tool is not used with this definition.",
 }
 
 
@@ -29,10 +35,12 @@ def approvals_pages() -> APIRouter:
             "approvals.html",
             title="Changed definitions",
             nav="servers",
-            waiting=await app.approvals.pending(caller=caller),
-            rejected=await app.approvals.pending(rejected=True, caller=caller),
+            waiting=await app.approvals.pending(limit=SHOWN, caller=caller),
+            all_waiting=await app.approvals.count(caller=caller),
+            rejected=await app.approvals.pending(rejected=True, limit=SHOWN, caller=caller),
+            all_rejected=await app.approvals.count(rejected=True, caller=caller),
             policy=app.settings.approve,
-            done=f"{tool}: {DONE[done]}" if done in DONE else "",
+            done=await _done(app, caller, done, tool),
         )
 
     @router.get("/servers/approvals/{tool}", dependencies=[allowed(Permission.OPERATE)])
@@ -52,7 +60,9 @@ def approvals_pages() -> APIRouter:
     ) -> RedirectResponse:
         """Raises ConflictError if the definition that was looked at is not the one that waits."""
         await app.approvals.approve(tool, hash, caller=caller)
-        return RedirectResponse(f"/servers/approvals{query({'done': 'approved', 'tool': tool})}", 303)
+        return RedirectResponse(
+            f"/servers/approvals{query({'done': ApprovalStatus.APPROVED, 'tool': tool})}", 303
+        )
 
     @router.post("/servers/approvals/{tool}/reject", dependencies=[allowed(Permission.TRUST)])
     async def reject(
@@ -60,6 +70,16 @@ def approvals_pages() -> APIRouter:
     ) -> RedirectResponse:
         """Raises ConflictError if the definition that was looked at is not the one that waits."""
         await app.approvals.reject(tool, hash, caller=caller)
-        return RedirectResponse(f"/servers/approvals{query({'done': 'rejected', 'tool': tool})}", 303)
+        return RedirectResponse(
+            f"/servers/approvals{query({'done': ApprovalStatus.REJECTED, 'tool': tool})}", 303
+        )
 
     return router
+
+
+async def _done(app: App, caller: Caller, done: str, tool: str) -> str:
+    """What was decided, if it was: anybody can write the address of this page."""
+    for status, said in DONE.items():
+        if done == status and await app.approvals.stands(tool, status, caller=caller):
+            return f"{tool}: {said}"
+    return ""

@@ -5,13 +5,15 @@ from collections import Counter
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
+from toolhone.errands import ErrandKind
 from toolhone.roles import Permission
-from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
+from toolhone.server.api.comparisons import sent_report
+from toolhone.server.api.given import GivenApp, GivenCaller, GivenSystem, allowed
 from toolhone.server.dashboard.charts import Chart, Series
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import milliseconds
 from toolhone.server.dashboard.layout import render
-from toolhone.training.comparison_report import MOST_TASK_TYPES, STEPS, html_report
+from toolhone.training.comparison_report import MOST_TASK_TYPES, STEPS
 from toolhone.training.model_comparison import Compared, ModelComparison
 
 
@@ -19,7 +21,9 @@ def comparisons_pages() -> APIRouter:
     router = page_router()
 
     @router.get("/comparisons", dependencies=[allowed(Permission.MONITOR)])
-    async def comparisons(request: Request, system: GivenSystem, caller: GivenCaller) -> HTMLResponse:
+    async def comparisons(
+        request: Request, app: GivenApp, system: GivenSystem, caller: GivenCaller
+    ) -> HTMLResponse:
         found = await system.comparisons(caller=caller)
         return render(
             request,
@@ -27,6 +31,7 @@ def comparisons_pages() -> APIRouter:
             title="Comparisons",
             nav="models",
             comparisons=[(one, _verdict(one.overall)) for one in found],
+            going=app.host.errands.going(ErrandKind.COMPARISON, caller=caller),
         )
 
     @router.get("/comparisons/{comparison_id}", dependencies=[allowed(Permission.READ_WORK)])
@@ -51,14 +56,7 @@ def comparisons_pages() -> APIRouter:
 
     @router.get("/comparisons/{comparison_id}/report", dependencies=[allowed(Permission.READ_WORK)])
     async def report(system: GivenSystem, caller: GivenCaller, comparison_id: str) -> Response:
-        """The report as a file: a page with scripts of its own, which this site lets no page have."""
-        found = await system.comparison(comparison_id, caller=caller)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{found.comparison_id}.html"',
-            "Content-Security-Policy": "sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return HTMLResponse(html_report(found), headers=headers)
+        return await sent_report(await system.comparison(comparison_id, caller=caller))
 
     return router
 

@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from toolhone.errands import ErrandKind
 from toolhone.models import JsonObject
-from toolhone.records.datasets import Manifest, Split
+from toolhone.records.datasets import Manifest, Purpose, Split
 from toolhone.roles import Permission
-from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
+from toolhone.server.api.given import GivenApp, GivenCaller, GivenSystem, allowed
 from toolhone.server.dashboard.category_choice import ALL_CATEGORIES, category_of
 from toolhone.server.dashboard.charts import Chart, Series
 from toolhone.server.dashboard.errors import page_router
@@ -28,7 +29,7 @@ def datasets_pages() -> APIRouter:
 
     @router.get("/datasets", dependencies=[allowed(Permission.MONITOR)])
     async def datasets(
-        request: Request, system: GivenSystem, caller: GivenCaller, category: str = ""
+        request: Request, app: GivenApp, system: GivenSystem, caller: GivenCaller, category: str = ""
     ) -> HTMLResponse:
         found = await system.datasets(category_of(category), caller=caller)
         return render(
@@ -38,6 +39,7 @@ def datasets_pages() -> APIRouter:
             nav="datasets",
             datasets=[(one, _rows(one)) for one in found[:SHOWN]],
             left_out=max(0, len(found) - SHOWN),
+            going=app.host.errands.going(ErrandKind.DATASET, caller=caller),
             categories=ALL_CATEGORIES,
             category=category,
         )
@@ -61,6 +63,7 @@ def datasets_pages() -> APIRouter:
             scores=_scores(manifest.statistics),
             task_types=_task_types(manifest.statistics),
             jobs=[job for job in jobs if job.dataset_id == dataset_id],
+            usable=manifest.revoked_at is None and manifest.purpose is Purpose.AGENT,
         )
 
     return router

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
 from toolhone.exceptions import NotAuthenticatedError, ToolhoneError
-from toolhone.server.api.problems import note_refusal, status_of
+from toolhone.identifiers import REQUEST
+from toolhone.server.api.problems import IN_THE_LOG, note_refusal, status_of
 from toolhone.server.dashboard.layout import render, render_bare
 
 logger = logging.getLogger(__name__)
@@ -55,8 +56,9 @@ class PageRoute(APIRoute):
                 return error_page(request, error.status_code, str(error.detail))
             except Exception:
                 # The request ends here. What went wrong stands in the log, not on a page.
-                logger.exception("%s %s failed", request.method, request.url.path)
-                return error_page(request, 500, "toolhone's log says what went wrong.", code="internal_error")
+                request_id = REQUEST.get()
+                logger.exception("%s %s failed (request %s)", request.method, request.url.path, request_id)
+                return error_page(request, 500, IN_THE_LOG.format(request_id), code="internal_error")
 
         return answered
 

@@ -83,6 +83,15 @@ def usd(value: float | None) -> str:
     return f"${value:,.2f}" if value == 0 or abs(value) >= 0.01 else f"${value:.2g}"
 
 
+def most_usd(value: float | None) -> str:
+    """Dollars of a bound: rounded up, since it must not say less than may be paid."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    digits = 2 if value == 0 or value >= 1 else 4
+    # What is written exactly must not grow by the error of its binary form.
+    return f"${math.ceil(round(value * 10**digits, 6)) / 10**digits:,.{digits}f}"
+
+
 def size(count: float | None) -> str:
     """Bytes: 512 B, 12.3 kB, 4.5 MB."""
     if count is None:
@@ -177,6 +186,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "duration": duration,
     "percent": percent,
     "usd": usd,
+    "most_usd": most_usd,
     "size": size,
     "clock": clock,
     "date": date,

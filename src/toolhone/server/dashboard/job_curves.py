@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from toolhone.models import Json
+from toolhone.records.course import losses
 from toolhone.records.jobs import Job, JobEvent
 from toolhone.server.dashboard.charts import Chart, Series, Tone
 from toolhone.server.dashboard.formats import NOTHING, duration, usd
@@ -22,12 +23,9 @@ LOSSES: tuple[tuple[str, str, Tone], ...] = (
 def loss_chart(job: Job, events: Sequence[JobEvent]) -> Chart | None:
     """The losses of the attempt that runs, by step; `None` if it is over and there were none."""
     by_step: dict[int, dict[str, float]] = {}
-    for event in events:
-        step: Json = event.data.get("step")
-        if event.kind == "metrics" and event.data.get("attempt") == job.attempt and step is not None:
-            known = {name: float(event.data[name]) for _, name, _ in LOSSES if name in event.data}
-            if known:
-                by_step.setdefault(int(step), {}).update(known)
+    for _, name, _ in LOSSES:
+        for step, loss in losses(events, name, attempt=job.attempt):
+            by_step.setdefault(step, {})[name] = loss
     if not by_step and job.status.final:
         return None
     steps = sorted(by_step)

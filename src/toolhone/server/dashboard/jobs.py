@@ -5,15 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from toolhone.errands import ErrandKind
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Category
 from toolhone.records.jobs import Job, JobStatus
 from toolhone.roles import Permission
-from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
+from toolhone.server.api.given import GivenApp, GivenCaller, GivenSystem, allowed
 from toolhone.server.dashboard.category_choice import ALL_CATEGORIES, CATEGORIES, category_of
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.formats import segment
-from toolhone.server.dashboard.job_curves import cost_chart, loss_chart
+from toolhone.server.dashboard.job_curves import MOST_POINTS, cost_chart, loss_chart
 from toolhone.server.dashboard.layout import render
 from toolhone.work_answers import ACTIVE
 
@@ -44,6 +45,8 @@ STATES = {
 """What the list can be narrowed to."""
 
 DONE = {
+    "created": "The job is created. It is free, so it begins at once.",
+    "waits": "The job is created. It costs money, so it waits until somebody approves it.",
     "approved": "Approved: the job begins.",
     "cancelled": "Cancelling was asked for; the provider is stopped first.",
     "retried": "The job runs again.",
@@ -57,6 +60,7 @@ def jobs_pages() -> APIRouter:
     @router.get("/jobs", dependencies=[allowed(Permission.MONITOR)])
     async def jobs(
         request: Request,
+        app: GivenApp,
         system: GivenSystem,
         caller: GivenCaller,
         category: str = "",
@@ -74,6 +78,7 @@ def jobs_pages() -> APIRouter:
             nav="jobs",
             jobs=found[:SHOWN],
             more=len(found) > SHOWN,
+            going=app.host.errands.going(ErrandKind.ESTIMATE, caller=caller),
             figures=figures,
             budgets=[budget for budget in budgets if budget[1] is not None or budget[2] or budget[3]],
             categories=CATEGORIES,
@@ -104,8 +109,7 @@ def jobs_pages() -> APIRouter:
     ) -> HTMLResponse:
         found = await system.job(job_id, caller=caller)
         plan = await system.plan(found.plan_id, caller=caller)
-        events = await system.events(job_id, caller=caller)
-        told = [event for event in events if event.kind not in {"metrics", "cost"}]
+        course = await system.course(job_id, said=SHOWN, points=MOST_POINTS, caller=caller)
         return render(
             request,
             "job.html",
@@ -115,10 +119,10 @@ def jobs_pages() -> APIRouter:
             job=found,
             plan=plan,
             tone=TONES.get(found.status, "busy"),
-            loss=loss_chart(found, events),
-            cost=cost_chart(found, events),
-            events=told[::-1][:SHOWN],
-            left_out=max(0, len(told) - SHOWN),
+            loss=loss_chart(found, course.drawn),
+            cost=cost_chart(found, course.drawn),
+            events=course.said,
+            left_out=course.earlier,
             can=_actions(found),
             done=DONE.get(done),
         )

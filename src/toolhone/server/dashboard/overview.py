@@ -48,11 +48,11 @@ def overview_pages() -> APIRouter:
         shown |= {"servers": None, "jobs": None, "counts": None, "tools": None, "waiting": 0}
         one_of(WINDOWS, window, "time")
         if allows(caller, Permission.READ_AUDIT):
-            figures = await app.figures.overview(WINDOWS.get(window, WINDOWS[FIRST]))
+            figures = await app.figures.overview(WINDOWS.get(window, WINDOWS[FIRST]), most_tools=TOOLS)
             if window not in WINDOWS:
                 window = SHORT if _is_young(figures) else FIRST
                 if window == SHORT:
-                    figures = await app.figures.overview(WINDOWS[SHORT])
+                    figures = await app.figures.overview(WINDOWS[SHORT], most_tools=TOOLS)
             shown["figures"] = figures
             shown["charts_shown"] = [*over_time(figures), tokens_over_time(figures)]
             shown["refusals"] = await _refusals(app, caller)
@@ -61,7 +61,7 @@ def overview_pages() -> APIRouter:
             shown["receipt"] = gateway.receipts()
         if allows(caller, Permission.OPERATE):
             shown["servers"] = app.upkeep.servers(caller=caller)
-            shown["waiting"] = len(await app.approvals.pending(caller=caller))
+            shown["waiting"] = await app.approvals.count(caller=caller)
         if allows(caller, Permission.MONITOR):
             system = await app.finetuning()
             shown["jobs"] = await system.jobs(status=ACTIVE, limit=JOBS, caller=caller)

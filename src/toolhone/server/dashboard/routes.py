@@ -7,8 +7,12 @@ from toolhone.server.dashboard.approvals import approvals_pages
 from toolhone.server.dashboard.assets import assets_router
 from toolhone.server.dashboard.audit import audit_pages
 from toolhone.server.dashboard.catalog import catalog_pages
+from toolhone.server.dashboard.comparison_forms import comparison_form_pages
 from toolhone.server.dashboard.comparisons import comparisons_pages
+from toolhone.server.dashboard.dataset_forms import dataset_form_pages
 from toolhone.server.dashboard.datasets import datasets_pages
+from toolhone.server.dashboard.errands import errands_pages
+from toolhone.server.dashboard.job_forms import job_form_pages
 from toolhone.server.dashboard.jobs import jobs_pages
 from toolhone.server.dashboard.login import login_pages
 from toolhone.server.dashboard.models import models_pages
@@ -34,6 +38,11 @@ def dashboard_router() -> APIRouter:
     router.include_router(catalog_pages())
     router.include_router(audit_pages())
     router.include_router(access_pages())
+    router.include_router(errands_pages())
+    # Forms before the pages of single ones: no dataset, job or comparison is called "new".
+    router.include_router(comparison_form_pages())
+    router.include_router(dataset_form_pages())
+    router.include_router(job_form_pages())
     router.include_router(comparisons_pages())
     router.include_router(datasets_pages())
     router.include_router(jobs_pages())

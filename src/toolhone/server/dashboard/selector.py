@@ -116,7 +116,7 @@ def _quality(versions: list[LearnedVersion]) -> Chart | None:
             Series(label="Recall in the first 5", values=[reached(one, "recall") for one in judged]),
             Series(label="nDCG at 5", values=[reached(one, "ndcg") for one in judged], tone="third"),
         ],
-        kind="line",
+        kind="line" if len(judged) > 1 else "bar",
         heading="Version",
         write=lambda value: NOTHING if value is None else f"{value:.3f}",
     )

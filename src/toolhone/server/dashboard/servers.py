@@ -22,6 +22,7 @@ TONES = {
     ServerStatus.READY: "good",
     ServerStatus.STARTING: "busy",
     ServerStatus.BACKOFF: "warn",
+    ServerStatus.NEEDS_LOGIN: "warn",
     ServerStatus.FAILED: "bad",
     ServerStatus.INVALID: "bad",
 }
@@ -39,7 +40,7 @@ def servers_pages() -> APIRouter:
     async def servers(request: Request, app: GivenApp, caller: GivenCaller) -> HTMLResponse:
         shares: dict[str | None, Share] = {}
         if allows(caller, Permission.READ_AUDIT):
-            figures = await app.figures.overview(WINDOW)
+            figures = await app.figures.overview(WINDOW, most_tools=0)
             shares = {share.server: share for share in figures.servers}
         return render(
             request,
@@ -48,7 +49,7 @@ def servers_pages() -> APIRouter:
             nav="servers",
             servers=[server_json(state) for state in app.upkeep.servers(caller=caller)],
             shares=shares,
-            waiting=len(await app.approvals.pending(caller=caller)),
+            waiting=await app.approvals.count(caller=caller),
             tones=TONES,
             notices=[redact(notice) for notice in app.notices()],
         )

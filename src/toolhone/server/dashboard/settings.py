@@ -12,7 +12,7 @@ from toolhone.roles import Permission
 from toolhone.server.api.given import GivenApp, allowed
 from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
-from toolhone.server.dashboard.setting_meanings import setting_meanings
+from toolhone.server.dashboard.meanings import meanings_of
 from toolhone.settings import PREFIX, Settings, config_folder
 
 
@@ -53,7 +53,7 @@ def shown_settings(settings: Settings) -> list[Shown]:
     Secrets stand in the environment, and settings only name their variables. A value passes the redaction of
     the audit all the same: an address may have a password in it.
     """
-    meanings = setting_meanings()
+    meanings = meanings_of(Settings)
     values: dict[str, Json] = settings.model_dump(mode="json")
     return [
         Shown(
