@@ -128,7 +128,7 @@ async def test_one_tool_and_one_server_can_be_looked_at(audit: SqliteAuditStore,
     git, local = await figures.server("git"), await figures.server("")
     assert (git.total.calls, [share.name for share in git.tools]) == (2, ["git__diff", "git__log"])
     assert (local.total.calls, [share.name for share in local.tools]) == (1, ["add"])
-    assert (await figures.latest(HOUR)).calls == 4
+    assert (await figures.overview(HOUR)).total.calls == 4
 
 
 async def test_all_schemas_count_once_a_session_and_day(audit: SqliteAuditStore, figures: Figures) -> None:

@@ -11,9 +11,6 @@ from toolhone.exceptions import PermissionDeniedError
 from toolhone.models import Caller, ToolDefinition
 from toolhone.roles import PERMISSIONS, Permission, Role
 
-LOCAL = "local"
-"""How the rules for servers name the tools that are no server's."""
-
 
 def permissions(caller: Caller) -> frozenset[Permission]:
     """All that the caller may do: what its role allows, as far as its credential does."""
@@ -78,7 +75,7 @@ class ToolRules:
         if caller.role not in self._tools and caller.role not in self._servers:
             return True
         return _matches(tool.name, self._tools.get(caller.role, ())) or _matches(
-            tool.server or LOCAL, self._servers.get(caller.role, ())
+            tool.server_name, self._servers.get(caller.role, ())
         )
 
     def allows_name(self, caller: Caller, name: str) -> bool:

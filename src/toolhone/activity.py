@@ -1,6 +1,6 @@
 """What is being done just now: a span of a trace, and the ids that log lines and audit rows get from it.
 
-Spans cost next to nothing and lead nowhere unless an OpenTelemetry SDK is set up (`server/telemetry.py`). The
+Spans cost next to nothing and lead nowhere unless an OpenTelemetry SDK is set up (`cli/telemetry.py`). The
 trace that a client sends is passed on to downstream servers either way.
 """
 

@@ -61,6 +61,12 @@ def result_json(result: CallResult) -> JsonObject:
     return slot
 
 
+def slot_json(result: CallResult) -> JsonObject:
+    """The same with its blocks that are not text, which MCP sends beside the answer."""
+    beside: JsonObject = {"content": list(result.content)} if result.content else {}
+    return {**result_json(result), **beside}
+
+
 def results_text(results: Sequence[CallResult]) -> str:
     """A batch answer: a heading a slot, then the result as it is.
 

@@ -35,6 +35,7 @@ from toolhone.execution.output_schemas import OutputSchemas
 from toolhone.execution.results import ResultKeeper
 from toolhone.finding import Finder
 from toolhone.finetuning_host import FinetuningHost
+from toolhone.first_line import first_line
 from toolhone.gateway import Gateway
 from toolhone.models import LOCAL_CALLER, Caller, EventKind, JsonObject, Limits, ToolDefinition
 from toolhone.oversight import Oversight
@@ -49,7 +50,7 @@ from toolhone.registry.toolset import Toolset
 from toolhone.selection.learning import Learning
 from toolhone.selection.selector import Selector
 from toolhone.settings import Settings
-from toolhone.standing import Standing
+from toolhone.standing import REASON, Standing
 from toolhone.statistics import Usage
 from toolhone.tool_choice import ToolChoice
 from toolhone.upkeep import Upkeep
@@ -329,7 +330,7 @@ class App:
         if patience > 0:
             await self.downstream.wait_listed(patience)
         missing = [
-            f"{state.name} ({_shortly(state.error)})" if state.error else state.name
+            f"{state.name} ({first_line(state.error, most=REASON)})" if state.error else state.name
             for state in self.downstream.states()
             if not state.tools
             and state.state not in WITHOUT_NEWS
@@ -347,12 +348,6 @@ class App:
         except StorageError as exc:
             # Calls are refused then, with the reason; the other servers must not end for it.
             logger.warning("Server %s %s; this was not recorded: %s", server, what, exc.message)
-
-
-def _shortly(error: str) -> str:
-    """The beginning of an error, for a line that an agent pays for."""
-    first = error.splitlines()[0]
-    return first if len(first) <= 120 else f"{first[:120]}…"
 
 
 def _output_schema(catalog: Catalog, name: str) -> JsonObject | None:

@@ -161,10 +161,6 @@ class Figures:
 
         return await self._with(read)
 
-    async def latest(self, window: timedelta = timedelta(minutes=15)) -> Point:
-        """The last minutes in one line of numbers."""
-        return (await self.overview(window, most_tools=0)).total
-
     async def savings(self) -> Savings:
         """How many selections there ever were, and what they saved.
 
@@ -194,7 +190,7 @@ class Figures:
         """The widths of spans for a window, read and shown, and when the first of them begins."""
         if window <= timedelta(0) or window > WIDTHS[-1][0]:
             raise InvalidRequestError(
-                f"Figures are of a window from one minute to ten years; got {str(window)!r}."
+                f"Figures are of a window that is not empty, and of ten years at most; got {str(window)!r}."
             )
         width, shown = next((read, shown) for longest, read, shown in WIDTHS if window <= longest)
         since = max(0, int(self._clock() - window.total_seconds()))

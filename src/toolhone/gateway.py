@@ -1,7 +1,6 @@
 """What toolhone does for a caller: find, describe, call, read, validate, account.
 
-Every way in (MCP, the CLI, the library) comes through here, so that each request is recorded and
-counted once, in the same way.
+Every way in comes through here, so that each request is recorded and counted once, in the same way.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import NoReturn, TypeGuard
 
@@ -53,6 +54,20 @@ def is_large(*values: Json) -> bool:
         elif is_array(value):
             waiting.extend(value)
     return False
+
+
+def texts(value: Json) -> Iterator[str]:
+    """Every text in a value, keys too, as they stand one after the other. It may be nested as deeply as it likes."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif is_object(value):
+            for key, part in reversed(value.items()):
+                waiting += [part, key]
+        elif is_array(value):
+            waiting.extend(reversed(value))
 
 
 def encoded(text: str) -> bytes:

@@ -21,6 +21,10 @@ ProgressReporter: TypeAlias = Callable[[float, float | None, str | None], Awaita
 """Receives (progress, total, message) while a call runs."""
 
 
+LOCAL = "local"
+"""How answers and the rules for servers name the server of tools that are no server's."""
+
+
 class Category(StrEnum):
     """What kind of agent a tool is for."""
 
@@ -82,6 +86,11 @@ class ToolDefinition:
     """The name under which its own server knows it; equals `name` for a local tool."""
     trusted: bool = True
     """Whether its annotations are believed. Local tools are; a server's only if configured so."""
+
+    @property
+    def server_name(self) -> str:
+        """Its server's name for people and in answers; `local` if it is no server's."""
+        return self.server or LOCAL
 
     @property
     def read_only(self) -> bool:

@@ -6,6 +6,7 @@ Of tools that a caller must not know of, nothing is said to it.
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from toolhone.first_line import first_line
 from toolhone.models import Caller, ToolDefinition
 from toolhone.reach import Reach
 from toolhone.registry.catalog import Catalog
@@ -69,7 +70,7 @@ class Standing:
         denied = self._downstream.denied()
         reasons = {name: denied[name].reason for name in self._denied()}
         for server, (why, tools) in self._downstream.refusals().items():
-            reason = f"server {server} is down: {_shortly(why)}"
+            reason = f"server {server} is down: {first_line(why, most=REASON).rstrip('.')}"
             reasons |= {tool.name: reason for tool in tools if self._catalog.get(tool.name) is tool}
         return reasons
 
@@ -77,7 +78,7 @@ class Standing:
         """Tools that may be called but are likely to fail, with the reason why."""
         reasons: dict[str, str] = {}
         for why, tools in self._downstream.failing().values():
-            reason = f"its server failed: {_shortly(why)}"
+            reason = f"its server failed: {first_line(why, most=REASON).rstrip('.')}"
             reasons |= {tool.name: reason for tool in tools if self._catalog.get(tool.name) is tool}
         return {**reasons, **self._failing()}
 
@@ -105,8 +106,3 @@ class Standing:
             for name, denied in self._downstream.denied().items()
             if self._catalog.get(name) is None
         }
-
-
-def _shortly(error: str) -> str:
-    first = next(iter(error.splitlines()), "")
-    return first.rstrip(".") if len(first) <= REASON else f"{first[:REASON]}…"

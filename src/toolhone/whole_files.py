@@ -22,3 +22,14 @@ def whole_file(path: Path) -> Generator[BinaryIO]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let what was renamed into the folder, or deleted there, outlive a power loss."""
+    if os.name != "posix":  # a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -261,14 +261,15 @@ async def test_a_token_that_cannot_be_kept_is_taken_back_on_record() -> None:
 
 
 async def test_who_is_cancelled_while_issuing_leaves_no_record_of_what_was_not_done(office: Office) -> None:
-    with anyio.CancelScope() as scope:
+    scope = anyio.CancelScope()
 
-        async def record(event: AuditEvent) -> None:
-            office.recorded.append(event)
-            scope.cancel()
-            await anyio.lowlevel.checkpoint()
+    async def record(event: AuditEvent) -> None:
+        office.recorded.append(event)
+        scope.cancel()
+        await anyio.lowlevel.checkpoint()
 
-        tokens = ApiTokens(lambda: SqliteTokenStore(office.folder), record=record)
+    tokens = ApiTokens(lambda: SqliteTokenStore(office.folder), record=record)
+    with scope:
         await issued(tokens)
         await anyio.lowlevel.checkpoint()
     assert scope.cancelled_caught

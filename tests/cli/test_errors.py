@@ -70,6 +70,18 @@ def test_an_address_that_others_can_reach(run: Run) -> None:
     assert "HOST:PORT" in one_line(run("serve", "--http", "here"))
 
 
+@pytest.mark.parametrize("option", ["--open-loopback", "--remote", "--quiet-start", "--tls-cert"])
+def test_an_option_of_http_is_refused_where_stdio_would_be_served(run: Run, home: Path, option: str) -> None:
+    key = home / "key.pem"
+    key.touch()
+    given = (option, key, "--tls-key", key) if option == "--tls-cert" else (option,)
+
+    refused = run("serve", *given)
+
+    assert refused.exit_code == 2
+    assert f"{option} is for a toolhone that is served over HTTP" in refused.stderr
+
+
 def test_an_unset_variable_harms_only_its_server(run: Run, servers: Servers) -> None:
     servers(plain=None, other={"command": "true", "args": ["${NOT_SET_ANYWHERE}"]})
     outcome = run("tools", "--json")

@@ -229,6 +229,23 @@ def test_adopted_servers_move_behind_toolhone_and_come_back(
     assert stat.S_IMODE(own.stat().st_mode) == 0o644
 
 
+def test_nothing_to_adopt_and_nothing_behind_toolhone_are_said(
+    run: Run, user: Path, servers: Callable[..., Path]
+) -> None:
+    file = user / "claude.json"
+    install = ("install", "--client", "claude-desktop", "--file", file, "--adopt")
+
+    none = run(*install)
+    again = run(*install, "--dry-run")
+    behind = servers(docs=None)
+    some = run(*install)
+
+    for said in (none.stderr, again.stderr):
+        assert f"Claude Desktop has no other server in {file}, so there was none to adopt." in said
+        assert f"No server stands behind toolhone yet: name them in {behind}" in said
+    assert "no other server" in some.stderr and "No server stands behind" not in some.stderr
+
+
 def test_servers_are_adopted_into_the_file_that_the_entry_reads(run: Run, user: Path) -> None:
     mine = user / "mine.json"
     mine.write_text('{"mcpServers": {}}')

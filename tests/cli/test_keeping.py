@@ -61,6 +61,14 @@ def test_what_is_kept_is_said_in_words_and_numbers(run: Run, data: Path) -> None
     assert [one["name"] for one in told["destinations"] if one["where"]] == []
 
 
+def test_of_an_empty_folder_is_said_that_nothing_is_stored(run: Run, home: Path) -> None:
+    shown = run("data", "show", "--data", home / "new")
+
+    assert shown.exit_code == 0
+    assert "Nothing is stored here yet." in shown.stdout
+    assert "of whom" not in shown.stdout  # no table of headings alone
+
+
 def test_exports_are_written_on_demand_and_an_erasure_reaches_them(
     run: Run, data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

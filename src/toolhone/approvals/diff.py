@@ -16,7 +16,7 @@ from re import findall
 from typing import cast
 
 from toolhone.invisible import unseen_in, with_unseen_shown
-from toolhone.json_values import minified
+from toolhone.json_values import minified, texts
 from toolhone.models import Json, JsonObject, canonical_json
 from toolhone.pointers import pointer
 
@@ -35,7 +35,7 @@ def differences(old: JsonObject | None, new: JsonObject) -> JsonObject:
     return {
         "changes": [_told(*change) for change in changes[:MOST_CHANGES]],
         "more_changes": max(0, len(changes) - MOST_CHANGES),
-        "unseen": unseen_in("\n".join(_texts(new))),
+        "unseen": unseen_in("\n".join(texts(new))),
     }
 
 
@@ -89,15 +89,3 @@ def _words(old: str, new: str) -> list[JsonObject] | None:
         if new_end > new_start:
             told.append({"kind": "added", "text": "".join(after[new_start:new_end])})
     return told
-
-
-def _texts(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, part in cast("JsonObject", value).items():
-            yield key
-            yield from _texts(part)
-    elif isinstance(value, list):
-        for part in cast("list[Json]", value):
-            yield from _texts(part)

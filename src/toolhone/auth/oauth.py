@@ -12,11 +12,12 @@ import anyio
 import anyio.to_thread
 import jwt
 
+from toolhone.access import lower
 from toolhone.auth.limits import Rates
 from toolhone.auth.signing_keys import ALGORITHMS, SigningKeys, is_safe_address
 from toolhone.exceptions import ConfigurationError, NotAuthenticatedError, RateLimitedError
 from toolhone.models import Json, JsonObject
-from toolhone.roles import PERMISSIONS, Role
+from toolhone.roles import Role
 
 LEEWAY = 30
 """Seconds by which clocks may differ."""
@@ -180,7 +181,7 @@ class AccessTokens:
         scoped = _highest(_roles([claims.get("scope"), claims.get("scp")], bare=False))
         if claimed is None or scoped is None:
             return claimed or scoped
-        return min(claimed, scoped, key=_width)
+        return lower(claimed, scoped)
 
 
 def _roles(value: Json, *, bare: bool) -> set[Role]:
@@ -200,8 +201,5 @@ def _roles(value: Json, *, bare: bool) -> set[Role]:
 
 
 def _highest(roles: set[Role]) -> Role | None:
-    return max(roles, key=_width, default=None)
-
-
-def _width(role: Role) -> int:
-    return len(PERMISSIONS[role])
+    """The one of them that may do all that the others may."""
+    return next((role for role in roles if all(lower(role, other) is other for other in roles)), None)

@@ -76,11 +76,9 @@ def restore(file: Path, data: Path | None, json_output: bool) -> None:
         if json_output:
             print_json(outcome.as_json())
             return
-        header = outcome.manifest.header
-        click.echo(
-            f"{counted(len(outcome.manifest.files), 'file')} of {header.created_at[:19].replace('T', ' ')} UTC "
-            f"restored to {outcome.folder}"
-        )
+        files = counted(len(outcome.manifest.files), "file")
+        moment = outcome.manifest.header.created_at[:19].replace("T", " ")
+        click.echo(f"{files} of {moment} UTC restored to {outcome.folder}")
         if outcome.moved_models:
             click.echo(f"{counted(outcome.moved_models, 'model')} found where they are now")
         click.echo("Examine it with: toolhone check")

@@ -9,7 +9,7 @@ from typing import TextIO, TypeAlias
 
 import click
 
-from toolhone.answers import result_json
+from toolhone.answers import slot_json
 from toolhone.cli.options import as_json, note, places, print_json, run, running, settings_of
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import harmless
@@ -88,12 +88,6 @@ def call(
     )
     run(main, tracebacks=traceback)
     sys.exit(0 if all(result.success for result in results) else 1)
-
-
-def slot_json(result: CallResult) -> JsonObject:
-    """One slot of the answer, with the pictures and the like that MCP sends beside it."""
-    beside: JsonObject = {"content": list(result.content)} if result.content else {}
-    return {**result_json(result), **beside}
 
 
 def show(results: Sequence[CallResult]) -> None:

@@ -22,10 +22,9 @@ from toolhone.cli.options import (
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import first_line, harmless
 from toolhone.exceptions import InvalidRequestError
-from toolhone.models import JsonObject
+from toolhone.models import LOCAL, JsonObject
 from toolhone.roles import Permission
 
-LOCAL = "local"
 """What stands for the tools that come from no server."""
 
 
@@ -49,7 +48,7 @@ def tools(
             listed = [
                 tool
                 for tool in gateway.tools(local_caller(settings))
-                if server is None or (tool.server or LOCAL) == server
+                if server is None or tool.server_name == server
             ]
             notices = app.notices()
         if json_output:
@@ -58,7 +57,7 @@ def tools(
             rows = [
                 [
                     tool.name,
-                    tool.server or LOCAL,
+                    tool.server_name,
                     "yes" if tool.read_only else "",
                     first_line(tool.description),
                 ]

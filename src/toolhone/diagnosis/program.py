@@ -14,7 +14,6 @@ from toolhone.diagnosis.findings import Finding, ok, problem, warning
 from toolhone.exceptions import ToolhoneError
 from toolhone.selection.encoder import Encoder
 
-OLDEST_PYTHON = (3, 11)
 OLDEST_SQLITE = (3, 35)
 """The first with what the stores use: dropping columns, RETURNING."""
 
@@ -24,10 +23,7 @@ EXTRAS = {"train": "trainings on this machine", "otel": "traces to a collector"}
 def program() -> Iterator[Finding]:
     """Python, SQLite and the libraries."""
     python = ".".join(str(part) for part in sys.version_info[:3])
-    if sys.version_info[:2] < OLDEST_PYTHON:
-        yield problem("python", f"Python {python} is too old.", "Install toolhone with Python 3.11 or newer.")
-    else:
-        yield ok("python", f"toolhone {__version__} on Python {python}, {sys.executable}")
+    yield ok("python", f"toolhone {__version__} on Python {python}, {sys.executable}")
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         yield problem(
             "sqlite",

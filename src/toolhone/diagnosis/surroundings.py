@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 from toolhone.diagnosis.findings import Finding, ok, problem, warning
 from toolhone.exceptions import ConfigurationError, InvalidRequestError
-from toolhone.hosts.installing import entry_paths, is_ours, servers_in
+from toolhone.hosts.installing import arguments_of, entry_paths, is_ours, servers_in
 from toolhone.hosts.known import HOSTS, NAME, Host, project_file, user_file
-from toolhone.models import Json, JsonObject
+from toolhone.models import Json
 from toolhone.records.access import ApiToken, TokenState
 
 SOON = timedelta(days=7)
@@ -73,12 +72,7 @@ def _file(host: Host, file: Path, option: str) -> Iterator[Finding]:
 
 
 def _follows_data(path: str, entries: Mapping[str, Json]) -> bool:
-    for entry in entries.values():
-        raw: Json = cast("JsonObject", entry).get("args") if isinstance(entry, dict) else None
-        arguments = cast("list[Json]", raw) if isinstance(raw, list) else []
-        if any(pair == ("--data", path) for pair in pairwise(arguments)):
-            return True
-    return False
+    return any(("--data", path) in pairwise(arguments_of(entry)) for entry in entries.values())
 
 
 def port(host: str, number: int) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ async def traced(call: ToolCall, run: Callable[[], Awaitable[CallResult]]) -> Ca
         "toolhone.slot": call.slot,
     }
     if known is not None:
-        attributes["toolhone.server"] = known.server or "local"
+        attributes["toolhone.server"] = known.server_name
     # A name that is no tool's was made up by the caller, and spans are grouped by their names.
     name = "execute_tool" if known is None else f"execute_tool {known.name}"
     ids = {"request_id": call.request_id, "call_id": call.call_id, "principal": call.caller.principal}

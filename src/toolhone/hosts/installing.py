@@ -135,10 +135,22 @@ def is_ours(entry: Json) -> bool:
     """Whether the entry starts toolhone."""
     if not isinstance(entry, dict):
         return False
-    raw = cast("JsonObject", entry)
-    arguments: Json = raw.get("args")
-    words = [raw.get("command"), *(cast("list[Json]", arguments) if isinstance(arguments, list) else ())]
-    return starts_toolhone([word for word in words if isinstance(word, str)])
+    return starts_toolhone(_words(cast("JsonObject", entry)))
+
+
+def arguments_of(entry: Json) -> list[str]:
+    """The arguments that an entry gives its command; none if it is not what it should be."""
+    found: Json = cast("JsonObject", entry).get("args") if isinstance(entry, dict) else None
+    return (
+        [word for word in cast("list[Json]", found) if isinstance(word, str)]
+        if isinstance(found, list)
+        else []
+    )
+
+
+def _words(entry: JsonObject) -> list[str]:
+    command: Json = entry.get("command")
+    return [*([command] if isinstance(command, str) else ()), *arguments_of(entry)]
 
 
 def _decoded(file: Path, content: bytes | None) -> tuple[str, str]:
@@ -181,10 +193,8 @@ def _merged(present: Json, entry: JsonObject, keep_arguments: bool) -> JsonObjec
 
 def _servers_file_of(entry: JsonObject) -> Path | None:
     """The servers file that a toolhone which is started by this entry reads, if the entry says so."""
-    arguments: Json = entry.get("args")
-    words = cast("list[Json]", arguments) if isinstance(arguments, list) else []
-    for before, word in pairwise(words):
-        if before == "--config" and isinstance(word, str):
+    for before, word in pairwise(arguments_of(entry)):
+        if before == "--config":
             return Path(word).resolve()
     environment: Json = entry.get("env")
     named: Json = (
@@ -260,7 +270,4 @@ def entry_paths(entry: Json) -> Sequence[str]:
     """The absolute paths that an entry of ours names: its command, files and folders."""
     if not isinstance(entry, dict):
         return ()
-    raw = cast("JsonObject", entry)
-    arguments: Json = raw.get("args")
-    words = [raw.get("command"), *(cast("list[Json]", arguments) if isinstance(arguments, list) else ())]
-    return [word for word in words if isinstance(word, str) and Path(word).is_absolute()]
+    return [word for word in _words(cast("JsonObject", entry)) if Path(word).is_absolute()]

@@ -16,7 +16,6 @@ is begun again. Files of jobs under way are copied as a crash would leave them.
 """
 
 import os
-import shutil
 import sqlite3
 import tarfile
 from collections.abc import Callable, Generator, Mapping
@@ -43,7 +42,8 @@ from toolhone.models import JsonObject
 from toolhone.storage.layouts import LAYOUTS
 from toolhone.storage.migrations import applied_steps
 from toolhone.storage.sqlite import BUSY_SECONDS, PRIVATE_FILE
-from toolhone.storage.workspaces import Workspaces
+from toolhone.storage.workspaces import workspace_beside
+from toolhone.whole_files import sync_folder
 
 FIRST = ("jobs.db", "jobs_state.db", "models.db", "datasets.db", "snapshots.db")
 LAST = ("figures.db", "audit.db")
@@ -104,21 +104,14 @@ def write_backup(
         StorageError: Something cannot be read or written.
     """
     _check(data, file, replace=replace)
-    # A folder of our own: what a killed process left in it is known by its lock, and goes here.
-    aside = file.with_name(f".{file.name}.partial")
-    spaces = Workspaces(aside)
-    spaces.sweep()
     try:
-        work = spaces.make()
-        try:
+        with workspace_beside(file) as work:
             for _ in range(ATTEMPTS):
                 try:
                     manifest = _written(data, work, with_results=with_results, progress=progress)
                 except _Changed:
                     continue
                 return _in_place(work / "backup.tar", file, manifest, replace=replace)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
     except sqlite3.Error as exc:
         raise StorageError(f"A database of {str(data)!r} cannot be copied: {exc}.") from exc
     except OSError as exc:
@@ -126,10 +119,6 @@ def write_backup(
             f"The backup {str(file)!r} cannot be written: {exc.strerror or exc}. "
             "Check that the disk has room for it twice, and that this user may write there."
         ) from exc
-    finally:
-        spaces.close()
-        if aside.exists() and not any(aside.iterdir()):
-            aside.rmdir()
     raise ConflictError(
         f"Datasets were revoked in {str(data)!r} each time that they were copied. Try again later."
     )
@@ -278,7 +267,7 @@ def _in_place(made: Path, file: Path, manifest: Manifest, *, replace: bool) -> B
             raise InvalidRequestError(f"{str(file)!r} has come meanwhile. Name another file.") from exc
         except OSError:
             made.replace(file)  # a file system without links
-    _sync(file.absolute().parent)
+    sync_folder(file.absolute().parent)
     return backup
 
 
@@ -287,12 +276,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

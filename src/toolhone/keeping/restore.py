@@ -5,7 +5,6 @@ trained models that begin with the old folder are written anew.
 """
 
 import os
-import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
@@ -30,7 +29,7 @@ from toolhone.keeping.backup import Progress
 from toolhone.models import JsonObject
 from toolhone.storage.layouts import LAYOUTS
 from toolhone.storage.sqlite import PRIVATE_FILE, PRIVATE_FOLDER
-from toolhone.storage.workspaces import Workspaces
+from toolhone.storage.workspaces import workspace_beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +71,8 @@ def restore_backup(
             f"{str(data)!r} is there and not empty, and nothing in it is overwritten. Stop what uses it and "
             "move it away, or restore into another folder with --data."
         )
-    aside = data.with_name(f".{data.name}.partial")
-    spaces = Workspaces(aside)
-    spaces.sweep()
     try:
-        work = spaces.make()
-        try:
+        with workspace_beside(data) as work:
             made = work / "data"
             made.mkdir(mode=PRIVATE_FOLDER)
             manifest = _unpacked(file, made, progress)
@@ -85,17 +80,11 @@ def restore_backup(
             if data.exists():
                 data.rmdir()
             made.rename(data)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
     except OSError as exc:
         raise StorageError(
             f"{str(data)!r} cannot be restored from {str(file)!r}: {exc.strerror or exc}. "
             "Check that both can be read and written, and that the disk has room."
         ) from exc
-    finally:
-        spaces.close()
-        if aside.exists() and not any(aside.iterdir()):
-            aside.rmdir()
     return Restored(folder=data, manifest=manifest, moved_models=moved)
 
 

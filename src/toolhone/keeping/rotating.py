@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from toolhone.models import JsonObject
+from toolhone.whole_files import sync_folder
 
 _STAMP = "%Y%m%d_%H%M%S_%f"
 _STAMPED = re.compile(r"\d{8}_\d{6}_\d{6}")
@@ -76,7 +77,7 @@ class RotatingLines:
             file.flush()
             os.fsync(file.fileno())
         if new:
-            _sync(self._folder)
+            sync_folder(self._folder)
 
     def rotate(self, *, now: datetime) -> None:
         """Let the file that grows be one of the old, if it is of another day or large enough."""
@@ -86,7 +87,7 @@ class RotatingLines:
         about = current.stat()
         if about.st_size >= self._largest or not _same_day(about.st_mtime, now):
             current.rename(self._stamped(now))
-            _sync(self._folder)
+            sync_folder(self._folder)
 
     def drop(self, *, most: int, before: datetime | None) -> None:
         """Delete the oldest: more files than `most`, and what became an old file before a moment."""
@@ -186,7 +187,7 @@ def _rewritten(path: Path, changed: Callable[[JsonObject], JsonObject | None]) -
     shutil.copystat(path, partial)
     with path.open("r+b") as old:
         partial.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
         _overwrite(old.fileno())
     return found
 
@@ -204,12 +205,3 @@ def _overwrite(descriptor: int) -> None:
     for start in range(0, size, _BLOCK):
         os.write(descriptor, bytes(min(_BLOCK, size - start)))
     os.fsync(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -3,7 +3,7 @@
 The keys are the names of the fields; a field that has its default is left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from typing import IO, TypeVar
 
@@ -74,15 +74,6 @@ def read_lines(file: IO[bytes], read: Callable[[JsonObject], Record]) -> Iterato
         except (ValueError, TypeError) as exc:
             raise ValueError(f"line {number} cannot be read: {exc}") from exc
         yield record
-
-
-def write_lines(file: IO[bytes], values: Iterable[JsonObject]) -> int:
-    """Write a line for each value; returns how many."""
-    written = 0
-    for value in values:
-        file.write(line(value))
-        written += 1
-    return written
 
 
 def _told(record: Row | Pair, defaults: dict[str, Json]) -> JsonObject:

@@ -6,6 +6,7 @@ Only words for readers are changed: what a call must match (names, enums, patter
 from typing import cast
 
 from toolhone.invisible import unseen_in, without_unseen
+from toolhone.json_values import texts
 from toolhone.models import Json, JsonObject
 
 _WORDS = frozenset({"description", "title", "$comment"})
@@ -23,7 +24,7 @@ def unseen_in_tool(tool: JsonObject, spelled: str) -> list[str]:
     # JSON writes the controls below U+0020 as escapes.
     if "\\u00" not in spelled and not unseen_in(spelled):
         return []
-    return unseen_in("\n".join(_texts(tool)))
+    return unseen_in("\n".join(texts(tool)))
 
 
 def cleaned(tool: JsonObject) -> JsonObject:
@@ -48,19 +49,3 @@ def _cleaned(value: Json, *, names: bool) -> Json:
         else:
             clean[key] = _cleaned(part, names=key in _OF_NAMES)
     return clean
-
-
-def _texts(value: Json) -> list[str]:
-    """Every text in a JSON value, keys included."""
-    texts: list[str] = []
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, dict):
-            texts.extend(cast("JsonObject", value))
-            waiting.extend(cast("JsonObject", value).values())
-        elif isinstance(value, list):
-            waiting.extend(cast("list[Json]", value))
-    return texts

@@ -22,7 +22,6 @@ from toolhone.exceptions import (
     RateLimitedError,
     ToolhoneError,
 )
-from toolhone.identifiers import REQUEST
 from toolhone.models import Caller
 from toolhone.server.api import problems
 from toolhone.server.callers import CALLER, LOOPBACK
@@ -52,12 +51,7 @@ class Authentication:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        # Never taken back: each request has a task, and so a context, of its own.
-        REQUEST.set(scope[REQUEST_ID])
-        if is_public(scope["path"]):
+        if scope["type"] != "http" or is_public(scope["path"]):
             await self._app(scope, receive, send)
             return
         admitted: Admitted | None = None

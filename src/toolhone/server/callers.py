@@ -8,7 +8,7 @@ from mcp.server.context import ServerRequestContext
 
 from toolhone.exceptions import NotAuthenticatedError
 from toolhone.identifiers import new_id
-from toolhone.models import Caller, ProgressReporter
+from toolhone.models import LOCAL_CALLER, Caller, ProgressReporter
 from toolhone.roles import Role
 
 Context: TypeAlias = ServerRequestContext[dict[str, Any], Any]
@@ -40,7 +40,7 @@ def caller_of(ctx: Context, role: Role) -> Caller:
     client = ctx.session.client_params
     name = client.client_info.name if client is not None else None
     if ctx.request is None:
-        return Caller(principal="local", client=name, session=PROCESS_SESSION, role=role)
+        return replace(LOCAL_CALLER, client=name, session=PROCESS_SESSION, role=role)
     key = session_key(ctx)
     # Who knows a session's key can speak in it, so the record gets only its hash.
     session = None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,7 @@ from toolhone.access import allows
 from toolhone.app import App
 from toolhone.auth.logins import CODE_SECONDS
 from toolhone.exceptions import StorageError
-from toolhone.models import Caller
+from toolhone.models import LOCAL_CALLER
 from toolhone.roles import Permission, Role
 from toolhone.server.entrance import Entrance
 
@@ -40,7 +41,7 @@ async def greeting(
     Raises:
         StorageError: The files cannot be written.
     """
-    owner = Caller(principal="local", role=app.settings.role)
+    owner = replace(LOCAL_CALLER, role=app.settings.role)
     token: str | None = None
     if allows(owner, Permission.ADMINISTER) and not await app.tokens.any():
         _, token = await app.tokens.issue(

@@ -9,8 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from toolhone.auth.refusals import Refusals
-from toolhone.identifiers import new_id
+from toolhone.identifiers import REQUEST, new_id
 from toolhone.models import Caller
+from toolhone.server.answer_headers import HEADERS
 from toolhone.server.api.problems import problem
 from toolhone.server.callers import CALLER
 from toolhone.server.entrance import nobody
@@ -20,22 +21,6 @@ REQUEST_ID = "toolhone.request_id"
 """Where in an ASGI scope the id of the request stands; it is in the header X-Request-Id of the answer."""
 
 UPLOADS = "/api/v1/snapshots/import"
-
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
-
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    # Not `no-referrer`: with that, browsers send `Origin: null` with our own forms.
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-"""Added to every answer that does not say otherwise itself."""
 
 
 class Names:
@@ -89,6 +74,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request_id = scope[REQUEST_ID] = new_id()
+        # Never taken back: each request has a task, and so a context, of its own.
+        REQUEST.set(request_id)
         self._proxies.locate(scope)
 
         async def send_guarded(message: Message) -> None:

@@ -28,6 +28,8 @@ MOST_TOOLS = 1_000
 MOST_SESSIONS = 10_000
 """Remembered as counted today; past that the first are forgotten."""
 
+DOWN = frozenset({ServerStatus.FAILED, ServerStatus.INVALID, ServerStatus.BACKOFF, ServerStatus.NEEDS_LOGIN})
+
 OTHER = "other"
 LOCAL = "local"
 
@@ -145,7 +147,7 @@ class Metrics:
         gateway = self._app.built_gateway
         self._catalog.set(len(gateway.catalog.tools()) if gateway is not None else 0)
         for state in self._app.server_states():
-            down = state.state in {ServerStatus.FAILED, ServerStatus.INVALID, ServerStatus.BACKOFF}
+            down = state.state in DOWN
             if state.state is not ServerStatus.DISABLED:
                 self._up.labels(state.name).set(0 if down else 1)
         if (self._app.settings.data / JOBS_FILE).exists():

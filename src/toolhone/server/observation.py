@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from toolhone.activity import activity, failed
+from toolhone.identifiers import REQUEST
 from toolhone.roles import Permission
 from toolhone.server.api.given import allowed
 from toolhone.server.metrics import OTHER, Metrics
@@ -97,6 +98,8 @@ def _joined(scope: Scope) -> Token[otel_context.Context] | None:
 def _describe(span: Span, method: str, route: str, status: int) -> None:
     span.update_name(f"{method} {route}")
     span.set_attribute("http.route", route)
+    if (request_id := REQUEST.get()) is not None:
+        span.set_attribute("toolhone.request_id", request_id)
     span.set_attribute("http.response.status_code", status)
     if status >= 500:
         failed(span, str(status))

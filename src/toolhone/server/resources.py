@@ -7,6 +7,7 @@ from mcp import types
 
 from toolhone.answers import definition_json
 from toolhone.exceptions import InvalidRequestError, UnknownToolError
+from toolhone.first_line import first_line
 from toolhone.gateway import Gateway
 from toolhone.json_values import minified
 from toolhone.models import Caller, Json, ToolDefinition
@@ -143,7 +144,7 @@ def _catalog_page(tools: Sequence[ToolDefinition], uri: str) -> Json:
             {
                 "name": tool.name,
                 "server": tool.server or "local",
-                "description": _first_line(tool.description),
+                "description": first_line(tool.description, most=LINE),
             }
             for tool in shown
         ],
@@ -158,11 +159,6 @@ def _budget(uri: str) -> int:
     if not text.isdecimal() or int(text[:9]) < SMALLEST_BUDGET:
         raise InvalidRequestError(f"The token budget is a number from {SMALLEST_BUDGET} on; got {text!r}.")
     return int(text[:9])
-
-
-def _first_line(description: str) -> str:
-    line = next(iter(description.strip().splitlines()), "")
-    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
 
 
 def _json(uri: str, value: Json) -> types.ReadResourceResult:

@@ -23,6 +23,7 @@ from toolhone.records.row_json import pair_from, read_lines, row_from
 from toolhone.storage.migrations import Schema
 from toolhone.storage.sqlite import PRIVATE_FILE, PRIVATE_FOLDER, SqliteFile
 from toolhone.storage.workspaces import Workspaces
+from toolhone.whole_files import sync_folder
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -260,8 +261,8 @@ class SqliteDatasetStore:
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(target)
-        _sync_folder(self._folder)
+        sync_folder(target)
+        sync_folder(self._folder)
 
     def _read(self, dataset_id: str, name: str, read: Callable[[JsonObject], Record]) -> Iterator[Record]:
         path = self.folder(dataset_id) / name
@@ -344,16 +345,6 @@ def _destroy(folder: Path) -> None:
             os.fsync(file.fileno())
         path.unlink()
     folder.rmdir()
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _damaged(dataset_id: str, path: Path, what: str) -> DamagedStorageError:

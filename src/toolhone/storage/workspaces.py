@@ -10,6 +10,8 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from toolhone.exceptions import StorageError
@@ -72,6 +74,30 @@ class Workspaces:
             if not gone_only or not path.exists():
                 os.close(descriptor)
                 del self._locks[path]
+
+
+@contextmanager
+def workspace_beside(target: Path) -> Generator[Path]:
+    """A workspace on the disk of a file or folder that is made in it; nothing of it stays.
+
+    What a process left there that was killed goes too.
+
+    Raises:
+        StorageError: It cannot be made.
+    """
+    aside = target.with_name(f".{target.name}.partial")
+    spaces = Workspaces(aside)
+    spaces.sweep()
+    try:
+        work = spaces.make()
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    finally:
+        spaces.close()
+        if aside.exists() and not any(aside.iterdir()):
+            aside.rmdir()
 
 
 def _is_abandoned(path: Path) -> bool:

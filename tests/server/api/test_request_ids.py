@@ -97,4 +97,5 @@ async def test_who_is_told_to_look_into_the_log_finds_the_line(
 
     assert answer.status_code == 500
     assert answer.headers[ID] in answer.text
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert [line["request_id"] for line in lines if "exception" in line] == [answer.headers[ID]]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from toolhone.records.datasets import Row
-from toolhone.records.row_json import row_json, write_lines
+from toolhone.records.row_json import line, row_json
 
 collect_ignore: list[str] = []
 if importlib.util.find_spec("torch") is None:
@@ -65,7 +65,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count in (("train", 300), ("validation", 30), ("test", 40)):
         with (folder / f"{name}.jsonl").open("wb") as file:
             rows = (_row(f"{name}{number}", one) for number, one in enumerate(islice(requests, count)))
-            write_lines(file, map(row_json, rows))
+            file.writelines(line(row_json(row)) for row in rows)
     return folder
 
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from toolhone.answers import result_json, results_text
+from toolhone.answers import results_text, slot_json
 from toolhone.gateway import Gateway
-from toolhone.models import Caller, CallResult, JsonObject
+from toolhone.models import Caller, JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Calls, Check, Checked, ResultPage, Slots
 from toolhone.server.api.catalog import recorded
@@ -21,11 +21,6 @@ CALLING = [allowed(Permission.CALL_TOOLS)]
 
 LARGEST = 2**53
 """The largest whole number that every JSON reader understands."""
-
-
-def slot_json(result: CallResult) -> JsonObject:
-    """The answer to one call, with its blocks that are not text."""
-    return {**result_json(result), **({"content": list(result.content)} if result.content else {})}
 
 
 async def _run(body: Calls, gateway: Gateway, caller: Caller, *, read_only: bool) -> JsonObject:

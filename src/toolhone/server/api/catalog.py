@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from toolhone import tokens
 from toolhone.answers import wire_form
 from toolhone.exceptions import PermissionDeniedError, ToolhoneError, UnknownToolError
+from toolhone.first_line import first_line
 from toolhone.found_text import described
 from toolhone.gateway import Gateway
 from toolhone.models import Caller, Category, JsonObject, ToolDefinition
@@ -75,7 +76,7 @@ async def list_tools(
             tool
             for tool in gateway.tools(caller)
             if tool.name.startswith(prefix)
-            and (server is None or (tool.server or "local") == server)
+            and (server is None or tool.server_name == server)
             and (category is None or tool.category is category)
         ]
         rest = (tool for tool in matching if tool.name > after)
@@ -91,13 +92,12 @@ async def list_tools(
 
 
 def _summary(tool: ToolDefinition) -> JsonObject:
-    line = next(iter(tool.description.strip().splitlines()), "")
     return {
         "name": tool.name,
         "server": tool.server or "local",
         "category": tool.category,
         "readOnly": tool.read_only,
-        "description": line if len(line) <= LINE else f"{line[: LINE - 1]}…",
+        "description": first_line(tool.description, most=LINE),
     }
 
 

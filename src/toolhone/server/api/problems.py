@@ -33,6 +33,7 @@ from toolhone.exceptions import (
 )
 from toolhone.identifiers import REQUEST
 from toolhone.models import Json, JsonObject
+from toolhone.server.answer_headers import HEADERS
 from toolhone.server.api.json_answers import JsonAnswer
 
 logger = logging.getLogger(__name__)
@@ -159,7 +160,7 @@ def install(api: FastAPI) -> None:
         what = f"{request.method} {request.url.path}"
         logger.error("%s failed (request %s)", what, request_id, exc_info=error)
         # Answered outside of all that adds headers to answers.
-        headers = None if request_id is None else {"X-Request-Id": request_id}
+        headers = {**HEADERS, **({} if request_id is None else {"X-Request-Id": request_id})}
         title = "Something went wrong in toolhone."
         return problem(500, "internal_error", title, IN_THE_LOG.format(request_id), headers=headers)
 

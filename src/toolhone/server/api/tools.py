@@ -5,14 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolhone.answers import results_text
+from toolhone.answers import results_text, slot_json
 from toolhone.execution.function_calls import as_call
 from toolhone.gateway import Gateway
 from toolhone.models import Caller, CallResult, Json, JsonObject
 from toolhone.roles import Permission
 from toolhone.selection.question import MAX_TOOLS
 from toolhone.server.api.bodies_of_tools import MOST_NAMES, ToolName, UserId
-from toolhone.server.api.calls import slot_json
 from toolhone.server.api.catalog import recorded
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
 from toolhone.server.api.idempotency import GivenOnce

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -17,6 +17,7 @@ from toolhone.server.dashboard.formats import query, segment
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.timeline import timeline
 from toolhone.server.dashboard.typed import one_of
+from toolhone.server.dashboard.windows import WINDOWS
 from toolhone.stores import AuditQuery
 
 PAGE = 50
@@ -24,13 +25,6 @@ PAGE = 50
 
 MOST_ROWS = 2_000
 """Rows of one request that are shown; a batch has at most 1,024 calls."""
-
-WINDOWS = {
-    "1h": timedelta(hours=1),
-    "24h": timedelta(days=1),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
-}
 
 KINDS = (("", "any"), *((kind.value, kind.value.replace("_", " ")) for kind in EventKind))
 SUCCESS = {"ok": True, "failed": False}

@@ -105,7 +105,7 @@ def catalog_pages() -> APIRouter:
 
 
 def _matches(tool: ToolDefinition, words: list[str], server: str, category: str) -> bool:
-    if server and (tool.server or "local") != server:
+    if server and tool.server_name != server:
         return False
     if category and tool.category.value != category:
         return False

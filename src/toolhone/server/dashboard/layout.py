@@ -40,7 +40,7 @@ from toolhone import __version__
 from toolhone.access import permissions
 from toolhone.invisible import with_unseen_shown
 from toolhone.json_values import well_formed
-from toolhone.models import Caller, Json
+from toolhone.models import Json
 from toolhone.roles import Permission
 from toolhone.server.api.given import caller_of
 from toolhone.server.dashboard.assets import address
@@ -129,11 +129,6 @@ def render_bare(template: str, *, title: str, status: int = 200, **context: Json
     return HTMLResponse(html, status)
 
 
-def signed_in(caller: Caller) -> bool:
-    """Whether the caller came with a credential, and so can leave."""
-    return not caller.principal.startswith("loopback")
-
-
 @cache
 def templates() -> Environment:
     """Where the templates are, and what each of them can use."""
@@ -146,7 +141,7 @@ def templates() -> Environment:
         finalize=_seen,
     )
     environment.filters.update(FILTERS)
-    globals_: Mapping[str, Json] = {"static": address, "signed_in": signed_in}
+    globals_: Mapping[str, Json] = {"static": address}
     environment.globals.update(globals_)
     return environment
 

@@ -1,6 +1,6 @@
 """The overview: how it goes, by time, and how everything stands, as far as the caller may see."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
@@ -18,15 +18,9 @@ from toolhone.server.dashboard.errors import page_router
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.servers import TONES
 from toolhone.server.dashboard.typed import one_of
+from toolhone.server.dashboard.windows import WINDOWS
 from toolhone.stores import AuditQuery
 from toolhone.work_answers import ACTIVE
-
-WINDOWS = {
-    "1h": timedelta(hours=1),
-    "24h": timedelta(days=1),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
-}
 
 FIRST = "24h"
 SHORT = "1h"
