@@ -57,7 +57,7 @@ def is_large(*values: Json) -> bool:
 
 
 def texts(value: Json) -> Iterator[str]:
-    """Every text in a value, keys too, as they stand one after the other. It may be nested as deeply as it likes."""
+    """Every text in a value, keys too, in the order in which they stand; however deeply it is nested."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

@@ -18,7 +18,7 @@ and `diff` the same with what is in `approvals/diff.py`:
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import anyio
@@ -26,6 +26,7 @@ import anyio.to_thread
 
 from toolhone.access import require
 from toolhone.approvals.diff import differences
+from toolhone.approvals.judging import has_news, held_back, offered_by
 from toolhone.events import new_event, not_done
 from toolhone.exceptions import (
     ConflictError,
@@ -35,9 +36,9 @@ from toolhone.exceptions import (
     ToolhoneError,
 )
 from toolhone.identifiers import id_of_request, utc_timestamp
-from toolhone.models import LOCAL_CALLER, AuditEvent, Caller, EventKind, JsonObject, content_hash
-from toolhone.records.approvals import Approval, ApprovalStatus, ApprovalStore, Offered, Place
-from toolhone.registry.listing import Listing, definition_of
+from toolhone.models import LOCAL_CALLER, AuditEvent, Caller, EventKind, JsonObject
+from toolhone.records.approvals import Approval, ApprovalStatus, ApprovalStore, Place
+from toolhone.registry.listing import Listing
 from toolhone.roles import Permission
 
 logger = logging.getLogger(__name__)
@@ -195,16 +196,11 @@ class Approvals:
     def _judge(
         self, server: str, listing: Listing, fresh: bool
     ) -> tuple[Mapping[str, str], Sequence[Approval]]:
-        names = {tool.original_name: tool.name for tool in listing.tools}
-        offered = {
-            tool["name"]: _offered(names[tool["name"]], definition_of(tool))
-            for tool in listing.raw
-            if tool["name"] in names
-        }
+        offered = offered_by(listing)
         store = self._opened()
-        known = {(one.tool, one.hash): one for one in store.of_server(server)}
+        known = store.of_server(server)
         waiting: Sequence[Approval] = ()
-        if fresh and _news(offered.values(), known):
+        if fresh and has_news(offered.values(), known):
             waiting = store.note(
                 server,
                 list(offered.values()),
@@ -212,15 +208,8 @@ class Approvals:
                 at=utc_timestamp(),
                 most_tools=MOST_TOOLS,
             )
-            known = {(one.tool, one.hash): one for one in store.of_server(server)}
-        seen = {tool for tool, _ in known}
-        approved = {one.tool for one in known.values() if one.status is ApprovalStatus.APPROVED}
-        held: dict[str, str] = {}
-        for original, one in offered.items():
-            there = known.get((one.tool, one.hash))
-            if there is None or there.status is not ApprovalStatus.APPROVED:
-                held[original] = _reason(one, there, changed=one.tool in approved, kept=one.tool in seen)
-        return held, waiting
+            known = store.of_server(server)
+        return held_back(offered, known, most_tools=MOST_TOOLS), waiting
 
     async def _decide(
         self, tool: str, digest: str, status: ApprovalStatus, what: str, caller: Caller
@@ -284,38 +273,6 @@ def place_of(told: JsonObject) -> Place:
 
 def _status(rejected: bool) -> ApprovalStatus:
     return ApprovalStatus.REJECTED if rejected else ApprovalStatus.WAITING
-
-
-def _offered(name: str, definition: JsonObject) -> Offered:
-    # A lone surrogate cannot be a key of the store; the hash is over what the server sent.
-    tool = str(definition["name"]).encode("utf-8", "backslashreplace").decode()
-    return Offered(tool=tool, name=name, hash=content_hash(definition), definition=definition)
-
-
-def _news(offered: Iterable[Offered], known: Mapping[tuple[str, str], Approval]) -> bool:
-    """Whether there is anything to be kept: a new definition, a new name, or one that waits in vain."""
-    waiting = {one.tool: one.hash for one in known.values() if one.status is ApprovalStatus.WAITING}
-    return any(
-        (there := known.get((one.tool, one.hash))) is None
-        or there.name != one.name
-        or waiting.get(one.tool, one.hash) != one.hash
-        for one in offered
-    )
-
-
-def _reason(offered: Offered, there: Approval | None, *, changed: bool, kept: bool) -> str:
-    """As in "it is …"; an agent pays for it."""
-    if there is None:
-        if not kept:
-            return f"held back: its server has named more than {MOST_TOOLS:,} tools"
-        return "held back: its definition has changed, and an admin must approve it"
-    if there.status is ApprovalStatus.REJECTED:
-        return f"held back: its definition of {there.seen_at[:10]} was rejected"
-    what = "its definition changed" if changed else "it came"
-    return (
-        f"held back: {what} on {there.seen_at[:10]}; "
-        f"an admin must approve it (toolhone servers approve {offered.name})"
-    )
 
 
 def _held_back(store: ApprovalStore, tool: str) -> Approval:

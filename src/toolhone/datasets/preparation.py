@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import anyio.from_thread
 import anyio.to_thread
 
+from toolhone.events import new_event
 from toolhone.exceptions import DamagedStorageError, InvalidRequestError, StorageError, ToolhoneError
-from toolhone.identifiers import new_id
 from toolhone.models import AuditEvent, Caller, Category, EventKind, JsonObject
 from toolhone.records.datasets import DatasetRequest, Manifest, Row, Split
 from toolhone.records.snapshots import SnapshotQuery
@@ -260,16 +261,14 @@ class _Recorded:
         if error is not None and not isinstance(error, ToolhoneError):
             # A bug or the end of the task; neither is a refusal.
             return
-        event = AuditEvent(
-            event_id=new_id(),
-            timestamp=self._now(),
-            kind=EventKind.DATASET,
-            caller=self._caller,
+        event = new_event(
+            EventKind.DATASET,
+            self._caller,
             success=error is None,
             error_code=error.code if error is not None else None,
             payload=self._details,
         )
-        await self._record(event)
+        await self._record(replace(event, timestamp=self._now()))
 
 
 def _named(manifest: Manifest) -> JsonObject:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from toolhone.counted import counted
 from toolhone.diagnosis.findings import Finding, ok, problem, warning
 from toolhone.exceptions import ConfigurationError, InvalidRequestError
 from toolhone.hosts.installing import arguments_of, entry_paths, is_ours, servers_in
@@ -100,8 +101,8 @@ def tokens(known: Sequence[ApiToken], now: datetime) -> Iterator[Finding]:
     if not good:
         yield warning(
             "tokens",
-            f"none opens anything any more: all {len(known)} were revoked or have expired, and no start "
-            "issues another.",
+            f"{counted(len(known), 'token')}, and none opens anything any more: revoked or expired. "
+            "No start issues another.",
             "toolhone tokens issue --role admin",
         )
         return

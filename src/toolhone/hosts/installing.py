@@ -141,11 +141,8 @@ def is_ours(entry: Json) -> bool:
 def arguments_of(entry: Json) -> list[str]:
     """The arguments that an entry gives its command; none if it is not what it should be."""
     found: Json = cast("JsonObject", entry).get("args") if isinstance(entry, dict) else None
-    return (
-        [word for word in cast("list[Json]", found) if isinstance(word, str)]
-        if isinstance(found, list)
-        else []
-    )
+    words = cast("list[Json]", found) if isinstance(found, list) else []
+    return [word for word in words if isinstance(word, str)]
 
 
 def _words(entry: JsonObject) -> list[str]:

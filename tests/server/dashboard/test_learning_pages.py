@@ -1,15 +1,19 @@
 """Pages of learning, access, privacy and settings: who may see and do what, and that nothing shown runs."""
 
 import json
+import threading
 from typing import TypeAlias
 
 import pytest
 
 from toolhone.evaluation.intervals import Interval
 from toolhone.evaluation.paired import Method, PairedResult
-from toolhone.models import LOCAL_CALLER, EventKind, Json, JsonObject
+from toolhone.models import LOCAL_CALLER, Category, EventKind, Json, JsonObject
+from toolhone.records.jobs import Estimate, FinetuningConfig, FinetuningProvider, Job, JobStatus, Plan
 from toolhone.roles import Permission, Role
+from toolhone.server.dashboard.job_curves import MOST_POINTS
 from toolhone.server.dashboard.meanings import meanings_of
+from toolhone.storage.jobs import SqliteJobStore
 from toolhone.stores import AuditQuery
 from toolhone.training.kept_comparisons import KeptComparisons
 from toolhone.training.model_comparison import Compared, Example, ModelComparison, Side
@@ -20,6 +24,7 @@ Visitor: TypeAlias = Json
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}\u202e'
 SEEN = "<script>alert(1)</script>"
+AT = "2026-11-23T10:00:00.000000+00:00"
 
 EMPTY = ("/snapshots", "/datasets", "/jobs", "/models", "/comparisons", "/selector")
 
@@ -164,6 +169,39 @@ async def test_snapshots_are_paged_each_of_them_once(open_site: OpenSite) -> Non
         assert sorted(agents) == sorted(f"agent-{number}" for number in range(60))
 
 
+def keep_training(store: SqliteJobStore) -> None:
+    """The job `job_1`, which runs, as far as the store knows."""
+    config = FinetuningConfig(category=Category.ECOMMERCE)
+    estimate = Estimate(
+        trained_tokens=7, cost_usd=0.0, upper_bound_usd=0.0, price_source="free", honoured={}, warnings=()
+    )
+    store.add_plan(
+        Plan(
+            plan_id="plan_1",
+            created_at=AT,
+            expires_at=AT,
+            dataset_id="d",
+            dataset_hash="h",
+            config=config,
+            estimate=estimate,
+            needs_approval=False,
+        )
+    )
+    store.create(
+        Job(
+            job_id="job_1",
+            plan_id="plan_1",
+            category=Category.ECOMMERCE,
+            provider=FinetuningProvider.LOCAL,
+            dataset_id="d",
+            config=config,
+            status=JobStatus.AWAITING_APPROVAL,
+            created_at=AT,
+            updated_at=AT,
+        )
+    )
+
+
 async def test_a_comparison_is_shown_and_never_run(open_site: OpenSite) -> None:
     async with open_site() as site, site.visitor() as admin:
         made = comparison(HOSTILE)
@@ -178,6 +216,49 @@ async def test_a_comparison_is_shown_and_never_run(open_site: OpenSite) -> None:
         assert answer.headers["content-security-policy"] == "sandbox"
         assert answer.text.startswith("<!doctype html>")
         await admin.get("/comparisons/..%2f..%2faccess.db", status=404)
+
+
+async def test_a_report_is_made_in_a_thread_so_that_nobody_else_waits_for_it(
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_in: list[threading.Thread] = []
+
+    def html_report(found: ModelComparison) -> str:
+        made_in.append(threading.current_thread())
+        return "<!doctype html>"
+
+    monkeypatch.setattr("toolhone.training.comparison_report.html_report", html_report)
+    async with open_site() as site, site.visitor() as admin:
+        made = comparison(HOSTILE)
+        KeptComparisons(site.app.settings.data / "comparisons").keep(made)
+        for path in ("/comparisons", "/api/v1/comparisons"):
+            answer = await admin.client.get(f"{path}/{made.comparison_id}/report")
+            assert (answer.status_code, answer.headers["content-security-policy"]) == (200, "sandbox")
+
+    assert len(made_in) == 2
+    assert threading.main_thread() not in made_in
+
+
+async def test_a_long_training_shows_a_few_of_its_figures_and_all_that_was_said(
+    open_site: OpenSite,
+) -> None:
+    async with open_site() as site, site.visitor() as admin:
+        store = SqliteJobStore(site.app.settings.data)
+        keep_training(store)
+        for step in range(700):
+            data = {"attempt": 1, "step": step, "training_loss": 1.0}
+            store.update("job_1", {}, at=AT, event=("metrics", f"step {step}", data))
+        for number in range(110):
+            store.update("job_1", {}, at=AT, event=("message", f"It goes on: {number:03}.", {}))
+        store.close()
+
+        page = await admin.get("/jobs/job_1")
+
+    assert "It goes on: 109." in page.text and "It goes on: 000." not in page.text
+    # The one that says that it was created, and the first of the messages.
+    assert "11 earlier ones: toolhone jobs events job_1" in page.text
+    assert "step 699" not in page.text
+    assert 100 < page.html.count("1.0000") <= 2 * (MOST_POINTS + 2)
 
 
 async def test_a_token_is_shown_once(site: Site, admin: Visitor) -> None:
