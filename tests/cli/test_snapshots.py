@@ -166,7 +166,7 @@ def test_an_export_to_stdout_is_nothing_but_lines(run: Run) -> None:
     add(run, agent_id="a")
     outcome = run("snapshots", "export", "-")
     assert [json.loads(line)["agent_id"] for line in outcome.stdout.splitlines()] == ["a"]
-    assert outcome.stderr == "1 snapshots written to stdout\n"
+    assert outcome.stderr == "1 snapshot written to stdout\n"
     assert run("snapshots", "export", "-", "--json").exit_code == 2
 
 

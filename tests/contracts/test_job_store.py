@@ -141,6 +141,8 @@ def test_a_course_has_what_was_said_last_and_figures_of_one_attempt(job_store: J
         note(job_store, "status", {}, message=f"attempt {attempt}")
         for step in range(40):
             validation = {"validation_loss": 0.5} if step == 17 else {}
+            if step == 22:
+                note(job_store, "cost", {"attempt": attempt, "cost_usd": 1.0})
             note(job_store, "metrics", {"attempt": attempt, "step": step, **validation})
             note(job_store, "metrics", {"attempt": attempt, "step": -1}, job_id="job_2")
         note(job_store, "cost", {"attempt": attempt, "cost_usd": 3.0})
@@ -148,15 +150,16 @@ def test_a_course_has_what_was_said_last_and_figures_of_one_attempt(job_store: J
     course = job_store.course("job_1", attempt=2, said=2, points=5)
 
     assert [event.message for event in course.said] == ["attempt 2", "attempt 1"]
-    assert course.earlier == len(job_store.events("job_1")) - 82 - 2
+    assert course.earlier == len(job_store.events("job_1")) - 84 - 2
     assert {event.data["attempt"] for event in course.drawn} == {2}
     steps = [event.data["step"] for event in course.drawn if event.kind == "metrics"]
     assert (steps[0], course.drawn[-1].kind) == (0, "cost")
     assert 17 in steps
-    assert len(course.drawn) <= 2 * 5 + 1
+    assert [event.data["cost_usd"] for event in course.drawn if event.kind == "cost"] == [1.0, 3.0]
+    assert len(course.drawn) <= 3 * 5
     assert course.drawn == sorted(course.drawn, key=lambda event: event.seq)
     everything = job_store.course("job_1", attempt=2, said=1, points=1_000)
-    assert len(everything.drawn) == 41
+    assert len(everything.drawn) == 42
 
 
 def test_a_course_of_nothing_is_empty(job_store: JobStore, tmp_path: Path) -> None:

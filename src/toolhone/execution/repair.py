@@ -136,10 +136,11 @@ def _read(text: str, types: tuple[str, ...]) -> Json:
     if text == "null" and "null" in types:
         return None
     if _NUMBER.fullmatch(text) and ("integer" in types or "number" in types):
-        number = parse_json(text)
-        if isinstance(number, int):
-            return number
-        if "number" in types and number not in (float("inf"), float("-inf")):
+        try:
+            number = parse_json(text)
+        except ValueError:
+            return _NOTHING
+        if isinstance(number, int) or "number" in types:
             return number
         # Beyond 2^53 a float no longer says which integer was meant.
         if number.is_integer() and abs(number) < 2**53:

@@ -182,7 +182,7 @@ class JobStore(Protocol):
         Args:
             attempt: The last one; what is of those before is left out.
             said: How many events at most.
-            points: How many figures about: a few more for the ends, and as many again for validations.
+            points: How many figures about: as many again of costs and of validations, which are rare.
         """
         ...
 

@@ -35,7 +35,7 @@ from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PER
 from toolhone.server.finetuning_definitions import finetuning_listing
 from toolhone.server.native import native_listing
 from toolhone.server.protocol_requests import answering
-from toolhone.server.resource_permissions import permission_for_prompt, permission_for_resource
+from toolhone.server.resource_permissions import PROMPTS, permission_for_prompt, permission_for_resource
 from toolhone.server.sendable import sendable
 from toolhone.server.sessions import LegacySessions
 from toolhone.server.subscriptions import ResourceSubscriptions
@@ -256,10 +256,10 @@ class Handlers:
         gateway, caller, ref = await self._app.gateway(), self._caller(ctx), params.ref
         asked = {"name": ref.name} if isinstance(ref, types.PromptReference) else {"uri": ref.uri}
         async with answering(gateway, caller, "completion/complete", **asked):
-            if isinstance(ref, types.PromptReference):
-                require(caller, permission_for_prompt(ref.name))
-            else:
+            if isinstance(ref, types.ResourceTemplateReference):
                 require(caller, permission_for_resource(ref.uri))
+            elif ref.name in PROMPTS:  # of another there is nothing to complete, and nothing to refuse
+                require(caller, permission_for_prompt(ref.name))
             return resources.complete(gateway, params, caller)
 
     async def list_prompts(

@@ -12,6 +12,13 @@ from toolhone.records.jobs import JobEvent
 
 _OF_JOB = "FROM events WHERE job_id = :job"
 _DRAWN = "kind IN ('" + "', '".join(DRAWN) + "')"
+_RARE = (
+    "kind = 'cost'",
+    # `instr` is many times as fast as to read the JSON, and leaves little to be read.
+    "kind = 'metrics' AND instr(data, 'validation_loss') "
+    "AND json_extract(data, '$.validation_loss') IS NOT NULL",
+)
+"""Figures that would fall out between the others: costs and validations."""
 
 
 def event_of(job_id: str, row: tuple[int, str, str, str, str]) -> JobEvent:
@@ -46,7 +53,7 @@ def course_of(
 
 
 def _drawn(connection: sqlite3.Connection, job_id: str, attempt: int, points: int) -> set[int]:
-    """Which figures of an attempt are shown: its ends, some between them, and validations, which are rare."""
+    """Which figures of an attempt are shown: its ends, some between them, and the rare ones."""
     (last,) = connection.execute(
         f"SELECT seq {_OF_JOB} AND {_DRAWN} ORDER BY seq DESC LIMIT 1",
         {"job": job_id},
@@ -58,13 +65,13 @@ def _drawn(connection: sqlite3.Connection, job_id: str, attempt: int, points: in
         return set()
     targets = {first + (last - first) * point // points for point in range(points + 1)}
     found = {_next(connection, job_id, target)[0] for target in targets} | {last}
-    validations = connection.execute(
-        # `instr` is many times as fast as to read the JSON, and leaves little to be read.
-        f"SELECT seq {_OF_JOB} AND seq >= :first AND kind = 'metrics' AND instr(data, 'validation_loss') "
-        "AND json_extract(data, '$.validation_loss') IS NOT NULL ORDER BY seq",
-        {"job": job_id, "first": first},
-    ).fetchall()
-    return found | _some([seq for (seq,) in validations], points)
+    for rare in _RARE:
+        seqs = connection.execute(
+            f"SELECT seq {_OF_JOB} AND seq >= :first AND {rare} ORDER BY seq",
+            {"job": job_id, "first": first},
+        ).fetchall()
+        found |= _some([seq for (seq,) in seqs], points)
+    return found
 
 
 def _begin(connection: sqlite3.Connection, job_id: str, attempt: int, last: int) -> int:
