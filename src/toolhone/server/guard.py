@@ -112,9 +112,14 @@ class Guard:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send, largest: int) -> None:
         """Let the body through as it comes, up to its limit; who sends more gets 413, and is read no more."""
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > largest:
-            await self._too_large(scope, receive, send, largest)
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and "transfer-encoding" not in headers:
+            # The server below lets no more through than was declared.
+            if int(declared) > largest:
+                await self._too_large(scope, receive, send, largest)
+            else:
+                await self._app(scope, receive, send)
             return
         read = 0
         started = False

@@ -88,9 +88,10 @@ def route_of(scope: Scope) -> str:
 
 def _joined(scope: Scope) -> Token[otel_context.Context] | None:
     """Go on with the trace that the client is in, if it says so."""
-    if not any(name == b"traceparent" for name, _ in scope["headers"]):
+    headers = Headers(scope=scope)
+    if "traceparent" not in headers:
         return None
-    parent = _trace_context.extract(Headers(scope=scope))
+    parent = _trace_context.extract(headers)
     is_valid = get_current_span(parent).get_span_context().is_valid
     return otel_context.attach(parent) if is_valid else None
 

@@ -2,8 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 
 import anyio
 
@@ -39,19 +39,9 @@ class OpenRequests:
                 data={"retry_after": 1},
             )
 
-    @contextmanager
-    def opened(self, principal: str, still: Callable[[], Awaitable[bool]]) -> Generator[anyio.CancelScope]:
+    def opened(self, principal: str, still: Callable[[], Awaitable[bool]]) -> "_Opened":
         """The time of one request; cancelled when its credential is good no more."""
-        with anyio.CancelScope() as scope:
-            self._open[scope] = still
-            self._of[principal] += 1
-            try:
-                yield scope
-            finally:
-                del self._open[scope]
-                self._of[principal] -= 1
-                if not self._of[principal]:
-                    del self._of[principal]
+        return _Opened(self._open, self._of, principal, still)
 
     async def watch(self) -> None:
         """Look at what is open again and again, until cancelled."""
@@ -64,3 +54,40 @@ class OpenRequests:
             except ToolhoneError as exc:
                 # New requests are refused for the same reason; what is open is looked at again.
                 logger.warning("The credentials of open requests could not be checked: %s", exc.message)
+
+
+class _Opened:
+    """A class of its own, because a generator would take twice as long, and every request has one."""
+
+    __slots__ = ("_of", "_open", "_principal", "_scope", "_still")
+
+    def __init__(
+        self,
+        open_: dict[anyio.CancelScope, Callable[[], Awaitable[bool]]],
+        of: Counter[str],
+        principal: str,
+        still: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._open = open_
+        self._of = of
+        self._principal = principal
+        self._still = still
+        self._scope = anyio.CancelScope()
+
+    def __enter__(self) -> anyio.CancelScope:
+        scope = self._scope.__enter__()
+        self._open[scope] = self._still
+        self._of[self._principal] += 1
+        return scope
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace_back: TracebackType | None,
+    ) -> bool | None:
+        del self._open[self._scope]
+        self._of[self._principal] -= 1
+        if not self._of[self._principal]:
+            del self._of[self._principal]
+        return self._scope.__exit__(kind, error, trace_back)
