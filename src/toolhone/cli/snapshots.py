@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from toolhone.records.snapshots import CategoryCount, Snapshot
+    from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
     from toolhone.snapshots.importing import Imported
 
 agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only of this agent.")
@@ -146,19 +146,9 @@ def list_snapshots(
     """
 
     async def main() -> None:
-        from toolhone.records.snapshots import SnapshotQuery  # as above
-
         settings = settings_of(data=data)
-        query = SnapshotQuery(
-            category=Category(category) if category else None,
-            agent_id=agent_id,
-            task_type=task_type,
-            success=False if failed else None,
-            since=since,
-            until=until,
-            limit=limit,
-            newest_first=True,
-        )
+        asked = _query(category, agent_id, task_type, failed, since, until)
+        query = replace(asked, limit=limit, newest_first=True)
         async with finetuning(settings) as system:
             found = await system.snapshots(query, caller=local_caller(settings))
         if json_output:
@@ -205,17 +195,8 @@ def export(
         raise click.UsageError("With - the lines themselves are the output: leave --json out.")
 
     async def main() -> None:
-        from toolhone.records.snapshots import SnapshotQuery  # as above
-
         settings = settings_of(data=data)
-        query = SnapshotQuery(
-            category=Category(category) if category else None,
-            agent_id=agent_id,
-            task_type=task_type,
-            success=False if failed else None,
-            since=since,
-            until=until,
-        )
+        query = _query(category, agent_id, task_type, failed, since, until)
         async with finetuning_parts(settings) as parts:
             out = sys.stdout.buffer if to_stdout else file
             count = await parts.pages.export(query, out, caller=local_caller(settings))
@@ -310,6 +291,26 @@ def prune(data: Path | None, json_output: bool) -> None:
             click.echo("Nothing is too old.")
 
     run(main)
+
+
+def _query(
+    category: str | None,
+    agent_id: str | None,
+    task_type: str | None,
+    failed: bool,
+    since: str | None,
+    until: str | None,
+) -> "SnapshotQuery":
+    from toolhone.records.snapshots import SnapshotQuery  # pydantic, for which --help must not wait
+
+    return SnapshotQuery(
+        category=Category(category) if category else None,
+        agent_id=agent_id,
+        task_type=task_type,
+        success=False if failed else None,
+        since=since,
+        until=until,
+    )
 
 
 def _parsed(text: str) -> JsonObject:
