@@ -134,8 +134,8 @@ def _answered(first: KeyedRequest, fingerprint: str, answer: FirstAnswer | None)
     if answer.erased:
         raise ConflictError(
             f"The answer to the request with the key {first.key!r} is no longer kept: since it was begun at "
-            f"{first.at[:19]} UTC somebody was erased, whom it might quote. Look whether it took effect; if "
-            "it did not, send it with a new key."
+            f"{first.at[:19]} UTC somebody was erased, whom it might quote, or a backup was restored. Look "
+            "whether it took effect; if it did not, send it with a new key."
         )
     return answer
 

@@ -22,11 +22,13 @@ from toolhone.keeping.backup import write_backup
 from toolhone.keeping.integrity import examine
 from toolhone.keeping.restore import restore_backup
 from toolhone.models import LOCAL_CALLER, EventKind
+from toolhone.records.requests import FirstAnswer, KeyedRequest
 from toolhone.records.snapshots import SnapshotQuery
 from toolhone.settings import Settings
 from toolhone.storage.audit import SqliteAuditStore
 from toolhone.storage.datasets import SqliteDatasetStore
 from toolhone.storage.models import SqliteModelStore
+from toolhone.storage.requests import SqliteKeyedRequestStore
 from toolhone.storage.snapshots import SqliteSnapshotStore
 
 Fill = Callable[[Path], Awaitable[Settings]]
@@ -131,6 +133,30 @@ async def test_whole_results_are_left_out_unless_asked_for(fill: Fill, tmp_path:
         "results.db"
     }
     assert {"index/a.index", "jobs.lock"} & {entry.name for entry in with_them.files} == set()
+
+
+async def test_a_kept_answer_is_left_out_likewise_and_its_request_is_still_known(
+    fill: Fill, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    await fill(data)
+    request = KeyedRequest(principal="a", key="k", fingerprint="f", at="2026-11-23T12:00:00+00:00")
+    answer = FirstAnswer(status=200, body=b'{"result":"not for a backup"}')
+    requests = SqliteKeyedRequestStore(data)
+    requests.begin(request, forget_before="")
+    requests.answered(request, answer)
+    requests.close()
+
+    without = write_backup(data, tmp_path / "a.tar")
+    with_them = write_backup(data, tmp_path / "b.tar", with_results=True)
+
+    assert b"not for a backup" not in without.file.read_bytes()
+    erased = FirstAnswer(status=200, body=b"", erased=True)
+    for backup, kept in ((without, erased), (with_them, answer)):
+        restore_backup(backup.file, tmp_path / backup.file.stem)
+        restored = SqliteKeyedRequestStore(tmp_path / backup.file.stem)
+        assert restored.begin(request, forget_before="") == (request, kept)
+        restored.close()
 
 
 async def test_killed_in_the_middle_it_leaves_nothing_that_looks_like_a_backup(

@@ -1,8 +1,10 @@
 """How many cores a run of the model has, with the real weights."""
 
+import shutil
 import threading
 from _collections_abc import dict_keys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,3 +81,20 @@ def test_a_run_that_fails_leaves_no_crowd(model: Model) -> None:
     with pytest.raises(ValueError, match="input_ids"):
         model.run(STATES, {})
     assert not model.is_crowded
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_weights_that_are_no_longer_in_place_are_shared_as_they_were_loaded(
+    tmp_path: Path, gone: bool
+) -> None:
+    file = tmp_path / WEIGHTS
+    shutil.copy(DEFAULT_FOLDER / WEIGHTS, file)
+    model = Model(file)
+    file.unlink()
+    if not gone:
+        file.write_bytes(b"another model")
+
+    together: list[NDArray[np.float32]] = []
+    alone = model.run(STATES, Inputs(lambda: together.append(model.run(STATES, text())[0])))[0]
+
+    assert np.array_equal(alone, together[0])

@@ -41,6 +41,7 @@ from toolhone.keeping.inventory import COMPANIONS, Copying, files_of, is_scratch
 from toolhone.models import JsonObject
 from toolhone.storage.layouts import LAYOUTS
 from toolhone.storage.migrations import applied_steps
+from toolhone.storage.requests import leave_answers_out
 from toolhone.storage.sqlite import BUSY_SECONDS, PRIVATE_FILE
 from toolhone.storage.workspaces import workspace_beside
 from toolhone.whole_files import sync_folder
@@ -161,7 +162,8 @@ def _written(data: Path, work: Path, *, with_results: bool, progress: Progress) 
             add_text(tar, HEADER, header.model_dump_json(indent=2))
             for name, connection in connections.items():
                 progress(name, done, total)
-                entries.append(_copied(tar, name, connection, work / "copy.db"))
+                bare = not with_results and _holds_answers(name)
+                entries.append(_copied(tar, name, connection, work / "copy.db", without_answers=bare))
                 connection.close()  # its log may be emptied again
                 done += entries[-1].size
             for name, path in files:
@@ -185,7 +187,7 @@ def _sorted_out(
     found: dict[str, Path] = {}
     files: list[tuple[str, Path]] = []
     left_out: list[str] = []
-    copied = {Copying.ALWAYS, *((Copying.ON_DEMAND,) if with_results else ())}
+    copied = {Copying.ALWAYS, Copying.WITHOUT_ANSWERS, *((Copying.ON_DEMAND,) if with_results else ())}
     for name, path in files_of(data):
         kind = kind_of(name)
         if name.endswith(tuple(f".db{suffix}" for suffix in COMPANIONS)) or is_scratch(name):
@@ -227,12 +229,21 @@ def _at_one_moment(
         yield opened, layouts
 
 
-def _copied(tar: tarfile.TarFile, name: str, connection: sqlite3.Connection, copy: Path) -> Entry:
+def _holds_answers(name: str) -> bool:
+    kind = kind_of(name)
+    return kind is not None and kind.copying is Copying.WITHOUT_ANSWERS
+
+
+def _copied(
+    tar: tarfile.TarFile, name: str, connection: sqlite3.Connection, copy: Path, *, without_answers: bool
+) -> Entry:
     """Add a database, as its open transaction sees it."""
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE))
     with closing(sqlite3.connect(copy)) as target:
         target.execute("PRAGMA synchronous = OFF")
         connection.backup(target)
+        if without_answers:
+            leave_answers_out(target)
     with copy.open("rb") as source:
         entry = add_file(tar, name, source, copy.stat().st_size)
     copy.unlink()

@@ -20,6 +20,8 @@ class Copying(StrEnum):
     ALWAYS = "always"
     ON_DEMAND = "on_demand"
     """It is left out unless it is asked for."""
+    WITHOUT_ANSWERS = "without_answers"
+    """Its answers are left out unless whole results are asked for."""
     NEVER = "never"
     """A lock, a scratch file, what is made again by itself, or a secret that is good only here."""
 
@@ -138,11 +140,11 @@ KINDS = (
     ),
     Kind(
         names=("requests.db",),
-        holds="REST requests that carried a key, as hashes, and their answers",
-        whose="the caller; an answer may quote rows of a dataset",
+        holds="REST requests that carried a key, as hashes, and their answers, not redacted",
+        whose="the caller, and whoever tools or rows of a dataset tell of",
         kept="24 hours",
         erased="every answer with any snapshots erase",
-        copying=Copying.ALWAYS,
+        copying=Copying.WITHOUT_ANSWERS,
     ),
     Kind(
         names=("access.db",),

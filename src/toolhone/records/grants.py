@@ -7,6 +7,11 @@ from typing import Protocol
 from toolhone.models import JsonObject
 
 
+def renewal_margin(lifetime: float) -> float:
+    """Seconds before its end that a token of this lifetime is renewed: on its way it must not grow too old."""
+    return min(30.0, lifetime / 10)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A login at a downstream server. Holds secrets: never write it anywhere but into the store."""
@@ -33,6 +38,13 @@ class Grant:
         return None if self.tokens is None else self.tokens["access_token"]
 
     @property
+    def ends_at(self) -> float | None:
+        """Seconds since the epoch at which the access token ends; `None` if it does not say when."""
+        if self.renew_at is None or self.tokens is None:
+            return None
+        return self.renew_at + renewal_margin(self.tokens["expires_in"])
+
+    @property
     def can_be_renewed(self) -> bool:
         return self.tokens is not None and bool(self.tokens.get("refresh_token"))
 
@@ -54,15 +66,18 @@ class GrantStore(Protocol):
         """Delete it, overwritten on the disk; whether it was there."""
         ...
 
-    def begin_renewal(self, server: str, url: str, *, now: float, until: float) -> bool:
+    def begin_renewal(self, server: str, url: str, *, owner: str, now: float, until: float) -> bool:
         """Take the right to renew it, for no longer than `until`; whether nobody else has it.
 
         A refresh token is often good once, and using it twice ends the login of everybody.
+
+        Args:
+            owner: Who takes it: another text each time.
         """
         ...
 
-    def end_renewal(self, server: str, url: str) -> None:
-        """Give the right back."""
+    def end_renewal(self, server: str, url: str, *, owner: str) -> None:
+        """Give the right back, unless it has passed to another owner meanwhile."""
         ...
 
     def version(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx2
-from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth import OAuthClientProvider, OAuthFlowError
 from mcp.client.auth.utils import extract_resource_metadata_from_www_auth, extract_scope_from_www_auth
 from mcp.shared.auth import (
     OAuthClientInformationFull,
@@ -18,10 +18,10 @@ from mcp.shared.auth import (
     OAuthToken,
     ProtectedResourceMetadata,
 )
-from pydantic import ValidationError
 
+from toolhone.exceptions import ToolhoneError
 from toolhone.models import Json, JsonObject
-from toolhone.records.grants import Grant
+from toolhone.records.grants import Grant, renewal_margin
 from toolhone.redaction import redact_text
 
 # It logs tracebacks of errors, and those of answers it cannot read quote the tokens in them.
@@ -29,6 +29,9 @@ logging.getLogger("mcp.client.auth.oauth2").setLevel(logging.CRITICAL)
 
 TEMPORARY: Final = frozenset({429, *range(500, 600)})
 """Answers that say nothing but that it should be asked later."""
+
+UNREADABLE: Final = (OAuthFlowError, ValueError, OverflowError, httpx2.InvalidURL)
+"""What a flow raises over answers that it cannot go on with, whether it expected them or not."""
 
 _LONGEST_REASON = 400
 
@@ -122,15 +125,17 @@ def _dumped(model: OAuthMetadata | ProtectedResourceMetadata | None) -> Json:
 
 
 def renew_at(tokens: OAuthToken, now: float) -> float | None:
-    """A little before the end: on its way a token must not grow too old."""
-    if tokens.expires_in is None:
+    """A little before the end. A lifetime of nothing says nothing: taken at its word, each request would renew."""
+    if tokens.expires_in is None or tokens.expires_in <= 0:
         return None
-    return now + tokens.expires_in - min(30.0, tokens.expires_in / 10)
+    return now + tokens.expires_in - renewal_margin(tokens.expires_in)
 
 
 def reason(exc: Exception) -> str:
     """Why a flow failed, without a secret."""
-    if isinstance(exc, ValidationError) or isinstance(exc.__cause__ or exc.__context__, ValueError):
+    if not isinstance(exc, OAuthFlowError | ToolhoneError) or isinstance(
+        exc.__cause__ or exc.__context__, ValueError
+    ):
         # Their text quotes the answer.
         return "an answer of the authorization server is not as OAuth has it."
     text = " ".join(redact_text(str(exc)).split())

@@ -13,6 +13,7 @@ from toolhone.exceptions import (
     ServerUnavailableError,
     ToolhoneError,
 )
+from toolhone.identifiers import REQUEST
 from toolhone.models import JsonObject, ProgressReporter, ToolOutput
 from toolhone.registry.config import Command, Endpoint, ServerEntry
 from toolhone.registry.connection import Connection, connect
@@ -21,14 +22,11 @@ from toolhone.registry.failures import Patience, is_ourselves, refusal, start_fa
 from toolhone.registry.known_tools import KnownTools
 from toolhone.registry.listing import Listing, read_listing
 from toolhone.registry.server_state import ServerState, ServerStatus
-from toolhone.registry.supervision import Attempt, Supervision, stored_seconds, utc
+from toolhone.registry.supervision import RENEWED_AFTER, Attempt, Supervision, stored_seconds, utc
 from toolhone.registry.transport import ServerTrace, open_transport
 from toolhone.stores import StoredCatalog
 
 logger = logging.getLogger(__name__)
-
-RENEWED_AFTER = 86_400.0
-"""Seconds after which a listing that has not changed is remembered anew, to show that it is in use."""
 
 _FINAL = (ServerStatus.FAILED, ServerStatus.INVALID, ServerStatus.NEEDS_LOGIN)
 
@@ -238,6 +236,7 @@ class SupervisedServer:
 
     async def _live(self, attempt: Attempt) -> None:
         """Start, serve and end one session. Nothing that goes wrong in it reaches its siblings."""
+        REQUEST.set(None)  # it outlives the request that it was begun for
         try:
             with attempt.life:
                 # The time limit begins with the start, not in the queue for it.

@@ -16,6 +16,9 @@ from toolhone.registry.known_tools import Judge
 from toolhone.registry.listing import Listing
 from toolhone.stores import StoredCatalog
 
+RENEWED_AFTER = 86_400.0
+"""Seconds after which a listing that has not changed is remembered anew, to show that it is in use."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supervision:

@@ -1,6 +1,7 @@
 """Runs a model on onnxruntime: on every core for one text alone, on one core each for many at once."""
 
 import importlib
+import logging
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 CROWDED_SECONDS = 0.1
 """After two runs at once the next ones are expected to come together too, for so long."""
@@ -37,8 +40,10 @@ class Model:
         self._path = path
         self._clock = clock
         self._runtime = cast("_Runtime", importlib.import_module("onnxruntime"))
+        self._file = _identity(path)
         self._wide = self._session(None)
         self._lean: _Session | None = None
+        self._loading = threading.Lock()
         self._lock = threading.Lock()
         self._running = 0
         self._crowded_until = float("-inf")
@@ -57,18 +62,30 @@ class Model:
         with self._lock:
             if self._running:
                 self._crowded_until = self._clock() + CROWDED_SECONDS
-            session = self._one_core() if self.is_crowded else self._wide
+            crowded = self.is_crowded
             self._running += 1
         try:
-            yield session
+            yield self._one_core() if crowded else self._wide
         finally:
             with self._lock:
                 self._running -= 1
 
     def _one_core(self) -> "_Session":
-        if self._lean is None:
-            self._lean = self._session(1)
-        return self._lean
+        with self._loading:
+            if self._lean is None:
+                self._lean = self._same_weights()
+            return self._lean
+
+    def _same_weights(self) -> "_Session":
+        """The weights once more, or as they are loaded already where the file has gone or is another one."""
+        try:
+            if _identity(self._path) == self._file:
+                return self._session(1)
+            logger.warning("%s was replaced; many questions at once share the model as it was", self._path)
+        except Exception:
+            # onnxruntime has no common exception. Nothing is lost but time: the model is there.
+            logger.warning("%s cannot be loaded a second time", self._path, exc_info=True)
+        return self._wide
 
     def _session(self, threads: int | None) -> "_Session":
         options = self._runtime.SessionOptions()
@@ -81,6 +98,11 @@ class Model:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         return self._runtime.InferenceSession(str(self._path), options, providers=["CPUExecutionProvider"])
+
+
+def _identity(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class _Session(Protocol):

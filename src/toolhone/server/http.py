@@ -256,4 +256,5 @@ async def serve_http(
     )
     async with greeting(app, api.state.entrance, url, quiet=quiet_start):
         logger.info("serving %s/mcp", url)
-        await WebServer(config).serve(sockets=[listening])
+        with rarer_collections():
+            await WebServer(config).serve(sockets=[listening])

@@ -3,6 +3,7 @@
 REST, `/mcp` and `/messages` have a reader each, and all of them take NaN.
 """
 
+import anyio.to_thread
 from mcp_types import PARSE_ERROR
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -17,6 +18,9 @@ from toolhone.server.same_page import SAFE
 from toolhone.server.unreadable import not_carried, request_id
 from toolhone.server.whole_bodies import read_whole
 
+AT_ONCE = 65_536
+"""Bytes. Larger bodies are looked through in a worker thread, so that others are answered meanwhile."""
+
 
 class JsonBodies:
     """The ASGI middleware inside of authentication, so that only who is known has a body read."""
@@ -29,11 +33,11 @@ class JsonBodies:
             await self._app(scope, receive, send)
             return
         body, receive = await read_whole(receive)
-        number = impossible_number(body)
-        if number is None:
-            await self._app(scope, receive, send)
+        if len(body) > AT_ONCE:
+            refusal = await anyio.to_thread.run_sync(_refusal, scope, body)
         else:
-            await _refusal(scope, body, number)(scope, receive, send)
+            refusal = _refusal(scope, body)
+        await (refusal or self._app)(scope, receive, send)
 
 
 def _has_json(scope: Scope) -> bool:
@@ -45,7 +49,11 @@ def _has_json(scope: Scope) -> bool:
     return is_called_so or is_in(scope["path"], PROTOCOLS)
 
 
-def _refusal(scope: Scope, body: bytes, number: str) -> Response:
+def _refusal(scope: Scope, body: bytes) -> Response | None:
+    """What answers a body that nobody may read; `None` if it is readable, for all that is known here."""
+    number = impossible_number(body)
+    if number is None:
+        return None
     told = not_carried(number)
     if is_in(scope["path"], PROTOCOLS):
         asked = request_id(body.decode("utf-8", "replace"))

@@ -17,7 +17,9 @@ from toolhone.json_values import encoded, is_array, is_object
 from toolhone.models import Json
 from toolhone.server.numbers import impossible_number
 
-_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]|[^\s"{}\[\]:,]+')
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[{}\[\]:,]|[^\s"{}\[\]:,]++', re.DOTALL)
+"""A string, whether it ends or not, a mark, or a word. It never looks at a character twice: it reads what
+strangers send."""
 
 
 class ReadableLines:

@@ -44,6 +44,7 @@ def create_grants(db: "Database") -> None:
         CREATE TABLE renewals (
             server TEXT NOT NULL,
             url TEXT NOT NULL,
+            owner TEXT NOT NULL,
             until REAL NOT NULL,
             PRIMARY KEY (server, url)
         )
@@ -115,22 +116,23 @@ class SqliteGrantStore:
         self._file.bare(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
         return deleted > 0
 
-    def begin_renewal(self, server: str, url: str, *, now: float, until: float) -> bool:
+    def begin_renewal(self, server: str, url: str, *, owner: str, now: float, until: float) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             connection.execute(
                 "DELETE FROM renewals WHERE server = ? AND url = ? AND until <= ?", (server, url, now)
             )
             taken = connection.execute(
-                "INSERT OR IGNORE INTO renewals (server, url, until) VALUES (?, ?, ?)", (server, url, until)
+                "INSERT OR IGNORE INTO renewals (server, url, owner, until) VALUES (?, ?, ?, ?)",
+                (server, url, owner, until),
             )
             return taken.rowcount > 0
 
         return self._file.write(work)
 
-    def end_renewal(self, server: str, url: str) -> None:
+    def end_renewal(self, server: str, url: str, *, owner: str) -> None:
         self._file.write(
             lambda connection: connection.execute(
-                "DELETE FROM renewals WHERE server = ? AND url = ?", (server, url)
+                "DELETE FROM renewals WHERE server = ? AND url = ? AND owner = ?", (server, url, owner)
             )
         )
 

@@ -17,7 +17,7 @@ from toolhone.records.row_json import line, row_json
 collect_ignore: list[str] = []
 if importlib.util.find_spec("torch") is None:
     # `make test` runs without torch; `make test-train` runs everything here.
-    collect_ignore += ["test_demos.py", "test_masks.py", "test_training.py"]
+    collect_ignore += ["test_demos.py", "test_masks.py", "test_pages.py", "test_training.py"]
 
 Request = tuple[str, str]
 

@@ -12,6 +12,9 @@ from toolhone.server.dashboard.formats import number
 
 M = TypeVar("M", bound=BaseModel)
 
+LONGEST = 20_000
+"""Characters that are read of a field: what was typed is kept with what was begun by it, and shown again."""
+
 SAID: Mapping[str, str] = {
     "missing": "This is needed.",
     "enum": "Choose one of the list.",
@@ -49,7 +52,7 @@ class Filled:
 async def typed(request: Request, names: Collection[str]) -> dict[str, str]:
     """What was typed into these fields of a form that is posted; empty where nothing was."""
     form = await request.form()
-    return {name: _text(form.get(name)) for name in names}
+    return {name: _text(form.get(name))[:LONGEST] for name in names}
 
 
 def asked(request: Request, names: Collection[str]) -> dict[str, str]:
