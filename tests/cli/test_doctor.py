@@ -330,3 +330,9 @@ def test_tokens_that_all_open_nothing_any_more_are_a_warning(examine: Examine, r
     (finding,) = examine()["tokens", "warning"]
 
     assert finding["mend"] == "toolhone tokens issue --role admin"
+
+
+def test_a_folder_that_is_not_there_is_not_called_whole(run: Run, tmp_path: Path) -> None:
+    outcome = run("check", "--data", str(tmp_path / "nowhere"))
+    assert outcome.exit_code == 1
+    assert "nowhere' is no folder" in outcome.stderr

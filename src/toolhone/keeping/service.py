@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from toolhone.access import require
 from toolhone.events import new_event
-from toolhone.exceptions import ConflictError, ToolhoneError
+from toolhone.exceptions import ConflictError, InvalidRequestError, ToolhoneError
 from toolhone.keeping.age import AuditAge
 from toolhone.keeping.exports import Exported, Exports, ExportsNow
 from toolhone.keeping.inventory import Destination, Inventory, Terms, take_inventory
@@ -151,10 +151,20 @@ class Keeping:
     async def examine(
         self, *, progress: Callable[[str], None] = lambda what: None, caller: Caller
     ) -> "Examined":
-        """Whether the folder is whole; see `integrity.examine`."""
+        """Whether the folder is whole; see `integrity.examine`.
+
+        Raises:
+            PermissionDeniedError: The caller may not look.
+            InvalidRequestError: There is no such folder.
+        """
         from toolhone.keeping.integrity import examine  # as above
 
         require(caller, Permission.OPERATE)
+        if not self._folder.is_dir():
+            raise InvalidRequestError(
+                f"There is nothing to check: {str(self._folder)!r} is no folder. Name the data folder with "
+                "--data."
+            )
 
         def told(what: str) -> None:
             anyio.from_thread.check_cancelled()
