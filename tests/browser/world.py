@@ -293,7 +293,9 @@ class World:
                 min_validation_accuracy=0.6,
                 max_training_cost_usd=5.0,
             )
-            job = await parts.system.create_job(config=config, caller=ADMIN)
+            # By name: other tests prepare newer ones.
+            dataset = self.names["DATASET"]
+            job = await parts.system.create_job(config=config, dataset_id=dataset, caller=ADMIN)
             if approved:
                 await parts.system.approve_job(job.job_id, caller=ADMIN)
             return job.job_id

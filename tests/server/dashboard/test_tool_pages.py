@@ -6,7 +6,8 @@ import pytest
 
 from toolhone import tokens
 from toolhone.answers import wire_form
-from toolhone.models import Caller, EventKind, Json
+from toolhone.events import new_event
+from toolhone.models import LOCAL_CALLER, Caller, EventKind, Json
 from toolhone.roles import Role
 from toolhone.stores import AuditQuery
 
@@ -43,6 +44,13 @@ async def test_a_tool_is_told_with_what_it_takes_at_every_level(site: Site, admi
     for level in ("index", "types", "brief", "full"):
         assert level in page.text
     assert '"count"' in page.text
+
+
+async def test_a_call_without_a_request_leads_nowhere(site: Site, admin: Visitor) -> None:
+    await site.app.audit.record(new_event(EventKind.CALL, LOCAL_CALLER, tool="list_rows", success=True))
+    page = await admin.get("/tools/list_rows")
+    assert "Last calls" in page.text
+    assert not [link for link in page.links() if link.startswith("/audit/requests/")]
 
 
 async def test_an_unknown_tool_names_those_that_are_near(admin: Visitor) -> None:
