@@ -25,7 +25,7 @@ from toolhone.registry.callback import listening
 from toolhone.registry.config import Command, Endpoint, ServerEntry
 from toolhone.registry.credentials import Grants
 from toolhone.registry.exchange import authorizing
-from toolhone.registry.oauth_settings import OAuth
+from toolhone.registry.oauth_settings import OAuth, is_scope
 from toolhone.roles import Permission
 
 REVOKING_SECONDS = 15.0
@@ -83,11 +83,18 @@ class ServerLogins:
         Raises:
             NotFoundError: No server of this name is configured.
             ConflictError: It is none that a person logs in to.
+            InvalidRequestError: A scope cannot be asked for.
             LoginFailedError: Nothing was granted.
             ServerUnavailableError: It, or its authorization server, cannot be reached.
         """
         require(caller, Permission.ADMINISTER)
         target, oauth = self._target(server)
+        for scope in (more_scopes or "").split():
+            if not is_scope(scope):
+                raise InvalidRequestError(
+                    f"The scope {scope!r} cannot be asked for: scopes are printable ASCII without quotes and "
+                    "backslashes."
+                )
         before = await self._grants.get(server, target.url)
         fixed = port or oauth.callback_port
         # Clients that were registered for another program know the port by this name.
@@ -138,14 +145,22 @@ class ServerLogins:
         kept = [grant for grant in await self._grants.all() if grant.server == server]
         if not kept:
             raise NotFoundError(f"There is no login at a server {server!r}.")
+        gone: list[Grant] = []
         outcomes: list[LoggedOut] = []
-        for known in kept:
-            # A renewal that goes on meanwhile must not bring it back.
-            async with self._grants.renewing(known.server, known.url):
-                grant = await self._grants.get(known.server, known.url) or known
-                outcomes.append(await self._revoke(grant))
-                await self._grants.forget(known.server, known.url)
-        await self._note(caller, server, "logged out", told=all(one.told for one in outcomes))
+        try:
+            for known in kept:
+                # A renewal that goes on meanwhile must not bring it back.
+                async with self._grants.renewing(known.server, known.url):
+                    grant = await self._grants.get(known.server, known.url) or known
+                    await self._grants.forget(known.server, known.url)
+                    gone.append(grant)
+            # Whoever does not wait for the authorization server is logged out here all the same.
+            outcomes = [await self._revoke(grant) for grant in gone]
+        finally:
+            if gone:
+                with anyio.CancelScope(shield=True):
+                    told = len(outcomes) == len(kept) and all(one.told for one in outcomes)
+                    await self._note(caller, server, "logged out", told=told)
         return next((one for one in outcomes if not one.told), outcomes[0])
 
     async def _revoke(self, grant: Grant) -> LoggedOut:

@@ -39,7 +39,7 @@ def login_host() -> "Generator[LoginServer]":
 
 async def browse(address: str) -> None:
     """What a browser does, for a user who agrees to everything."""
-    answer = await anyio.to_thread.run_sync(partial(httpx2.get, address, follow_redirects=True))
+    answer = await anyio.to_thread.run_sync(partial(httpx2.get, address, follow_redirects=True, timeout=30))
     assert answer.status_code == 200
 
 
@@ -49,6 +49,7 @@ class User:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.recorded: list[AuditEvent] = []
+        self.browse = browse
 
     def entry(
         self, url: str, *, transport: Literal["http", "sse"] = "http", oauth: OAuth | None = None
@@ -87,6 +88,12 @@ class User:
             return store.get(entry.name, entry.target.url)
         finally:
             store.close()
+
+    def keep(self, grant: Grant) -> None:
+        """As another process of the user does."""
+        store = self.open_store()
+        store.save(grant)
+        store.close()
 
     async def _record(self, event: AuditEvent) -> None:
         self.recorded.append(event)

@@ -40,12 +40,18 @@ class Authorization:
         self.refuses: str | None = None
         """What it answers instead of asking the user."""
         self.is_down = False
+        self.instead: Response | None = None
+        """What the token endpoint answers instead of an answer."""
+        self.authorizes_at: str | None = None
+        """Where it says that users log in, if not here."""
         self.may_answer = threading.Event()
-        """Cleared to hold back what the token endpoint has decided."""
+        """Cleared to hold back what was decided about tokens."""
         self.may_answer.set()
         self.has_decided = threading.Event()
         self.asked: list[str] = []
         """The grant types of requests for tokens, in their order."""
+        self.presented: list[str] = []
+        """The header `Authorization` of these requests, or nothing."""
         self.authorized: list[dict[str, str]] = []
         """What the browser brought."""
         self.secrets: list[str] = []
@@ -73,7 +79,7 @@ class Authorization:
             {
                 **register,
                 "issuer": self.url,
-                "authorization_endpoint": f"{self.url}/authorize",
+                "authorization_endpoint": self.authorizes_at or f"{self.url}/authorize",
                 "token_endpoint": f"{self.url}/token",
                 "revocation_endpoint": f"{self.url}/revoke",
                 "code_challenge_methods_supported": ["S256"],
@@ -102,19 +108,23 @@ class Authorization:
     async def token(self, request: Request) -> Response:
         asked = {key: str(value) for key, value in (await request.form()).items()}
         self.asked.append(asked["grant_type"])
+        self.presented.append(request.headers.get("authorization", ""))
+        answer = self.instead
         if self.is_down:
-            return PlainTextResponse("out to lunch", 503)
-        answer = self._decide(asked, request.headers.get("authorization", ""))
-        self.has_decided.set()
-        await anyio.to_thread.run_sync(self.may_answer.wait)
-        return answer
+            answer = PlainTextResponse("out to lunch", 503)
+        return await self._when_it_may(answer or self._decide(asked, self.presented[-1]))
 
     async def revoke(self, request: Request) -> Response:
         asked = await request.form()
         family = self.refreshing.pop(str(asked["token"]), None)
         if family is not None:
             self._end(family)
-        return Response()
+        return await self._when_it_may(Response())
+
+    async def _when_it_may(self, answer: Response) -> Response:
+        self.has_decided.set()
+        await anyio.to_thread.run_sync(self.may_answer.wait)
+        return answer
 
     def end_access(self) -> None:
         """Every access token is old now; refresh tokens are good."""
@@ -192,7 +202,7 @@ class Door:
         metadata = f'Bearer resource_metadata="{self.server.url}/.well-known/oauth-protected-resource/mcp"'
         if shown not in self.server.authorization.good:
             self.server.turned_away += 1
-            headers = {"WWW-Authenticate": f'{metadata}, scope="read"'}
+            headers = {"WWW-Authenticate": self.server.challenge or f'{metadata}, scope="read"'}
             await PlainTextResponse("who are you?", 401, headers)(scope, receive, send)
         elif self.server.wants_more:
             headers = {"WWW-Authenticate": f'{metadata}, error="insufficient_scope", scope="write"'}
@@ -220,6 +230,8 @@ class LoginServer:
         """What it says that it is, if not itself."""
         self.publishes = True
         """Whether it says where its tokens come from."""
+        self.challenge: str | None = None
+        """What it says to strangers, if not this."""
 
     @property
     def mcp(self) -> str:

@@ -70,7 +70,8 @@ def log_in() -> str:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         address = process.stdout.readline().strip()
-        assert httpx2.get(address, follow_redirects=True).status_code == 200
+        assert address, process.stderr.read()
+        assert httpx2.get(address, follow_redirects=True, timeout=30).status_code == 200
         said = process.stdout.read() + process.stderr.read()
         assert process.wait(30) == 0, said
         return said
@@ -86,7 +87,8 @@ def test_from_needs_login_to_a_call_and_back(
     said = [log_in()]
     assert "Logged in to docs for read." in said[0]
     called = run("call", "docs__add", '{"a": 1, "b": 2}')
-    assert called.exit_code == 0 and "3" in called.stdout
+    assert called.exit_code == 0, called.stderr
+    assert "3" in called.stdout
 
     backup = tmp_path / "backup.tar"
     manifest = write_backup(user.folder, backup).manifest

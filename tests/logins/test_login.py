@@ -1,6 +1,7 @@
 """Logging in, as a person with a browser does it, and what must not come of it."""
 
 import os
+import socket
 import stat
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,9 +12,11 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
+from starlette.responses import Response
 
 from toolhone.exceptions import (
     ConflictError,
+    InvalidRequestError,
     LoginFailedError,
     NotFoundError,
     PermissionDeniedError,
@@ -148,11 +151,65 @@ async def test_a_client_is_used_with_its_own_authorization_server_alone(
     user: "User", protected: "LoginServer"
 ) -> None:
     oauth = OAuth(client_id="known", client_secret="s3cret", issuer="https://login.example.org")
+    registered = dict(protected.authorization.clients)
 
     with pytest.raises(LoginFailedError, match=r"https://login\.example\.org"):
         await user.log_in(user.entry(protected.mcp, oauth=oauth))
 
     assert protected.authorization.authorized == protected.authorization.asked == []
+    assert protected.authorization.clients == registered  # nor as anybody else
+
+
+@pytest.mark.parametrize("address", ["http://login.example.org/authorize", "http://10.0.0.1/authorize"])
+async def test_a_browser_is_sent_to_no_address_without_tls(
+    user: "User", entry: ServerEntry, protected: "LoginServer", address: str
+) -> None:
+    protected.authorization.authorizes_at = address
+    shown: list[str] = []
+
+    async def show(address: str) -> None:
+        shown.append(address)
+
+    with pytest.raises(LoginFailedError, match="not https"):
+        await user.log_in(entry, show=show, patience=0.01)
+
+    assert shown == []
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    ['Bearer scope="l\xe9sen"', "Bearer resource_metadata=https://[x]", 'Bearer resource_metadata="gopher"'],
+)
+async def test_a_challenge_that_makes_no_sense_is_a_failed_login_on_record(
+    user: "User", entry: ServerEntry, protected: "LoginServer", challenge: str
+) -> None:
+    protected.challenge = challenge
+
+    with pytest.raises(LoginFailedError):
+        await user.log_in(entry)
+
+    assert [event.error_code for event in user.recorded] == ["login_failed"]
+
+
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_answer_that_cannot_be_read_is_a_failed_login_on_record(
+    user: "User", entry: ServerEntry, protected: "LoginServer", status: int
+) -> None:
+    protected.authorization.instead = Response(b"\xff\xfe a secret", status)
+
+    with pytest.raises(LoginFailedError, match="not as OAuth has it") as caught:
+        await user.log_in(entry)
+
+    assert "a secret" not in caught.value.message
+    assert [event.error_code for event in user.recorded] == ["login_failed"]
+
+
+async def test_a_scope_that_cannot_be_asked_for_is_refused_before_anything_is(
+    user: "User", entry: ServerEntry, protected: "LoginServer"
+) -> None:
+    with pytest.raises(InvalidRequestError, match="'lésen'"):
+        await user.log_in(entry, more_scopes="read lésen")
+    assert protected.turned_away == 0
 
 
 async def test_a_port_that_is_taken_is_named(
@@ -162,6 +219,19 @@ async def test_a_port_that_is_taken_is_named(
 
     with pytest.raises(LoginFailedError, match=f"port {taken}.*--port"):
         await user.log_in(entry, port=taken)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="there is one address to take")
+async def test_a_port_of_which_another_program_has_one_half_is_not_used(
+    user: "User", protected: "LoginServer", free_port: int
+) -> None:
+    # `localhost` may be ::1 to the browser: it would bring the code there.
+    with socket.socket(socket.AF_INET6) as other:
+        other.bind(("::1", free_port))
+        other.listen()
+        oauth = OAuth(client_id="known", callback_port=free_port)
+        with pytest.raises(LoginFailedError, match=f"port {free_port}.*another program"):
+            await user.log_in(user.entry(protected.mcp, oauth=oauth))
 
 
 async def test_a_server_that_says_it_is_another_is_refused(
@@ -240,10 +310,20 @@ async def test_no_server_and_no_login_of_that_name(user: "User", entry: ServerEn
         await logins.log_out("docs", caller=admin)
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"HTTP_PROXY": "http://127.0.0.1:9"},
+        {"https_proxy": "http://127.0.0.1:9", "no_proxy": "10.0.0.0/8,169.254.169.254"},
+        {"ALL_PROXY": "http://127.0.0.1:9", "NO_PROXY": "*"},
+    ],
+    ids=["no proxy", "one for http", "one for others", "one for nothing"],
+)
 @pytest.mark.parametrize("address", ["https://10.0.0.1/token", "https://169.254.169.254/latest/meta-data"])
-async def test_a_public_server_leads_to_no_private_address(address: str) -> None:
+async def test_a_public_server_leads_to_no_private_address(address: str, environment: dict[str, str]) -> None:
     public = Endpoint(url="https://93.184.215.14/mcp", headers={}, transport="http", oauth=OAuth())
-    async with authorizing("docs", public, {}) as exchange:
+    async with authorizing("docs", public, environment) as exchange:
         with pytest.raises(LoginFailedError, match="not a public one"):
             await exchange.send(httpx2.Request("GET", address))
 

@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 import pytest
+from starlette.responses import JSONResponse, Response
 
 from toolhone.exceptions import (
     LoginNeededError,
     ServerAuthenticationError,
     ServerUnavailableError,
+    StorageError,
     ToolFailedError,
 )
 from toolhone.models import LOCAL_CALLER, Json, JsonObject, ToolOutput
-from toolhone.registry import downstream
+from toolhone.records.grants import Grant
+from toolhone.registry import credentials, downstream
 from toolhone.registry.config import ServerEntry
 from toolhone.registry.credentials import Grants
 from toolhone.registry.downstream import DownstreamServers
 from toolhone.registry.oauth_settings import OAuth
 from toolhone.registry.server_state import ServerState
+from toolhone.storage.grants import SqliteGrantStore
 from toolhone.stores import StoredCatalog
 
 if TYPE_CHECKING:
@@ -162,13 +166,22 @@ async def test_tokens_that_ended_while_nothing_ran_are_renewed_at_the_start(
 async def test_a_token_that_is_about_to_end_is_renewed_before_it_is_refused(
     user: "User", entry: ServerEntry, protected: "LoginServer"
 ) -> None:
-    protected.authorization.lifetime = 0
-    await user.log_in(entry)
-    protected.authorization.lifetime = 3600
+    user.keep(replace(await user.log_in(entry), renew_at=1.0))
     async with running(user, entry) as up:
         assert up.state().state == "ready"
     assert protected.authorization.asked == ["authorization_code", "refresh_token"]
     assert protected.turned_away == 1  # when the login asked whether it is let in
+
+
+@pytest.mark.parametrize("lifetime", [0, -1])
+async def test_a_token_without_a_lifetime_is_used_until_it_is_refused(
+    user: "User", entry: ServerEntry, protected: "LoginServer", lifetime: int
+) -> None:
+    protected.authorization.lifetime = lifetime
+    await user.log_in(entry)
+    async with running(user, entry) as up:
+        await up.call("add", a=1, b=2)
+    assert protected.authorization.asked == ["authorization_code"]
 
 
 async def test_of_many_calls_in_several_toolhones_one_renews(
@@ -240,6 +253,129 @@ async def test_an_authorization_server_in_trouble_costs_no_login(
         protected.authorization.is_down = False
         await up.servers.restart("docs")
         assert (await up.call("add", a=1, b=2)).structured == {"result": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, "<html>The network wants you to log in</html>"),
+        (302, ""),
+        (400, "<html>Bad Request</html>"),
+        (400, '{"error": "invalid_request"}'),
+        (400, '["invalid_grant"]'),
+        (400, '{"error": ["invalid_grant"]}'),
+        (403, '{"error": "invalid_grant"}'),
+        (404, "no such page"),
+        (408, ""),
+    ],
+)
+async def test_what_does_not_say_that_a_login_is_over_costs_none(
+    user: "User", entry: ServerEntry, protected: "LoginServer", status: int, body: str
+) -> None:
+    before = await user.log_in(entry)
+    async with running(user, entry) as up:
+        protected.authorization.end_access()
+        protected.authorization.instead = Response(body, status, {"location": "https://login.example.org/"})
+        with pytest.raises(ServerUnavailableError, match=f"HTTP {status} .*login docs") as caught:
+            await up.call("add", a=1, b=2)
+        assert not isinstance(caught.value, ServerAuthenticationError)
+        assert user.kept(entry) == before
+
+        protected.authorization.instead = None
+        await up.servers.restart("docs")
+        assert (await up.call("add", a=1, b=2)).structured == {"result": 3}
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, "invalid_grant"), (401, "invalid_client"), (400, "invalid_client"), (400, "unauthorized_client")],
+)
+async def test_what_says_that_a_login_is_over_ends_it(
+    user: "User", entry: ServerEntry, protected: "LoginServer", status: int, error: str
+) -> None:
+    await user.log_in(entry)
+    async with running(user, entry) as up:
+        protected.authorization.end_access()
+        protected.authorization.instead = JSONResponse({"error": error}, status)
+        with pytest.raises(LoginNeededError):
+            await up.call("add", a=1, b=2)
+
+    kept = user.kept(entry)
+    assert kept is not None and kept.tokens is None
+    # Who is not known any more must register anew.
+    assert (kept.client is None) == (error == "invalid_client")
+
+
+async def test_a_login_is_noticed_while_that_of_another_server_is_being_renewed(
+    user: "User", entry: ServerEntry, protected: "LoginServer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "RENEWAL_SECONDS", 60)
+    authorization = protected.authorization
+    ready = replace(await user.log_in(entry), server="other")
+    held = await user.log_in(entry)
+    async with running(user, entry, replace(entry, name="other")) as up, anyio.create_task_group() as tasks:
+        assert up.state("other").state == "needs_login"
+        assert held.access_token is not None
+        authorization.good.remove(held.access_token)
+        authorization.has_decided.clear()
+        authorization.may_answer.clear()
+        tasks.start_soon(up.servers.refresh, ["docs"])
+        assert await anyio.to_thread.run_sync(authorization.has_decided.wait, 10)
+
+        user.keep(ready)
+        await up.until(lambda: up.state("other").state == "ready")
+        authorization.may_answer.set()
+
+
+async def test_a_login_that_could_not_be_read_is_looked_at_again(user: "User", entry: ServerEntry) -> None:
+    failures = 0
+
+    class Busy(SqliteGrantStore):
+        def get(self, server: str, url: str) -> Grant | None:
+            nonlocal failures
+            found = super().get(server, url)
+            if found is not None and failures < 2:
+                failures += 1
+                raise StorageError("It is busy.")
+            return found
+
+    user.open_store = lambda: Busy(user.folder)
+    async with running(user, entry, replace(entry, name="other")) as up:
+        grants = Grants(lambda: SqliteGrantStore(user.folder))
+        await user.logins(entry, grants).log_in("docs", show=user.browse, caller=LOCAL_CALLER)
+        await grants.aclose()
+        await up.until(lambda: up.state("docs").state == "ready")
+    assert failures == 2
+
+
+async def test_who_does_not_wait_for_the_authorization_server_is_logged_out_all_the_same(
+    user: "User", entry: ServerEntry, protected: "LoginServer"
+) -> None:
+    await user.log_in(entry)
+    authorization = protected.authorization
+    authorization.has_decided.clear()
+    authorization.may_answer.clear()
+    grants = Grants(user.open_store)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: user.logins(entry, grants).log_out("docs", caller=LOCAL_CALLER))
+        assert await anyio.to_thread.run_sync(authorization.has_decided.wait, 10)
+        assert user.kept(entry) is None
+        tasks.cancel_scope.cancel()
+        authorization.may_answer.set()
+    await grants.aclose()
+
+    (event,) = [event for event in user.recorded if (event.payload or {})["what"] == "logged out"]
+    assert event.payload is not None and event.payload["told"] is False
+
+
+async def test_a_login_of_which_nothing_makes_sense_is_deleted(user: "User", entry: ServerEntry) -> None:
+    user.keep(replace(await user.log_in(entry), found={"authorization_server": {"issuer": 7}}))
+    grants = Grants(user.open_store)
+    done = await user.logins(entry, grants).log_out("docs", caller=LOCAL_CALLER)
+    await grants.aclose()
+
+    assert user.kept(entry) is None
+    assert not done.told and done.why_not is not None and "cannot be revoked" in done.why_not
 
 
 async def test_a_logout_takes_effect_in_a_running_toolhone(
@@ -327,6 +463,38 @@ async def test_a_secret_goes_to_no_authorization_server_but_its_own(
         assert up.state().state == "failed"
         assert "https://login.example.org" in (up.state().error or "")
     assert protected.authorization.asked == []
+
+
+async def test_a_secret_does_not_go_where_an_older_login_was(
+    user: "User", protected: "LoginServer", free_port: int
+) -> None:
+    url = protected.authorization.url
+    own = OAuth(client_id="known", client_secret="s3cret", issuer=url, callback_port=free_port)
+    await user.log_in(user.entry(protected.mcp, oauth=own))
+    moved = user.entry(protected.mcp, oauth=replace(own, issuer="https://login.example.org"))
+    async with running(user, moved) as up:
+        protected.authorization.end_access()
+        await up.call("add", a=1, b=2)
+    assert [said.partition(" ")[0] for said in protected.authorization.presented] == ["Basic", ""]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, b"\xff\xfe"),
+        (403, b"<html>Not from here</html>"),
+        (404, b""),
+        (302, b""),
+        (200, b"<html>Hello</html>"),
+    ],
+)
+async def test_a_program_tries_again_where_nobody_refused_it(
+    user: "User", protected: "LoginServer", status: int, body: bytes
+) -> None:
+    protected.authorization.instead = Response(body, status)
+    async with running(user, user.entry(protected.mcp, oauth=machine(protected))) as up:
+        assert up.state().state == "backoff"
+        assert "is in trouble" in (up.state().error or "")
 
 
 async def test_tokens_go_nowhere_but_where_they_are_for(

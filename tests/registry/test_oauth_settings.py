@@ -70,6 +70,7 @@ def test_scopes_are_read_as_hosts_write_them(tmp_path: Path, said: JsonObject) -
         ({"grantType": "password"}, "oauth.grantType"),
         ({"grantType": "client_credentials", "clientId": "a", "clientSecret": "b"}, "oauth.issuer"),
         ({"clientSecret": "b"}, "oauth.clientId"),
+        ({"clientId": "a", "clientSecret": "b"}, "oauth.issuer: must be given with a clientSecret"),
         ({"clientId": ""}, "oauth.clientId"),
         ({"clientId": 7}, "oauth.clientId"),
         ({"clientId": "${NOT_SET}"}, "NOT_SET"),
@@ -78,6 +79,7 @@ def test_scopes_are_read_as_hosts_write_them(tmp_path: Path, said: JsonObject) -
         ({"callbackPort": True}, "oauth.callbackPort"),
         ({"callbackPort": "8765"}, "oauth.callbackPort"),
         ({"scopes": 'read" , evil="'}, "oauth.scopes"),
+        ({"scopes": "lésen"}, "oauth.scopes"),
         ({"scopes": []}, "oauth.scopes"),
     ],
 )

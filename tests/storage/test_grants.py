@@ -95,17 +95,27 @@ def test_another_process_is_noticed(store: SqliteGrantStore, other: SqliteGrantS
 
 
 def test_one_renews_at_a_time(store: SqliteGrantStore, other: SqliteGrantStore) -> None:
-    assert store.begin_renewal("docs", URL, now=100, until=140)
-    assert not other.begin_renewal("docs", URL, now=101, until=141)
-    assert other.begin_renewal("issues", URL, now=101, until=141)
+    assert store.begin_renewal("docs", URL, owner="one", now=100, until=140)
+    assert not other.begin_renewal("docs", URL, owner="two", now=101, until=141)
+    assert other.begin_renewal("issues", URL, owner="two", now=101, until=141)
 
-    store.end_renewal("docs", URL)
-    assert other.begin_renewal("docs", URL, now=102, until=142)
+    store.end_renewal("docs", URL, owner="one")
+    assert other.begin_renewal("docs", URL, owner="two", now=102, until=142)
 
 
 def test_who_died_over_a_renewal_does_not_keep_others_from_it(
     store: SqliteGrantStore, other: SqliteGrantStore
 ) -> None:
-    assert store.begin_renewal("docs", URL, now=100, until=140)
-    assert not other.begin_renewal("docs", URL, now=139.9, until=180)
-    assert other.begin_renewal("docs", URL, now=140, until=180)
+    assert store.begin_renewal("docs", URL, owner="one", now=100, until=140)
+    assert not other.begin_renewal("docs", URL, owner="two", now=139.9, until=180)
+    assert other.begin_renewal("docs", URL, owner="two", now=140, until=180)
+
+
+def test_who_was_too_slow_does_not_end_the_renewal_of_another(
+    store: SqliteGrantStore, other: SqliteGrantStore
+) -> None:
+    assert store.begin_renewal("docs", URL, owner="one", now=100, until=140)
+    assert other.begin_renewal("docs", URL, owner="two", now=141, until=180)
+
+    store.end_renewal("docs", URL, owner="one")
+    assert not store.begin_renewal("docs", URL, owner="three", now=142, until=182)

@@ -8,7 +8,7 @@ from toolhone.models import JsonObject
 
 
 def renewal_margin(lifetime: float) -> float:
-    """Seconds before its end that a token of this lifetime is renewed: on its way it must not grow too old."""
+    """Seconds before its end at which a token is renewed: on its way it must not grow too old."""
     return min(30.0, lifetime / 10)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 import httpx2
-from mcp.client.auth import OAuthClientProvider, OAuthFlowError, OAuthRegistrationError
+from mcp.client.auth import OAuthClientProvider, OAuthRegistrationError
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.auth.utils import (
     extract_field_from_www_auth,
@@ -23,26 +23,39 @@ from pydantic import AnyUrl, ValidationError
 
 from toolhone.exceptions import LoginFailedError, ServerAuthenticationError, ServerUnavailableError
 from toolhone.identifiers import utc_timestamp
-from toolhone.models import JsonObject
+from toolhone.models import Json, JsonObject
 from toolhone.records.grants import Grant
 from toolhone.redaction import redact_text
 from toolhone.registry.exchange import Exchange, named
-from toolhone.registry.flows import TEMPORARY, Flow, Kept, challenge_of, found, reason, recall, renew_at
+from toolhone.registry.flows import UNREADABLE, Flow, Kept, challenge_of, found, reason, recall, renew_at
 from toolhone.registry.oauth_settings import OAuth
 
 BY_ITSELF: Final = "itself"
 """Who logged in where no person does."""
+
+FINAL_ERRORS: Final = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
+"""What a refused renewal says when no later one can succeed."""
 
 Ask = Callable[[str], Awaitable[AuthorizationCodeResult]]
 """Lets a person answer at this address, and returns what came back."""
 
 
 async def renew(exchange: Exchange, grant: Grant, *, now: float) -> Grant:
-    """The grant with new tokens, or with none if the authorization server refuses to renew it.
+    """The grant with new tokens, or with none if the authorization server says that they are over.
 
     Raises:
-        ServerUnavailableError: It cannot say now.
+        ServerUnavailableError: It says neither; the tokens may be good yet.
+        LoginFailedError: It is nowhere that anything may be sent to.
     """
+    try:
+        return await _renew(exchange, grant, now)
+    except UNREADABLE as exc:
+        raise ServerUnavailableError(
+            f"The login of server {exchange.server!r} could not be renewed: {reason(exc)}"
+        ) from exc
+
+
+async def _renew(exchange: Exchange, grant: Grant, now: float) -> Grant:
     kept = Kept(OAuthToken.model_validate(grant.tokens), _client(exchange.oauth, grant))
     provider = OAuthClientProvider(grant.url, OAuthClientMetadata(redirect_uris=None), kept)
     recall(provider, grant)
@@ -53,18 +66,21 @@ async def renew(exchange: Exchange, grant: Grant, *, now: float) -> Grant:
     async def send(request: httpx2.Request) -> httpx2.Response:
         nonlocal last
         last = await exchange.send(request)
-        if last.status_code in TEMPORARY:
-            raise ServerUnavailableError(
-                f"{named(request.url)} answered HTTP {last.status_code} when the login of server "
-                f"{exchange.server!r} was to be renewed."
-            )
         return last
 
     async with Flow(provider, exchange.question()) as flow:
         await flow.until_asked(send)
     if kept.granted is None:
-        forgotten = last is not None and b"invalid_client" in last.content
-        return replace(grant, tokens=None, renew_at=None, client=None if forgotten else grant.client)
+        error = _error(last)
+        if last is not None and error not in FINAL_ERRORS:
+            # A gateway, a page of a firewall, an address that moved: what cannot be had again is kept.
+            raise ServerUnavailableError(
+                f"{named(last.request.url)} answered HTTP {last.status_code} without tokens when the login "
+                f"of server {exchange.server!r} was to be renewed. The login is kept and tried again; if it "
+                f"stays so, log in anew: toolhone servers login {exchange.server}"
+            )
+        client = None if error == "invalid_client" else grant.client
+        return replace(grant, tokens=None, renew_at=None, client=client)
     return replace(
         grant,
         tokens=kept.granted.model_dump(mode="json", exclude_none=True),
@@ -85,16 +101,18 @@ async def obtain(
     oauth = exchange.oauth
     assert oauth.client_id is not None and oauth.client_secret is not None
     kept = Kept(None, None)
+    last: httpx2.Response | None = None
     provider = ClientCredentialsOAuthProvider(
         exchange.target.url, kept, oauth.client_id, oauth.client_secret, issuer=oauth.issuer
     )
 
     async def send(request: httpx2.Request) -> httpx2.Response:
-        answer = await exchange.send(request)
+        nonlocal last
+        last = await exchange.send(request)
         # The flow asks for the token right after the metadata, so the form is chosen in between.
         if "/.well-known/" in request.url.path:
-            _choose_method(provider.context.client_info, _metadata(answer))
-        return answer
+            _choose_method(provider.context.client_info, _metadata(last))
+        return last
 
     flow = Flow(provider, exchange.question())
     try:
@@ -102,8 +120,9 @@ async def obtain(
             asked = challenge or await exchange.show(flow.request)
             await flow.answer(challenge_of(asked, oauth.scopes))
             await flow.until_asked(send)
-    except (OAuthFlowError, ValidationError, LoginFailedError) as exc:
-        if flow.troubled:
+    except (*UNREADABLE, LoginFailedError) as exc:
+        asked_for_tokens = last is not None and last.request.method == "POST"
+        if flow.troubled or (asked_for_tokens and _error(last) is None):
             raise ServerUnavailableError(
                 f"The authorization server of server {exchange.server!r} is in trouble: {reason(exc)}"
             ) from exc
@@ -153,14 +172,19 @@ async def log_in(
 
     async def remember(url: str) -> None:
         nonlocal address
+        exchange.permit(httpx2.URL(url))
         address = url
-        client = provider.context.client_info
-        if oauth.client_id is not None and client is not None and client.client_id != oauth.client_id:
+        _choose_method(provider.context.client_info, provider.context.oauth_metadata)
+
+    async def send(request: httpx2.Request) -> httpx2.Response:
+        context = provider.context
+        if oauth.client_id is not None and context.client_info is None:
+            # The flow has put our client away, and would register another where the server leads.
             raise LoginFailedError(
-                f"Server {exchange.server!r} leads to the authorization server {client.issuer!r}, but "
-                f"'oauth' in its entry names {oauth.issuer!r}. Nobody was asked to log in."
+                f"Server {exchange.server!r} leads to the authorization server {context.auth_server_url!r}, "
+                f"but 'oauth' in its entry names {oauth.issuer!r}. Nobody was asked to log in."
             )
-        _choose_method(client, provider.context.oauth_metadata)
+        return await exchange.send(request)
 
     provider = OAuthClientProvider(
         exchange.target.url,
@@ -174,9 +198,9 @@ async def log_in(
             asked = await exchange.show(flow.request)
             scopes = union_scopes(oauth.scopes or extract_scope_from_www_auth(asked), more_scopes)
             await flow.answer(challenge_of(asked, scopes))
-            await flow.until_asked(exchange.send)
+            await flow.until_asked(send)
             seen = await exchange.show(flow.request)
-    except (OAuthFlowError, ValidationError) as exc:
+    except UNREADABLE as exc:
         raise _explained(exc, exchange, provider) from exc
     assert kept.granted is not None
     if seen.status_code == 401:
@@ -219,8 +243,17 @@ async def revoke(exchange: Exchange, grant: Grant) -> bool:
 
     Raises:
         ServerUnavailableError: It cannot be reached.
-        LoginFailedError: It is nowhere that anything may be sent to.
+        LoginFailedError: It is nowhere that anything may be sent to, or what is known of it makes no sense.
     """
+    try:
+        return await _revoke(exchange, grant)
+    except UNREADABLE as exc:
+        raise LoginFailedError(
+            f"The login of server {grant.server!r} cannot be revoked: {reason(exc)}"
+        ) from exc
+
+
+async def _revoke(exchange: Exchange, grant: Grant) -> bool:
     kept = Kept(None, _client(exchange.oauth, grant))
     provider = OAuthClientProvider(grant.url, OAuthClientMetadata(redirect_uris=None), kept)
     recall(provider, grant)
@@ -255,13 +288,16 @@ def _client(oauth: OAuth, grant: Grant) -> OAuthClientInformationFull | None:
     if grant.client is None:
         return None
     client = OAuthClientInformationFull.model_validate(grant.client)
-    if oauth.client_id == client.client_id:
+    # Not if the entry names another authorization server by now: the grant goes to the one that gave it.
+    if (oauth.client_id, oauth.issuer) == (client.client_id, client.issuer):
         client.client_secret = oauth.client_secret
     return client
 
 
 def _configured(oauth: OAuth, redirect_uri: str) -> OAuthClientInformationFull:
     assert oauth.client_id is not None
+    # Else whoever the server names would get the secret.
+    assert oauth.client_secret is None or oauth.issuer is not None
     return OAuthClientInformationFull(
         client_id=oauth.client_id,
         client_secret=oauth.client_secret,
@@ -277,6 +313,17 @@ def _choose_method(client: OAuthClientInformationFull | None, metadata: OAuthMet
     basic = client is not None and client.token_endpoint_auth_method == "client_secret_basic"
     if client is not None and basic and "client_secret_post" in taken and "client_secret_basic" not in taken:
         client.token_endpoint_auth_method = "client_secret_post"
+
+
+def _error(answer: httpx2.Response | None) -> str | None:
+    """The error by which an authorization server refuses (RFC 6749, 5.2); `None` for any other answer."""
+    if answer is None or answer.status_code not in (400, 401):
+        return None
+    try:
+        error: Json = cast("JsonObject", answer.json()).get("error")
+    except (ValueError, AttributeError):
+        return None
+    return error if isinstance(error, str) else None
 
 
 def _metadata(answer: httpx2.Response) -> OAuthMetadata | None:

@@ -1,9 +1,10 @@
 """Where the browser comes back to after a login: a port of this machine that waits for one answer."""
 
+import errno
 import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import anyio
@@ -18,6 +19,8 @@ PATH: Final = "/callback"
 _LONGEST_REQUEST = 16_384
 _REQUEST_SECONDS = 10.0
 _LONGEST_REASON = 300
+
+_Listener: TypeAlias = anyio.abc.Listener[anyio.abc.SocketStream]
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -97,25 +100,19 @@ async def listening(ports: Sequence[int], *, host: str = "127.0.0.1") -> AsyncGe
         LoginFailedError: None of them is free.
     """
     async with AsyncExitStack() as stack:
-        listener: anyio.abc.Listener[anyio.abc.SocketStream] | None = None
-        for port in ports:
-            try:
-                listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+        listeners: list[_Listener] = []
+        for wanted in ports:
+            listeners = await _listen(wanted, both=host == "localhost")
+            if listeners:
                 break
-            except OSError:
-                continue
-        if listener is None:
+        else:
             raise LoginFailedError(
                 f"The browser cannot come back to port {ports[0]} of this machine: another program listens "
                 "there. End it, or name another port with --port."
             )
-        await stack.enter_async_context(listener)
-        port = listener.extra(anyio.abc.SocketAttribute.local_port)
-        listeners = [listener]
-        if host == "localhost":
-            with suppress(OSError):  # a machine without IPv6
-                second = await anyio.create_tcp_listener(local_host="::1", local_port=port)
-                listeners.append(await stack.enter_async_context(second))
+        for each in listeners:
+            await stack.enter_async_context(each)
+        port = listeners[0].extra(anyio.abc.SocketAttribute.local_port)
         callback = Callback(f"http://{host}:{port}{PATH}")
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
@@ -129,6 +126,25 @@ async def listening(ports: Sequence[int], *, host: str = "127.0.0.1") -> AsyncGe
             tasks.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+
+async def _listen(port: int, *, both: bool) -> list[_Listener]:
+    """Listen on this port of 127.0.0.1, and of ::1 if a name stands for both; nothing if one is taken."""
+    try:
+        first = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+    except OSError:
+        return []
+    if not both:
+        return [first]
+    try:
+        same = first.extra(anyio.abc.SocketAttribute.local_port)
+        return [first, await anyio.create_tcp_listener(local_host="::1", local_port=same)]
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            return [first]  # a machine without IPv6
+    # The browser may go to the other program first, and bring it the code.
+    await first.aclose()
+    return []
 
 
 async def _request(stream: anyio.abc.SocketStream) -> bytes:

@@ -6,15 +6,19 @@ where it is renewed; and it knows nothing of other processes. Its flows do the e
 """
 
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeGuard
 
 import anyio
 import anyio.to_thread
 import httpx2
 
-from toolhone.exceptions import ServerUnavailableError
+from toolhone.exceptions import ServerAuthenticationError, ServerUnavailableError, ToolhoneError
+from toolhone.identifiers import new_id
 from toolhone.records.grants import Grant, GrantStore
 from toolhone.registry.config import Endpoint
 
@@ -27,6 +31,9 @@ _LEASE_SECONDS = 30.0
 """For so long nobody else renews it, should our process die over it."""
 
 _LOOK_SECONDS = 0.1
+
+_PAUSE_SECONDS = 10.0
+"""For so long after a failure a token that is good yet is used without another try."""
 
 
 class Grants:
@@ -71,10 +78,11 @@ class Grants:
     async def renewing(self, server: str, url: str) -> AsyncGenerator[None]:
         """Be the only one of all processes that changes this grant."""
         store = await self._opened()
+        owner = new_id()
 
         def begin() -> bool:
             now = self.clock()
-            return store.begin_renewal(server, url, now=now, until=now + _LEASE_SECONDS)
+            return store.begin_renewal(server, url, owner=owner, now=now, until=now + _LEASE_SECONDS)
 
         while not await anyio.to_thread.run_sync(begin):  # noqa: ASYNC110 - of another process
             await anyio.sleep(_LOOK_SECONDS)
@@ -82,7 +90,7 @@ class Grants:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(store.end_renewal, server, url)
+                await anyio.to_thread.run_sync(partial(store.end_renewal, server, url, owner=owner))
 
     async def aclose(self) -> None:
         if self._store is not None:
@@ -106,6 +114,10 @@ class Credentials:
         self._renewing = anyio.Lock()
         self._loaded = False
         self._grant: Grant | None = None
+        self._attempts = 0
+        self._failure: ToolhoneError | None = None
+        """Of the last attempt to renew it."""
+        self._failed_at = -math.inf
 
     @property
     def bearer(self) -> str | None:
@@ -132,14 +144,28 @@ class Credentials:
             await self.load()
         grant = self._grant
         due = grant is not None and grant.renew_at is not None and grant.renew_at <= self._grants.clock()
-        if due and self._can_be_renewed:
+        if not due or not self._can_be_renewed:
+            return self.bearer
+        if self._is_good(grant) and self._grants.clock() < self._failed_at + _PAUSE_SECONDS:
+            return self.bearer
+        try:
             return await self.renewed(instead_of=self.bearer, challenge=None)
-        return self.bearer
+        except ServerAuthenticationError:
+            raise
+        except ServerUnavailableError:
+            if self._is_good(grant):
+                return grant.access_token
+            raise
+
+    def _is_good(self, grant: Grant | None) -> TypeGuard[Grant]:
+        """Whether its access token, which is due to be renewed, has not ended yet."""
+        return grant is not None and grant.ends_at is not None and self._grants.clock() < grant.ends_at
 
     async def renewed(self, *, instead_of: str | None, challenge: httpx2.Response | None) -> str | None:
         """A token in place of one that was refused or has ended; `None` if it takes a person to log in.
 
-        Of all who ask at once, in whatever process, one renews it; the others get what came of that.
+        Of all who ask at once, in whatever process, one renews it, and the others get the new token. If that
+        fails, all who wait in this process get its error; another process tries by itself.
 
         Args:
             challenge: The answer 401 of the server, which says where tokens come from.
@@ -149,6 +175,7 @@ class Credentials:
             ServerUnavailableError: It cannot be reached now. Nothing is lost.
             StorageError: The store cannot be read or written.
         """
+        attempts = self._attempts
         async with self._renewing:
             if self.bearer == instead_of:
                 await self._load()
@@ -156,15 +183,28 @@ class Credentials:
                 return self.bearer
             if not self._can_be_renewed:
                 return None
+            if self._failure is not None and self._attempts != attempts:
+                # A copy: each who waited adds a traceback of its own.
+                raise type(self._failure)(self._failure.message, data=self._failure.data) from self._failure
             async with self._grants.renewing(self._server, self._target.url):
                 await self._load()
                 if self.bearer == instead_of:
                     # Once the request is sent, the old refresh token may be used up: the new one must be
                     # kept, whether who asked for it still waits or not.
                     with anyio.CancelScope(shield=True):
-                        self._grant = await self._exchange(challenge)
-                        await self._grants.save(self._grant)
+                        await self._attempt(challenge)
             return self.bearer
+
+    async def _attempt(self, challenge: httpx2.Response | None) -> None:
+        self._failure = None
+        try:
+            self._grant = await self._exchange(challenge)
+            await self._grants.save(self._grant)
+        except ToolhoneError as exc:
+            self._failure, self._failed_at = exc, self._grants.clock()
+            raise
+        finally:
+            self._attempts += 1
 
     async def _load(self) -> None:
         self._grant = await self._grants.get(self._server, self._target.url)

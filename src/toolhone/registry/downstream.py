@@ -237,16 +237,31 @@ class DownstreamServers:
 
     async def _follow_logins(self, grants: Grants) -> None:
         """Let what another process did to logins have its effect here."""
-        seen = 0
-        while True:
+        seen = dict.fromkeys(self._servers, 0)
+        following: set[str] = set()
+
+        async def follow(name: str, version: int) -> None:
             try:
-                before, seen = seen, await grants.version()
-                if seen != before:
-                    for server in self._servers.values():
-                        await server.follow_login()
+                await self._servers[name].follow_login()
+                seen[name] = version
             except StorageError as exc:
-                logger.warning("Logins at servers cannot be read: %s", exc.message)
-            await anyio.sleep(LOGIN_SECONDS)
+                logger.warning("The login at server %s cannot be read: %s", name, exc.message)
+            finally:
+                following.discard(name)
+
+        async with anyio.create_task_group() as tasks:
+            while True:
+                try:
+                    version = await grants.version()
+                    # A task for each: one that is being renewed has the others wait for nothing.
+                    behind = [name for name, known in seen.items() if known != version]
+                    for name in behind:
+                        if name not in following:
+                            following.add(name)
+                            tasks.start_soon(follow, name, version)
+                except StorageError as exc:
+                    logger.warning("Logins at servers cannot be read: %s", exc.message)
+                await anyio.sleep(LOGIN_SECONDS)
 
     def _server(self, name: str) -> SupervisedServer:
         if name not in self._servers:

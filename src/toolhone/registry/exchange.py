@@ -16,12 +16,12 @@ from toolhone.registry.addresses import is_public, resolve_host
 from toolhone.registry.config import Endpoint
 from toolhone.registry.http_client import CheckedTransport, tls_context
 from toolhone.registry.oauth_settings import OAuth
+from toolhone.registry.proxies import ProxiedTransport, proxy_for
 
 LONGEST_ANSWER: Final = 1_048_576
 """Bytes of an answer of an authorization server."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 
 
 class Exchange:
@@ -44,7 +44,7 @@ class Exchange:
             LoginFailedError: The downstream server leads where nothing may be sent.
             ServerUnavailableError: There is no answer, or one that is too long.
         """
-        self._permit(request.url)
+        self.permit(request.url)
         # Some answer with a form unless JSON is asked for.
         request.headers.setdefault("Accept", "application/json")
         response = await self._begin(request)
@@ -80,6 +80,19 @@ class Exchange:
         ping: JsonObject = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         return httpx2.Request("POST", self.target.url, headers=headers, json=ping)
 
+    def permit(self, url: httpx2.URL) -> None:
+        """Secrets go over TLS, unless they stay on this machine or the server itself is reached without.
+
+        Raises:
+            LoginFailedError: This is not such an address.
+        """
+        plain = url.host in _LOOPBACK or (self._own.scheme == "http" and url.host == self._own.host)
+        if url.scheme != "https" and not (url.scheme == "http" and plain):
+            raise LoginFailedError(
+                f"Server {self.server!r} leads to {named(url)} for its login, which is not https; "
+                "nothing was sent."
+            )
+
     async def _begin(self, request: httpx2.Request) -> httpx2.Response:
         try:
             return await self._client.send(request, stream=True, follow_redirects=False)
@@ -93,15 +106,6 @@ class Exchange:
                 "sent."
             ) from exc
 
-    def _permit(self, url: httpx2.URL) -> None:
-        """Secrets go over TLS, unless they stay on this machine or the server itself is reached without."""
-        plain = url.host in _LOOPBACK or (self._own.scheme == "http" and url.host == self._own.host)
-        if url.scheme != "https" and not (url.scheme == "http" and plain):
-            raise LoginFailedError(
-                f"Server {self.server!r} leads to {named(url)} for its login, which is not https; "
-                "nothing was sent."
-            )
-
 
 @asynccontextmanager
 async def authorizing(
@@ -110,25 +114,28 @@ async def authorizing(
     """What sends the requests of flows for this server.
 
     Metadata of a server names the addresses that are asked. Those of a server at a public address must be
-    public too, unless a proxy decides on what is reached.
+    public too, where no proxy decides on what is reached.
     """
+
+    async def direct() -> httpx2.AsyncBaseTransport:
+        return CheckedTransport(
+            await tls_context("https:"),
+            resolve=resolve_host,
+            allow_private=await _is_private(httpx2.URL(target.url), environment),
+        )
+
+    transport = ProxiedTransport(environment, direct)
     timeout = httpx2.Timeout(10.0)
-    if _PROXIES & {name.lower() for name, value in environment.items() if value}:
-        async with httpx2.AsyncClient(timeout=timeout) as client:
-            yield Exchange(server, target, client)
-        return
-    transport = CheckedTransport(
-        await tls_context("https:"), resolve=resolve_host, allow_private=await _is_private(target.url)
-    )
     async with httpx2.AsyncClient(timeout=timeout, transport=transport, trust_env=False) as client:
         yield Exchange(server, target, client)
 
 
-async def _is_private(address: str) -> bool:
-    url = httpx2.URL(address)
+async def _is_private(url: httpx2.URL, environment: Mapping[str, str]) -> bool:
     try:
         found = await resolve_host(url.host, url.port or (443 if url.scheme == "https" else 80))
     except OSError as exc:
+        if proxy_for(url, environment) is not None:
+            return False  # Only its proxy knows it, so nothing speaks for private addresses.
         raise ServerUnavailableError(f"The host {url.host!r} cannot be resolved: {exc}.") from exc
     return not all(map(is_public, found))
 

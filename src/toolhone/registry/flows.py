@@ -125,7 +125,7 @@ def _dumped(model: OAuthMetadata | ProtectedResourceMetadata | None) -> Json:
 
 
 def renew_at(tokens: OAuthToken, now: float) -> float | None:
-    """A little before the end. A lifetime of nothing says nothing: taken at its word, each request would renew."""
+    """A little before the end; `None` if it is not said. Taken at its word, 0 would renew on each request."""
     if tokens.expires_in is None or tokens.expires_in <= 0:
         return None
     return now + tokens.expires_in - renewal_margin(tokens.expires_in)
@@ -137,6 +137,6 @@ def reason(exc: Exception) -> str:
         exc.__cause__ or exc.__context__, ValueError
     ):
         # Their text quotes the answer.
-        return "an answer of the authorization server is not as OAuth has it."
+        return "an answer of the server or of its authorization server is not as OAuth has it."
     text = " ".join(redact_text(str(exc)).split())
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"

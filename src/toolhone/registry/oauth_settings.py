@@ -74,6 +74,12 @@ def read_oauth(raw: Json, expand: Callable[[str, Json], str], headers: Mapping[s
     if texts["clientSecret"] is not None and texts["clientId"] is None:
         raise _wrong("oauth.clientId", "given with a clientSecret")
     issuer = texts["issuer"]
+    if texts["clientSecret"] is not None and issuer is None:
+        raise _wrong(
+            "oauth.issuer",
+            "given with a clientSecret: the address of the authorization server that the client is "
+            "registered with. Without it, the server itself would name who gets the secret",
+        )
     if issuer is not None and not issuer.startswith(("http://", "https://")):
         raise _wrong("oauth.issuer", "an address that begins with https://")
     return OAuth(
@@ -84,6 +90,11 @@ def read_oauth(raw: Json, expand: Callable[[str, Json], str], headers: Mapping[s
         issuer=issuer,
         machine=machine,
     )
+
+
+def is_scope(word: str) -> bool:
+    """Whether RFC 6749 (3.3) has it: printable ASCII without spaces, quotes and backslashes."""
+    return bool(word) and all("!" <= letter <= "~" and letter not in '"\\' for letter in word)
 
 
 def unused_keys(raw: Json) -> list[str]:
@@ -106,7 +117,7 @@ def _scopes(fields: JsonObject, expand: Callable[[str, Json], str]) -> str | Non
         return None
     words = cast("list[Json]", given) if isinstance(given, list) else [given]
     scopes = " ".join(expand("oauth.scopes", word) for word in words).split()
-    if not scopes or any('"' in scope or "\\" in scope for scope in scopes):
+    if not scopes or not all(map(is_scope, scopes)):
         raise _wrong("oauth.scopes", "names separated by spaces, or a list of names")
     return " ".join(scopes)
 

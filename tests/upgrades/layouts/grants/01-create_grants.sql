@@ -24,12 +24,13 @@ INSERT INTO "grants" VALUES('"server 3"','"url 3"','"client 3"','"tokens 3"','"f
 CREATE TABLE renewals (
             server TEXT NOT NULL,
             url TEXT NOT NULL,
+            owner TEXT NOT NULL,
             until REAL NOT NULL,
             PRIMARY KEY (server, url)
         );
-INSERT INTO "renewals" VALUES('"server 1"','"url 1"',1.5);
-INSERT INTO "renewals" VALUES('"server 2"','"url 2"',2.5);
-INSERT INTO "renewals" VALUES('"server 3"','"url 3"',3.5);
+INSERT INTO "renewals" VALUES('"server 1"','"url 1"','"owner 1"',1.5);
+INSERT INTO "renewals" VALUES('"server 2"','"url 2"','"owner 2"',2.5);
+INSERT INTO "renewals" VALUES('"server 3"','"url 3"','"owner 3"',3.5);
 CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
     ON "_sqlite_migrations" ("migration_set", "name");
 COMMIT;
