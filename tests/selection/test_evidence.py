@@ -15,11 +15,12 @@ from toolhone.selection.evidence import (
     IGNORED,
     MOST_BY_PLACE,
     MOST_OF_A_CALLER,
+    MOST_OPEN,
     SUCCEEDED,
+    Gathering,
     Lesson,
     bounded,
     gather,
-    relevant,
     weight_of_place,
 )
 
@@ -206,13 +207,30 @@ def test_a_task_remembered_as_a_vector_teaches_without_its_text(log: Log) -> Non
     assert lesson.task.candidates == {"saw": (0.9, 2.5)}
 
 
-def test_what_is_read_of_a_row_is_enough(log: Log) -> None:
-    log.find("saw a board", "hammer", "saw")
-    log.call("saw")
-    short = [relevant(row) for row in log.rows]
+def test_it_may_be_read_page_by_page(log: Log) -> None:
+    for number in range(7):
+        log.find(f"task {number}", "hammer", "saw", minutes=11)
+        log.call("saw" if number % 2 else "hammer", minutes=8)
+    paged = Gathering()
+    for place in range(0, len(log.rows), 3):
+        paged.take(log.rows[place : place + 3])
 
-    assert gather(short) == gather(log.rows)
-    assert all("result" not in row for row in short)
+    assert paged.lessons() == gather(log.rows)
+    assert len(gather(log.rows)) == 7
+
+
+def test_of_a_caller_who_asks_without_end_the_newest_requests_are_open(log: Log) -> None:
+    log.find("old", "saw", minutes=0)
+    for number in range(MOST_OPEN - 1):
+        log.find(f"task {number}", "hammer", minutes=0)
+    log.call("saw")
+    assert [lesson.task.text for lesson in gather(log.rows)] == ["old"]
+
+    log.find("one more", "hammer", minutes=0)
+    log.call("saw")
+    (old, latest) = gather(log.rows)
+    assert old.called == ("saw",)
+    assert (latest.task.text, latest.called) == ("one more", ("saw",))
 
 
 def test_a_caller_who_uses_one_tool_for_everything_does_not_outvote_the_others(log: Log) -> None:

@@ -14,11 +14,12 @@ What a log can say is biased, and each bias is met by one rule:
 """
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import cast
+from sys import intern
+from typing import TypeAlias, cast
 
 from toolhone.models import EventKind, Json, JsonObject
 
@@ -48,10 +49,14 @@ MOST_STANDS_FOR = 3.0
 MOST_OF_A_CALLER = 50
 """Requests of one caller that count for one tool."""
 
+MOST_OPEN = 1_000
+"""Requests of one caller that a call may belong to: a program may ask hundreds of times a second."""
+
 UNFIT = frozenset({"tool_failed", "invalid_output"})
 """Errors of the tool itself. All others (a timeout, a refused argument) are met by tools that fit too."""
 
-_READ = ("audit_id", "kind", "timestamp", "user_id", "session", "tool_name", "success", "error_code")
+Caller: TypeAlias = tuple[Json, Json]
+"""Principal and session."""
 
 KINDS = (EventKind.SELECTION.value, EventKind.CALL.value)
 """The rows that `gather` reads."""
@@ -105,55 +110,97 @@ class Lesson:
 class _Request:
     """A selection and the calls that belong to it, while the rows are read."""
 
+    number: int
+    """Later requests have higher ones."""
     id: str
     asked_at: str
     moment: datetime
     principal: str
     task: RememberedTask
     shown: tuple[str, ...]
-    roster: frozenset[str]
+    roster: tuple[str, ...]
     """Named, but not described."""
     pinned: frozenset[str]
     best: dict[str, float] = field(default_factory=dict[str, float])
     """The best outcome of each tool that was called for it."""
 
 
-def relevant(row: JsonObject) -> JsonObject:
-    """What `gather` reads of a row: without the arguments and results of calls, which are large."""
-    kept = {key: row[key] for key in _READ}
-    return {**kept, "details": row["details"] if row["kind"] == EventKind.SELECTION else {}}
+class Gathering:
+    """What audit rows teach, taken in as they are read, oldest first.
+
+    A call belongs to the latest request of the same principal and session that showed or named its tool; if
+    none did, to the latest. Requests without a call say nothing: perhaps none was needed. Time and memory
+    are in proportion to the rows that have something to say, however many a caller asks for in a minute.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Caller, deque[_Request]] = defaultdict(deque)
+        """Requests that may still get a call, by who made them."""
+        self._showing: dict[tuple[Caller, str], _Request] = {}
+        """The latest of them that showed or named a tool."""
+        self._lessons: list[tuple[int, Lesson]] = []
+        self._without_call = 0
+        self._number = 0
+
+    def take(self, rows: Iterable[JsonObject]) -> None:
+        """Read on."""
+        for row in rows:
+            caller = (row["user_id"], row["session"])
+            moment = datetime.fromisoformat(row["timestamp"])
+            if row["kind"] == EventKind.SELECTION:
+                self._number += 1
+                request = _request(row, moment, self._number)
+                if request is not None:
+                    self._begin(caller, request)
+            elif row["kind"] == EventKind.CALL and isinstance(row["tool_name"], str):
+                owner = self._owner(caller, row["tool_name"], moment)
+                if owner is not None:
+                    worth = _worth(row)
+                    owner.best[row["tool_name"]] = max(worth, owner.best.get(row["tool_name"], worth))
+
+    def lessons(self) -> list[Lesson]:
+        """What all of it taught; nothing more is taken in."""
+        for caller, open_ in self._open.items():
+            while open_:
+                self._end(caller, open_.popleft())
+        lessons = [lesson for _, lesson in sorted(self._lessons, key=lambda numbered: numbered[0])]
+        found_otherwise = sum(_is_found_otherwise(lesson) for lesson in lessons)
+        stands_for = min(1.0 + MISSED * self._without_call / max(found_otherwise, 1), MOST_STANDS_FOR)
+        return [
+            replace(lesson, stands_for=stands_for) if _is_found_otherwise(lesson) else lesson
+            for lesson in lessons
+        ]
+
+    def _begin(self, caller: Caller, request: _Request) -> None:
+        open_ = self._open[caller]
+        while open_ and (len(open_) >= MOST_OPEN or request.moment - open_[0].moment > WITHIN):
+            self._end(caller, open_.popleft())
+        open_.append(request)
+        for tool in (*request.shown, *request.roster):
+            self._showing[caller, tool] = request
+
+    def _owner(self, caller: Caller, tool: str, moment: datetime) -> _Request | None:
+        showing = self._showing.get((caller, tool))
+        if showing is not None and moment - showing.moment <= WITHIN:
+            return showing
+        open_ = self._open.get(caller)
+        return open_[-1] if open_ and moment - open_[-1].moment <= WITHIN_OTHERWISE else None
+
+    def _end(self, caller: Caller, request: _Request) -> None:
+        for tool in (*request.shown, *request.roster):
+            if self._showing.get((caller, tool)) is request:
+                del self._showing[caller, tool]
+        lesson = _lesson(request)
+        if lesson is not None:
+            self._lessons.append((request.number, lesson))
+        self._without_call += bool(request.shown) and not request.best
 
 
 def gather(rows: Iterable[JsonObject]) -> list[Lesson]:
-    """What audit rows teach; both are oldest first.
-
-    A call belongs to the latest request of the same principal and session that showed or named its tool; if
-    none did, to the latest. Requests without a call say nothing: perhaps none was needed.
-    """
-    recent: dict[tuple[Json, Json], list[_Request]] = defaultdict(list)
-    requests: list[_Request] = []
-    for row in rows:
-        caller = (row["user_id"], row["session"])
-        moment = datetime.fromisoformat(row["timestamp"])
-        if row["kind"] == EventKind.SELECTION:
-            request = _request(row, moment)
-            if request is not None:
-                requests.append(request)
-                recent[caller] = [kept for kept in recent[caller] if moment - kept.moment <= WITHIN]
-                recent[caller].append(request)
-        elif row["kind"] == EventKind.CALL and isinstance(row["tool_name"], str):
-            owner = _owner(recent[caller], row["tool_name"], moment)
-            if owner is not None:
-                worth = _worth(row)
-                owner.best[row["tool_name"]] = max(worth, owner.best.get(row["tool_name"], worth))
-    lessons = [lesson for request in requests if (lesson := _lesson(request)) is not None]
-    without_call = sum(bool(request.shown) and not request.best for request in requests)
-    found_otherwise = sum(_is_found_otherwise(lesson) for lesson in lessons)
-    stands_for = min(1.0 + MISSED * without_call / max(found_otherwise, 1), MOST_STANDS_FOR)
-    return [
-        replace(lesson, stands_for=stands_for) if _is_found_otherwise(lesson) else lesson
-        for lesson in lessons
-    ]
+    """What audit rows teach; both are oldest first."""
+    gathering = Gathering()
+    gathering.take(rows)
+    return gathering.lessons()
 
 
 def bounded(lessons: Sequence[Lesson]) -> list[Lesson]:
@@ -180,22 +227,24 @@ def weight_of_place(place: int) -> float:
     return min(math.sqrt(place), MOST_BY_PLACE)
 
 
-def _request(row: JsonObject, moment: datetime) -> _Request | None:
+def _request(row: JsonObject, moment: datetime, number: int) -> _Request | None:
     """The row's request; `None` if its payload was erased or nothing of its task is remembered."""
     details = cast("JsonObject", row["details"] or {})
     task = _task(details)
     selected = cast("list[list[Json]]", details.get("selected") or [])
     if task is None:
         return None
-    names = tuple(str(entry[0]) for entry in selected)
+    # The same few names in each row: kept once.
+    names = tuple(intern(str(entry[0])) for entry in selected)
     return _Request(
+        number=number,
         id=str(row["audit_id"]),
         asked_at=str(row["timestamp"]),
         moment=moment,
-        principal=str(row["user_id"]),
+        principal=intern(str(row["user_id"])),
         task=task,
         shown=names[: int(details.get("shown") or 0)],
-        roster=frozenset(cast("list[str]", details.get("roster") or [])),
+        roster=tuple(map(intern, cast("list[str]", details.get("roster") or []))),
         pinned=frozenset(cast("list[str]", details.get("pinned") or [])),
     )
 
@@ -216,16 +265,6 @@ def _task(details: JsonObject) -> RememberedTask | None:
         encoder=str(details.get("encoder")),
         candidates={str(name): (float(base), float(lexical)) for name, base, lexical in candidates},
     )
-
-
-def _owner(recent: Sequence[_Request], tool: str, moment: datetime) -> _Request | None:
-    recent = [request for request in recent if moment - request.moment <= WITHIN]
-    for request in reversed(recent):
-        if tool in request.shown or tool in request.roster:
-            return request
-    if recent and moment - recent[-1].moment <= WITHIN_OTHERWISE:
-        return recent[-1]
-    return None
 
 
 def _worth(row: JsonObject) -> float:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from anyio import to_thread
 
 from toolhone.models import JsonObject
-from toolhone.selection.evidence import KINDS, Lesson, gather, relevant
+from toolhone.selection.evidence import KINDS, Gathering, Lesson
 from toolhone.stores import AuditQuery
 
 PAGE = 1_000
@@ -22,12 +22,12 @@ async def read_lessons(rows_of: Callable[[AuditQuery], Awaitable[list[JsonObject
     if not newest:
         return []
     since = (datetime.fromisoformat(newest[0]["timestamp"]) - READ_BACK).isoformat()
-    rows: list[JsonObject] = []
+    gathering = Gathering()
     seen = 0
     while True:
         query = AuditQuery(kinds=KINDS, since=since, limit=PAGE, newest_first=False)
         page = [row for row in await rows_of(query) if row["seq"] > seen]
         if not page:
-            return await to_thread.run_sync(gather, rows)
+            return await to_thread.run_sync(gathering.lessons)
         seen, since = page[-1]["seq"], page[-1]["timestamp"]
-        rows += [relevant(row) for row in page]
+        await to_thread.run_sync(gathering.take, page)
