@@ -121,6 +121,7 @@ async def test_old_payloads_go_and_the_chain_stays_whole() -> None:
 
 async def test_only_who_may_administer_backs_up_exports_or_prunes(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "data", export_folder=tmp_path / "out")
+    settings.data.mkdir()
     log = AuditLog(lambda: SqliteAuditStore(settings.data), redact=redact)
     kept = keeping(settings, log)
     operator, agent = (Caller(principal="p", role=role) for role in (Role.OPERATOR, Role.AGENT))
@@ -135,7 +136,7 @@ async def test_only_who_may_administer_backs_up_exports_or_prunes(tmp_path: Path
         with pytest.raises(PermissionDeniedError):
             await refused(caller=agent)
         await refused(caller=operator)
-    assert names_in(tmp_path) == []
+    assert (names_in(tmp_path), names_in(settings.data)) == (["data"], [])
     await log.aclose()
 
 
