@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from toolhone.answers import wire_form
 from toolhone.compression.budget import Fitted, within
 from toolhone.compression.levels import Level
-from toolhone.compression.rendering import Rendered, render
+from toolhone.compression.rendering import Rendered, render, render_each
 from toolhone.models import JsonObject, ToolDefinition
 
 LIKELY = 0.5
@@ -133,6 +133,8 @@ def tell(finding: Finding, budget: int | None, count: Callable[[str], int]) -> T
     most = [
         Level.INDEX if finding.nothing_fits and not found.pinned else Level.FULL for found in finding.tools
     ]
+    if (told := _whole(finding, tools, most, budget, count)) is not None:
+        return told
     relevance = [1.0 if found.pinned else found.fits for found in finding.tools]
     for notices, left_out in ((finding.notices, finding.left_out), ((), finding.left_out), ((), ())):
         after = _after(left_out, notices)
@@ -168,6 +170,34 @@ def tell(finding: Finding, budget: int | None, count: Callable[[str], int]) -> T
         notices=(),
         text=text,
         tokens=count(text),
+    )
+
+
+def _whole(
+    finding: Finding,
+    tools: Sequence[JsonObject],
+    most: Sequence[Level],
+    budget: int | None,
+    count: Callable[[str], int],
+) -> Told | None:
+    """All there is to say, roster included, if the budget has room for it: counted once as a whole."""
+    roster = next(_rosters(finding, count), ())
+    rendered = render_each(tools, most)
+    after = _after(finding.left_out, finding.notices)
+    text = "\n".join([*_before(finding, rendered), *_next(roster), *after])
+    tokens = count(text)
+    if budget is not None and tokens > budget:
+        return None
+    return Told(
+        tools=tuple(finding.tools),
+        levels=tuple(most),
+        preamble=rendered.preamble,
+        signatures=rendered.blocks,
+        roster=roster,
+        left_out=tuple(finding.left_out),
+        notices=tuple(finding.notices),
+        text=text,
+        tokens=tokens,
     )
 
 
@@ -235,14 +265,23 @@ def _with_roster(
 ) -> tuple[tuple[str, ...], str, int]:
     """As many further names as the budget, and what they are worth, allow; the text with them, its tokens."""
     before = _before(finding, fitted.rendered) if finding.roster else []
-    for named in range(len(finding.roster), 0, -1):
-        next_ = ", ".join(finding.roster[:named])
-        if count(next_) <= ROSTER_TOKENS:
-            longer = "\n".join([*before, f"Next: {next_}", *after])
-            tokens = count(longer)
-            if budget is None or tokens <= budget:
-                return tuple(finding.roster[:named]), longer, tokens
+    for roster in _rosters(finding, count):
+        longer = "\n".join([*before, *_next(roster), *after])
+        tokens = count(longer)
+        if budget is None or tokens <= budget:
+            return roster, longer, tokens
     return (), fitted.text, fitted.tokens
+
+
+def _rosters(finding: Finding, count: Callable[[str], int]) -> Iterator[tuple[str, ...]]:
+    """The rosters that cost no more than they are worth, longest first."""
+    for named in range(len(finding.roster), 0, -1):
+        if count(", ".join(finding.roster[:named])) <= ROSTER_TOKENS:
+            yield tuple(finding.roster[:named])
+
+
+def _next(roster: Sequence[str]) -> list[str]:
+    return [f"Next: {', '.join(roster)}"] if roster else []
 
 
 def _verdict(finding: Finding) -> str:

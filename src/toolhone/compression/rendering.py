@@ -1,7 +1,5 @@
 """Tools as text at a level of detail, all at one level or each at its own."""
 
-import hashlib
-import marshal
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from dataclasses import dataclass
 from toolhone.compression.legend import legend as explained
 from toolhone.compression.levels import LEFT_OUT, Level
 from toolhone.compression.notation import minified, written_name
+from toolhone.compression.proven import digest
 from toolhone.compression.purposes import purpose
 from toolhone.compression.reducing import INDEX_WORDS, reduced, seed
 from toolhone.compression.signatures import Entry, checked, encode
@@ -18,7 +17,8 @@ from toolhone.exceptions import SignatureError
 from toolhone.models import JsonObject
 from toolhone.tokens import count_tokens
 
-_CACHED = 256
+_CACHED = 2_048
+"""Texts of a few kilobytes: questions that differ in a word are often answered with the same tools."""
 _CACHED_CHARACTERS = 16_000_000
 
 
@@ -153,7 +153,7 @@ class _Cache:
         legend: bool,
         share: bool,
     ) -> Rendered:
-        key = _key(tools, levels, legend, share)
+        key = digest(list(tools), [level.value for level in levels], legend, share)
         with self._lock:
             found = self._found.get(key) if key else None
             if found is not None and key is not None:
@@ -177,16 +177,6 @@ class _Cache:
 
 def _characters(rendered: Rendered) -> int:
     return len(rendered.preamble) + sum(map(len, rendered.blocks))
-
-
-def _key(tools: Sequence[JsonObject], levels: Sequence[Level], legend: bool, share: bool) -> bytes | None:
-    """A digest of the arguments; None where they are no plain data."""
-    try:
-        # Version 2 has no references between equal objects, so equal tools give equal bytes.
-        data = marshal.dumps((list(tools), [level.value for level in levels], legend, share), 2)
-    except ValueError:
-        return None
-    return hashlib.sha256(data).digest()
 
 
 _cache = _Cache()

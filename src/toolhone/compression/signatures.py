@@ -1,13 +1,14 @@
 """Lossless signatures: encode, read back, compare, and fall back to JSON where anything differs."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
 from toolhone.compression.conventions import Conventions, find_conventions
 from toolhone.compression.definitions import Block, DefinitionWriter, raw_block
 from toolhone.compression.parts import Parts
+from toolhone.compression.proven import Proven, digest
 from toolhone.compression.reading import SignatureReader
 from toolhone.compression.writing import Written, assemble
 from toolhone.exceptions import SignatureError
@@ -17,6 +18,9 @@ DEEPEST = 200
 """Levels of nested objects and lists in a definition; deeper ones are refused."""
 _SIGNED = 80
 """Deeper definitions go out as JSON."""
+
+_signable = Proven()
+_read_back = Proven()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +55,15 @@ def encode(entries: Sequence[Entry], *, share: bool = True, cost: Callable[[Writ
     Raises:
         SignatureError: A definition is nested too deep, or is not JSON.
     """
-    wanted = ["" if entry.text is not None else checked(entry.tool) for entry in entries]
+    signed = {place: digest(entry.tool) for place, entry in enumerate(entries) if entry.text is None}
     raw = frozenset(
-        place for place, entry in enumerate(entries) if entry.text is None and not _can_be_signed(entry.tool)
+        place
+        for place, key in signed.items()
+        if not _signable.of(key, lambda tool=entries[place].tool: _can_be_signed(tool))
     )
     while True:
         written = _smallest(entries, raw, share, cost)
-        wrong = _wrong(entries, written, wanted) - raw
+        wrong = _wrong(entries, written, signed) - raw
         if not wrong:
             return Signatures(written=written, raw=tuple(sorted(raw)))
         raw |= wrong
@@ -127,27 +133,38 @@ def depth(value: Json) -> int:
 
 
 def _can_be_signed(tool: JsonObject) -> bool:
-    """Whether the tool has what a signature needs, and nests no deeper than one may."""
+    """Whether the tool has what a signature needs, and nests no deeper than one may.
+
+    Raises:
+        SignatureError: As `checked`.
+    """
+    checked(tool)
     return isinstance(tool.get("name"), str) and "inputSchema" in tool and depth(tool) <= _SIGNED
 
 
-def _wrong(entries: Sequence[Entry], written: Written, wanted: Sequence[str]) -> set[int]:
-    """The places of the tools that do not read back as they were."""
+def _wrong(entries: Sequence[Entry], written: Written, signed: Mapping[int, bytes | None]) -> set[int]:
+    """The places of the tools, by place and digest, that do not read back as they were."""
     reader = SignatureReader()
-    signed = [place for place, entry in enumerate(entries) if entry.text is None]
+    preamble = written.preamble_lines
     try:
-        reader.preamble(list(enumerate(written.preamble_lines, 1)))
+        reader.preamble(list(enumerate(preamble, 1)))
     except (SignatureError, RecursionError):
         return set(signed)
-    return {place for place in signed if not _reads_back(reader, written.blocks[place], wanted[place])}
+
+    def reads_back(place: int, key: bytes | None) -> bool:
+        block = written.blocks[place]
+        text = None if key is None else digest(key, preamble, block)
+        return _read_back.of(text, lambda: _reads_back(reader, block, entries[place].tool))
+
+    return {place for place, key in signed.items() if not reads_back(place, key)}
 
 
-def _reads_back(reader: SignatureReader, block: str, wanted: str) -> bool:
+def _reads_back(reader: SignatureReader, block: str, tool: JsonObject) -> bool:
     lines = list(enumerate(block.split("\n"), 1))
     if any(line.startswith("## ") for _, line in lines[1:]):
         return False
     try:
-        return canonical_json(reader.block(lines)) == wanted
+        return canonical_json(reader.block(lines)) == canonical_json(tool)
     except (SignatureError, RecursionError):
         return False
 

@@ -1,6 +1,7 @@
 """Where the sentences of a task begin and end: each may be one step that needs its own tool."""
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 MOST = 24
@@ -19,10 +20,12 @@ _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|mr|mrs|ms|dr|no|st|approx|[a-
 _LONGEST_ABBREVIATION = len("approx.")
 
 
-def sentence_spans(text: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=8)
+def sentence_spans(text: str) -> tuple[tuple[int, int], ...]:
     """The half-open character ranges of the sentences, in order; together they cover all that is not blank.
 
-    A text without a second sentence gives one range, an empty one none.
+    A text without a second sentence gives one range, an empty one none. Those of the newest texts are kept: a
+    question's meaning and its words are cut alike, one after the other.
     """
     spans: list[tuple[int, int]] = []
     start = 0
@@ -41,6 +44,6 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         else:
             spans.append((start, len(text)))
     if len(spans) <= MOST:
-        return spans
+        return tuple(spans)
     bounds = [round(i * len(spans) / MOST) for i in range(MOST + 1)]
-    return [(spans[first][0], spans[after - 1][1]) for first, after in pairwise(bounds)]
+    return tuple((spans[first][0], spans[after - 1][1]) for first, after in pairwise(bounds))
