@@ -133,11 +133,12 @@ def pages(data: Path) -> dict[str, str]:
         "tools": "/tools",
         "a tool": f"/tools/{often}",
         "search, the form": "/tools/search",
-        "search, a task": f"/tools/search?{urlencode({'task': TASK})}",
         **{f"audit: {name}": f"/audit?{urlencode(chosen)}" for name, chosen in filters.items()},
         "audit: a request's timeline": f"/audit/requests/{middle['request_id']}",
         **{name: f"/{name}" for name in ("snapshots", "datasets", "jobs", "models", "comparisons")},
         **{name: f"/{name}" for name in ("selector", "access", "privacy", "settings")},
+        # The form loads the model, while a task is typed.
+        "search, a task": f"/tools/search?{urlencode({'task': TASK})}",
     }
 
 

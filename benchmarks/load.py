@@ -5,7 +5,8 @@ python benchmarks/load.py [--clients 64] [--seconds 20] [--data FOLDER]
 The server, the stdio server behind it and the clients are three processes that share the machine's cores. The
 tools are the frozen set of tests/selection; --data adds the listings of a folder. At the end the rows of the
 audit are counted: each answered request must have one. fastmcp's proxy with search takes the same calls, if
-`make bench` has installed it.
+`make bench` has installed it. A virtual machine may not get the cores that it has: "stolen" is the share of
+their time that its host gave to others.
 """
 
 import argparse
@@ -175,13 +176,36 @@ def fastmcp(folder: Path) -> Generator[Served]:
         yield Served(pid, port, {"Host": f"127.0.0.1:{port}"})
 
 
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """What the cores did since the machine was started, in ticks."""
+
+    total: int
+    stolen: int
+    """By the host of a virtual machine."""
+
+    @classmethod
+    def now(cls) -> "Processor | None":
+        """`None` where the system does not say."""
+        try:
+            first = Path("/proc/stat").read_text().split("\n", 1)[0]
+        except OSError:
+            return None
+        ticks = [int(field) for field in first.split()[1:]]
+        return cls(sum(ticks[:8]), ticks[7])
+
+    def stolen_until(self, later: "Processor") -> float:
+        """The share from now until then, 0..1."""
+        return (later.stolen - self.stolen) / max(later.total - self.total, 1)
+
+
 class Lanes:
     """Loads one after the other, and what they came to."""
 
     def __init__(self, clients: int, seconds: float) -> None:
         self._clients = clients
         self._seconds = seconds
-        self.table = Table("", "a second", "p50 ms", "p99 ms", "answered", "refused", "server MB")
+        self.table = Table("", "a second", "p50 ms", "p99 ms", "answered", "refused", "server MB", "stolen")
 
     async def warm(
         self, served: Served, asked: Callable[[], bytes], accepted: Callable[[Answer], bool], least: int
@@ -195,7 +219,9 @@ class Lanes:
     async def run(
         self, name: str, served: Served, asked: Callable[[], bytes], accepted: Callable[[Answer], bool]
     ) -> Outcome:
+        before = Processor.now()
         outcome = await self._load(served, asked, accepted, self._seconds)
+        after = Processor.now()
         self.table.add_row(
             name,
             f"{outcome.per_second:.0f}",
@@ -204,7 +230,9 @@ class Lanes:
             f"{len(outcome.times):,}",
             str(outcome.refused),
             f"{resident_mb(served.pid):.0f}",
+            f"{before.stolen_until(after):.0%}" if before and after else "not known",
         )
+        print(f"{name}: {outcome.per_second:.0f} a second", file=sys.stderr, flush=True)
         return outcome
 
     async def _load(

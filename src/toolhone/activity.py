@@ -104,13 +104,13 @@ def note(**ids: str) -> None:
     present = _ids.get()
     if isinstance(present, MutableMapping):
         present.update(ids)
-    if is_traced():
-        describe({f"toolhone.{key}": value for key, value in ids.items()})
+    describe({f"toolhone.{key}": value for key, value in ids.items()})
 
 
 def describe(attributes: Mapping[str, Value]) -> None:
-    """Add attributes to the span of the activity that goes on."""
-    trace.get_current_span().set_attributes(dict(attributes))
+    """Add attributes to the span of the activity that goes on, if spans lead anywhere."""
+    if is_traced():
+        trace.get_current_span().set_attributes(dict(attributes))
 
 
 def failed(span: Span, code: str) -> None:

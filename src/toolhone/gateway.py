@@ -87,6 +87,7 @@ class Gateway:
         self._reach = reach
         self._told: WeakKeyDictionary[Visible, tuple[int, str]] = WeakKeyDictionary()
         self.find = finder.find
+        self.expect_question = selector.expect_question
         self.settle = settle
 
     def tools(self, caller: Caller) -> tuple[ToolDefinition, ...]:

@@ -264,6 +264,21 @@ async def test_nothing_is_loaded_before_the_first_question(
     assert loads == ["loaded"]
 
 
+async def test_who_expects_a_question_has_everything_loaded_for_it(
+    encoder: "CountingEncoder", office: list[ToolDefinition]
+) -> None:
+    loaded = anyio.Event()
+
+    def load() -> Encoder:
+        anyio.from_thread.run_sync(loaded.set)
+        return encoder
+
+    async with running(load, office) as selector:
+        selector.expect_question()
+        with anyio.fail_after(10):
+            await loaded.wait()
+
+
 async def test_numpy_leaves_the_cores_to_the_encoder_while_the_selector_runs(
     shipped: Encoder, office: list[ToolDefinition]
 ) -> None:

@@ -4,9 +4,10 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -41,9 +42,49 @@ if TYPE_CHECKING:
     from toolhone.records.snapshots import CategoryCount, Snapshot, SnapshotQuery
     from toolhone.snapshots.importing import Imported
 
-agent_option = click.option("--agent", "agent_id", metavar="ID", help="Only of this agent.")
-task_option = click.option("--task", "task_type", metavar="TYPE", help="Only of this task type.")
-failed_option = click.option("--failed", is_flag=True, help="Only what did not succeed.")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which snapshots are asked for, as the options name it."""
+
+    category: str | None
+    agent_id: str | None
+    task_type: str | None
+    failed: bool
+    since: str | None
+    until: str | None
+
+    def query(self) -> "SnapshotQuery":
+        from toolhone.records.snapshots import SnapshotQuery  # pydantic, for which --help must not wait
+
+        return SnapshotQuery(
+            category=Category(self.category) if self.category else None,
+            agent_id=self.agent_id,
+            task_type=self.task_type,
+            success=False if self.failed else None,
+            since=self.since,
+            until=self.until,
+        )
+
+
+def filtered(command: Callable[..., None]) -> Callable[..., None]:
+    """--category, --agent, --task, --failed, --since, --until: the command is given `filters`."""
+
+    @wraps(command)
+    def run_filtered(**given: Any) -> None:
+        filters = Filters(**{field.name: given.pop(field.name) for field in fields(Filters)})
+        command(filters=filters, **given)
+
+    for option in (
+        until_option,
+        since_option,
+        click.option("--failed", is_flag=True, help="Only what did not succeed."),
+        click.option("--task", "task_type", metavar="TYPE", help="Only of this task type."),
+        click.option("--agent", "agent_id", metavar="ID", help="Only of this agent."),
+        category_option,
+    ):
+        run_filtered = option(run_filtered)
+    return run_filtered
 
 
 @click.group(short_help="What agents did: hand in, list, export, count, erase.")
@@ -120,26 +161,11 @@ def import_file(file: BinaryIO, data: Path | None, json_output: bool) -> None:
 
 
 @snapshots.command("list", short_help="List the newest snapshots.")
-@category_option
-@agent_option
-@task_option
-@failed_option
-@since_option
-@until_option
+@filtered
 @click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1), help="At most.")
 @data_option
 @as_json
-def list_snapshots(
-    category: str | None,
-    agent_id: str | None,
-    task_type: str | None,
-    failed: bool,
-    since: str | None,
-    until: str | None,
-    limit: int,
-    data: Path | None,
-    json_output: bool,
-) -> None:
+def list_snapshots(filters: Filters, limit: int, data: Path | None, json_output: bool) -> None:
     """List the newest snapshots, newest first; with --json whole, as they are kept.
 
     `toolhone snapshots export` writes all of them as JSON lines.
@@ -147,8 +173,7 @@ def list_snapshots(
 
     async def main() -> None:
         settings = settings_of(data=data)
-        asked = _query(category, agent_id, task_type, failed, since, until)
-        query = replace(asked, limit=limit, newest_first=True)
+        query = replace(filters.query(), limit=limit, newest_first=True)
         async with finetuning(settings) as system:
             found = await system.snapshots(query, caller=local_caller(settings))
         if json_output:
@@ -165,25 +190,10 @@ def list_snapshots(
 @click.argument(
     "file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="snapshots.jsonl"
 )
-@category_option
-@agent_option
-@task_option
-@failed_option
-@since_option
-@until_option
+@filtered
 @data_option
 @as_json
-def export(
-    file: Path,
-    category: str | None,
-    agent_id: str | None,
-    task_type: str | None,
-    failed: bool,
-    since: str | None,
-    until: str | None,
-    data: Path | None,
-    json_output: bool,
-) -> None:
+def export(file: Path, filters: Filters, data: Path | None, json_output: bool) -> None:
     """Write snapshots to FILE as JSON lines, oldest first; "-" is stdout.  [default: snapshots.jsonl]
 
     A line holds what is kept: redacted, with a keyed hash in place of a user. The file is yours to look
@@ -196,10 +206,9 @@ def export(
 
     async def main() -> None:
         settings = settings_of(data=data)
-        query = _query(category, agent_id, task_type, failed, since, until)
         async with finetuning_parts(settings) as parts:
             out = sys.stdout.buffer if to_stdout else file
-            count = await parts.pages.export(query, out, caller=local_caller(settings))
+            count = await parts.pages.export(filters.query(), out, caller=local_caller(settings))
         if json_output:
             print_json({"snapshots": count, "file": str(file)})
         else:
@@ -291,26 +300,6 @@ def prune(data: Path | None, json_output: bool) -> None:
             click.echo("Nothing is too old.")
 
     run(main)
-
-
-def _query(
-    category: str | None,
-    agent_id: str | None,
-    task_type: str | None,
-    failed: bool,
-    since: str | None,
-    until: str | None,
-) -> "SnapshotQuery":
-    from toolhone.records.snapshots import SnapshotQuery  # pydantic, for which --help must not wait
-
-    return SnapshotQuery(
-        category=Category(category) if category else None,
-        agent_id=agent_id,
-        task_type=task_type,
-        success=False if failed else None,
-        since=since,
-        until=until,
-    )
 
 
 def _parsed(text: str) -> JsonObject:

@@ -15,7 +15,6 @@ that goes is exported in between.
 
 import json
 import logging
-import os
 from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
@@ -33,6 +32,7 @@ from toolhone.models import EventKind, JsonObject, canonical_json
 from toolhone.records.stores import SnapshotStore
 from toolhone.snapshots.exporting import snapshot_line
 from toolhone.stores import AuditQuery, AuditStore
+from toolhone.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -349,13 +349,8 @@ def _after(store: AuditStore, seq: int, limit: int) -> list[JsonObject]:
 
 
 def _keep(folder: Path, state: JsonObject) -> None:
-    path = folder / STATE
-    partial = path.with_name(f"{STATE}.partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with whole_file(folder / STATE) as file:
         file.write(canonical_json(state).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 @contextmanager

@@ -34,8 +34,8 @@ LOOK_SECONDS = 20.0
 AFTER_FAILURE = 5
 """Learning that failed is tried again after so many times as many new calls."""
 
-RESTING = 9.0
-"""Of the time, a tenth at most goes into learning: it takes the processor from the requests."""
+RESTING = 19.0
+"""Of the time, a twentieth at most goes into learning: it takes the processor from the requests."""
 
 
 class Selecting(Protocol):

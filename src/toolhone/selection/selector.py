@@ -159,6 +159,10 @@ class Selector:
             return 0, len(self._tools)
         return int(self._index.embedded.sum()), len(self._index.definitions)
 
+    def expect_question(self) -> None:
+        """Load the model now, in `run`, if no question did so yet: one will come soon."""
+        self._asked.set()
+
     async def wait_indexed(self) -> None:
         """Wait until every tool has a vector, or it is known that none will come.
 
@@ -167,7 +171,7 @@ class Selector:
         Raises:
             NotRunningError: `run` is not running.
         """
-        self._asked.set()
+        self.expect_question()
         while not self._settled:
             if not self._running:
                 raise NotRunningError(

@@ -57,7 +57,11 @@ def session_key(ctx: Context) -> str | None:
     """What tells handshake-era connections apart; `None` for stdio and for sessionless requests."""
     if ctx.request is None:
         return None
-    return ctx.request.headers.get("mcp-session-id") or ctx.request.query_params.get("session_id")
+    named = ctx.request.headers.get("mcp-session-id")
+    # To read what is not there would take longer than all the rest.
+    return named or (
+        ctx.request.query_params.get("session_id") if ctx.request.scope["query_string"] else None
+    )
 
 
 def progress_of(ctx: Context) -> ProgressReporter | None:

@@ -5,7 +5,6 @@ where those go when the dataset is revoked (`copies.py`).
 """
 
 import logging
-import os
 import re
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic import TypeAdapter
 
 from toolhone.exceptions import NotFoundError, StorageError
 from toolhone.training.model_comparison import ModelComparison
-from toolhone.training.private_files import open_private
+from toolhone.whole_files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +39,10 @@ class KeptComparisons:
         assert comparison.comparison_id is not None
         folder = self._folder / (comparison.dataset_id or "rows") / "reports"
         path = folder / f"{comparison.comparison_id}.json"
-        half = path.with_suffix(".half")
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open_private(half, "wb") as file:
+            with whole_file(path) as file:
                 file.write(_adapter().dump_json(comparison))
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
         except OSError as exc:
             raise StorageError(
                 f"The comparison cannot be kept as {str(path)!r}: {exc.strerror or exc}. "

@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+import anyio
 import pytest
 
 from toolhone import tokens
@@ -13,6 +14,7 @@ from toolhone.stores import AuditQuery
 
 Site: TypeAlias = Json
 Visitor: TypeAlias = Json
+OpenSite: TypeAlias = Json
 
 
 def listed(page: Json) -> list[str]:
@@ -65,6 +67,17 @@ async def test_a_search_shows_the_very_text_that_an_agent_gets(site: Site, admin
     assert f"{found.tokens_of_all:,}" in page.text
     assert f"{found.considered} " in page.text
     assert found.tools[0].definition.name in listed(page)
+
+
+@pytest.mark.parametrize("page", ["/tools", "/tools/search"])
+async def test_while_a_task_is_typed_the_model_is_loaded(open_site: OpenSite, page: str) -> None:
+    async with open_site() as site, site.visitor() as visitor:
+        gateway = await site.app.gateway()
+        assert gateway.encoded[0] == 0
+        await visitor.get(page)
+        with anyio.fail_after(60):
+            while gateway.encoded[0] < gateway.encoded[1]:
+                await visitor.get("/settings")
 
 
 async def test_a_budget_is_kept_and_what_it_costs_is_recorded_as_the_visitors(

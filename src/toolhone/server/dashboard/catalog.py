@@ -56,6 +56,7 @@ def catalog_pages() -> APIRouter:
         category: str = "",
         page: int = 1,
     ) -> HTMLResponse:
+        gateway.expect_question()  # the search is one step from here
         everything = gateway.tools(caller)
         found = [tool for tool in everything if _matches(tool, q.casefold().split(), server, category)]
         last = max(1, -(-len(found) // PAGE))

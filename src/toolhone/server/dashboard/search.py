@@ -66,6 +66,7 @@ def search_pages() -> APIRouter:
         try:
             token_budget = whole_number(budget, "tokens", most=MOST_TOKENS)
             chosen = category_of(category)
+            gateway.expect_question()  # who is shown the form types a task next
             if task.strip():
                 found = await gateway.find(
                     task,

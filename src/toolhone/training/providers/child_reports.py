@@ -6,7 +6,6 @@ last word, written as a whole or not at all. A training that has not left its la
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from toolhone.identifiers import utc_timestamp
 from toolhone.models import Json, JsonObject
 from toolhone.training.private_files import open_private
 from toolhone.training.providers.provider import Phase
+from toolhone.whole_files import whole_file
 
 METRICS = "metrics.jsonl"
 STATUS = "status.json"
@@ -142,17 +142,8 @@ def read_status(folder: Path) -> Status | None:
 
 def write_whole(path: Path, value: JsonObject) -> None:
     """Replace the file in one step: whoever reads it, even after a crash, sees the old value or the new."""
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(scratch).replace(path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(f"{json.dumps(value, ensure_ascii=False, indent=2)}\n".encode())
 
 
 def read_whole(path: Path) -> JsonObject | None:

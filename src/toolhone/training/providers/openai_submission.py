@@ -1,14 +1,13 @@
 """What was sent for one training, kept on disk around each step, so that a restart repeats nothing."""
 
 import hashlib
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from toolhone.exceptions import DamagedStorageError, StorageError
 from toolhone.models import JsonObject
-from toolhone.training.private_files import open_private
+from toolhone.whole_files import whole_file
 
 
 class Submission(BaseModel):
@@ -67,22 +66,11 @@ def write_submission(workspace: Path, submission: Submission) -> None:
         StorageError: No room on the disk, say.
     """
     path = submission_path(workspace, submission.key)
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open_private(part, "wb") as file:
+        with whole_file(path) as file:
             file.write(submission.model_dump_json().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        # The new name too has to outlive a loss of power: a paid job hangs on it.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise StorageError(f"Cannot write {str(path)!r}: {error}.") from error
 
 
