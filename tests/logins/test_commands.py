@@ -90,6 +90,8 @@ def test_from_needs_login_to_a_call_and_back(
     assert called.exit_code == 0, called.stderr
     assert "3" in called.stdout
 
+    assert "logged in at docs since" in run("doctor").stdout
+
     backup = tmp_path / "backup.tar"
     manifest = write_backup(user.folder, backup).manifest
     assert "grants.db" in manifest.header.left_out

@@ -259,6 +259,7 @@ async def test_an_authorization_server_in_trouble_costs_no_login(
     ("status", "body"),
     [
         (200, "<html>The network wants you to log in</html>"),
+        (200, '{"error": "slow_down"}'),
         (302, ""),
         (400, "<html>Bad Request</html>"),
         (400, '{"error": "invalid_request"}'),
@@ -288,7 +289,14 @@ async def test_what_does_not_say_that_a_login_is_over_costs_none(
 
 @pytest.mark.parametrize(
     ("status", "error"),
-    [(400, "invalid_grant"), (401, "invalid_client"), (400, "invalid_client"), (400, "unauthorized_client")],
+    [
+        (400, "invalid_grant"),
+        (401, "invalid_client"),
+        (400, "invalid_client"),
+        (400, "unauthorized_client"),
+        (200, "bad_refresh_token"),
+        (200, "invalid_grant"),
+    ],
 )
 async def test_what_says_that_a_login_is_over_ends_it(
     user: "User", entry: ServerEntry, protected: "LoginServer", status: int, error: str

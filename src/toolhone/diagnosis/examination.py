@@ -10,10 +10,11 @@ from pathlib import Path
 import anyio.to_thread
 
 from toolhone.app import open_app
-from toolhone.assembly import load_encoder, open_tokens
-from toolhone.diagnosis import configuration, data_folder, program, surroundings
+from toolhone.assembly import load_encoder, open_grants, open_tokens
+from toolhone.diagnosis import configuration, data_folder, logins, program, surroundings
 from toolhone.diagnosis.findings import Finding, problem
-from toolhone.exceptions import ToolhoneError
+from toolhone.exceptions import ConfigurationError, ToolhoneError
+from toolhone.registry.config import load_servers
 from toolhone.registry.server_state import ServerState
 from toolhone.settings import Settings
 
@@ -46,6 +47,7 @@ class Examination:
             ("settings", lambda: configuration.settings_file(self.environ)),
             ("settings", lambda: configuration.variables(self.environ)),
             ("servers", lambda: configuration.servers_file(self.settings, self.environ)),
+            ("logins", self._logins),
             ("tool files", lambda: configuration.tool_files(self.settings, self.environ)),
             ("data", lambda: data_folder.data_folder(folder)),
             ("data files", partial(data_folder.all_files if self.deep else data_folder.data_files, folder)),
@@ -69,6 +71,20 @@ class Examination:
         except ToolhoneError as exc:
             return program.encoder(exc)
         return program.encoder(loaded)
+
+    def _logins(self) -> Iterator[Finding]:
+        if not (self.settings.data / "grants.db").exists():
+            return logins.logins([], [], self.now)
+        try:
+            file = self.settings.config
+            entries = () if file is None else load_servers(file, self.environ).entries
+        except ConfigurationError:  # told where the file is looked at
+            return logins.logins([], [], self.now)
+        store = open_grants(self.settings)
+        try:
+            return logins.logins(entries, store.grants(), self.now)
+        finally:
+            store.close()
 
     def _tokens(self) -> Iterator[Finding]:
         if not (self.settings.data / "access.db").exists():

@@ -33,8 +33,10 @@ from toolhone.registry.oauth_settings import OAuth
 BY_ITSELF: Final = "itself"
 """Who logged in where no person does."""
 
-FINAL_ERRORS: Final = frozenset({"invalid_grant", "invalid_client", "unauthorized_client"})
-"""What a refused renewal says when no later one can succeed."""
+FINAL_ERRORS: Final = frozenset(
+    {"invalid_grant", "invalid_client", "unauthorized_client", "bad_refresh_token"}
+)
+"""What a refused renewal says when no later one can succeed. The last is GitHub's, which comes with 200."""
 
 Ask = Callable[[str], Awaitable[AuthorizationCodeResult]]
 """Lets a person answer at this address, and returns what came back."""
@@ -316,8 +318,11 @@ def _choose_method(client: OAuthClientInformationFull | None, metadata: OAuthMet
 
 
 def _error(answer: httpx2.Response | None) -> str | None:
-    """The error by which an authorization server refuses (RFC 6749, 5.2); `None` for any other answer."""
-    if answer is None or answer.status_code not in (400, 401):
+    """The error by which an authorization server refuses; `None` for any other answer.
+
+    RFC 6749 (5.2) has it with 400 or 401. Some send it with 200, and no tokens.
+    """
+    if answer is None or answer.status_code not in (200, 400, 401):
         return None
     try:
         error: Json = cast("JsonObject", answer.json()).get("error")
