@@ -1,5 +1,6 @@
 """A judge model grades answers over a real port; what it cannot grade is counted, not scored."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -59,11 +60,13 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.counts:
                 body["usage"] = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
         data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        # When the judging stops at a failure, nobody waits for the other answers any more.
+        with contextlib.suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests need no access log."""
