@@ -42,6 +42,7 @@ TRAINING = {
     "base_model": BASE,
     "n_epochs": "2",
     "max_training_cost_usd": "5",
+    "max_training_hours": "1.23456789",
     "tags": "nightly, second ",
 }
 COMPARISON = {"a": f"openai:{OTHER}", "b": f"openai:{BASE}", "category": "core_security"}
@@ -254,6 +255,7 @@ async def test_a_training_is_estimated_before_it_is_created(open_site: OpenSite,
         again = await admin.get(change)
         assert field(again, "base_model")["value"] == BASE
         assert field(again, "tags")["value"] == "nightly, second"
+        assert field(again, "max_training_hours")["value"] == "1.23456789"
 
         created = await admin.post(f"{place}/create")
         address, told = created.headers["location"].split("?")

@@ -110,4 +110,4 @@ def _text(value: object) -> str:
 def _written(value: Json) -> str:
     if value is True or value is False:
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.15g}" if isinstance(value, float) else str(value)

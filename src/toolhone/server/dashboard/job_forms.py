@@ -139,7 +139,7 @@ def _typed_of(config: FinetuningConfig) -> dict[str, str]:
     """A configuration as it would be typed."""
     told = config.model_dump(mode="json", exclude_none=True)
     told["tags"] = ", ".join(config.tags)
-    return {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in told.items()}
+    return {name: f"{value:.15g}" if isinstance(value, float) else str(value) for name, value in told.items()}
 
 
 def _described(manifest: Manifest) -> str:
