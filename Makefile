@@ -85,7 +85,7 @@ TRAIN := .venv-train/bin/python -m pip install --quiet --disable-pip-version-che
 
 .PHONY: test-train
 test-train: .venv-train/train.stamp  ## Set up and pass the tests of training, which need torch.
-	.venv-train/bin/python -m pytest tests/training -n $(WORKERS) --dist worksteal $(ARGS)
+	.venv-train/bin/python -m pytest $(if $(findstring tests/,$(ARGS)),,tests/training) -n $(WORKERS) --dist worksteal $(ARGS)
 
 .PHONY: demo-train
 demo-train: .venv-train/train.stamp  ## Train on recorded work: a tiny agent model and the encoder that finds tools.

@@ -1,75 +1,64 @@
-"""What was found out of definitions is remembered by all that it follows from, and by nothing else."""
+"""What was proven of definitions is remembered by all that it follows from, and by nothing else."""
 
 import threading
+from copy import deepcopy
 
 import pytest
 
+from toolhone.compression.levels import Level
 from toolhone.compression.proven import Proven, digest
-from toolhone.compression.signatures import Entry, decompress, encode
-from toolhone.models import JsonObject
+from toolhone.compression.reading import SignatureReader
+from toolhone.compression.rendering import Rendered, render
+from toolhone.compression.signatures import Entry, Signatures, decompress, encode
+from toolhone.exceptions import SignatureError
+from toolhone.models import Json, JsonObject
+
+TOOL: JsonObject = {
+    "name": "rounded",
+    "inputSchema": {"type": "object", "properties": {"by": {"type": "number", "minimum": 1}}},
+}
 
 
-def test_what_is_known_is_not_found_out_again() -> None:
-    asked: list[str] = []
-
-    def found_out() -> bool:
-        asked.append("asked")
-        return False
-
+def test_what_is_kept_is_known_with_what_it_took() -> None:
     proven = Proven()
-    key = digest({"a": 1})
-    assert proven.of(key, found_out) is False
-    assert proven.of(digest({"a": 1}), found_out) is False
-    assert asked == ["asked"]
+    assert proven.spent_on(digest({"a": 1})) is None
+    proven.keep(digest({"a": 1}), spent=7)
+    assert proven.spent_on(digest({"a": 1})) == 7
 
 
-def test_without_a_key_and_after_an_error_nothing_is_kept() -> None:
+def test_what_has_no_digest_is_not_kept() -> None:
     proven = Proven()
-    answers = iter([True, False])
-    assert proven.of(None, lambda: next(answers)) is True
-    assert proven.of(None, lambda: next(answers)) is False
-    key = digest("a")
-    with pytest.raises(ZeroDivisionError):
-        proven.of(key, lambda: 1 // 0 == 1)
-    assert proven.of(key, lambda: True) is True
+    proven.keep(digest(object()))
+    assert proven.spent_on(digest(object())) is None
 
 
 def test_the_one_not_asked_for_longest_goes_first() -> None:
     proven = Proven(most=2)
     first, second, third = digest(1), digest(2), digest(3)
-    for key in (first, second, first, third):
-        proven.of(key, lambda: True)
-    assert proven.of(first, lambda: False) is True
-    assert proven.of(second, lambda: False) is False
+    proven.keep(first)
+    proven.keep(second)
+    proven.spent_on(first)
+    proven.keep(third)
+    assert [proven.spent_on(key) for key in (first, second, third)] == [0, None, 0]
 
 
 def test_values_that_json_tells_apart_have_digests_of_their_own() -> None:
     values = [1, True, 1.0, "1", None, [1], {"1": 1}, [[1]], 0.0, -0.0, ""]
     assert len({digest(value) for value in values}) == len(values)
     assert digest([1], 2) != digest([1, 2])
-    assert digest(object()) is None
-
-
-def test_a_definition_changed_in_place_is_looked_at_anew() -> None:
-    tool: JsonObject = {"name": "t", "inputSchema": {"type": "object", "properties": {"a": {"minimum": 1}}}}
-    for smallest in (1, 1.0, True, 2):
-        tool["inputSchema"]["properties"]["a"]["minimum"] = smallest
-        found = encode([Entry(tool=tool)], cost=lambda written: len(written.blocks[0]))
-        (read,) = decompress("\n".join([*found.written.preamble, *found.written.blocks]))
-        told = read["inputSchema"]["properties"]["a"]["minimum"]
-        assert (type(told), told) == (type(smallest), smallest)
 
 
 def test_threads_may_ask_at_once() -> None:
     proven = Proven(most=8)
-    wrong: list[int] = []
+    wrong: list[Json] = []
 
     def ask() -> None:
-        wrong.extend(
-            number
-            for number in range(2_000)
-            if proven.of(digest(number % 16), lambda even=number % 2 == 0: even) != (number % 2 == 0)
-        )
+        for number in range(2_000):
+            key = digest(number % 16)
+            proven.keep(key, spent=number % 16)
+            found = proven.spent_on(key)
+            if found not in (number % 16, None):
+                wrong.append((number, found))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -77,3 +66,58 @@ def test_threads_may_ask_at_once() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+    assert sum(proven.spent_on(digest(number)) is not None for number in range(16)) == 8
+
+
+def encoded(tool: JsonObject, *, joined: bool = False) -> Signatures:
+    return encode([Entry(tool=tool, joined=joined)], cost=lambda written: len(written.blocks[0]))
+
+
+def test_only_the_same_text_of_the_same_definition_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = deepcopy(TOOL)
+    assert encoded(tool).raw == ()
+
+    def refuse(reader: SignatureReader, lines: Json) -> Json:
+        raise SignatureError("It is not to be read again.")
+
+    monkeypatch.setattr(SignatureReader, "block", refuse)
+    assert encoded(deepcopy(tool)).raw == ()
+    # Other values, in place, whose text may well be the same; another text; another name.
+    tool["inputSchema"]["properties"]["by"]["minimum"] = 1.0
+    assert encoded(tool).raw == (0,)
+    tool["inputSchema"]["properties"]["by"]["minimum"] = True
+    assert encoded(tool).raw == (0,)
+    assert encoded({**TOOL, "inputSchema": {"properties": {}, "type": "object"}}).raw == (0,)
+    assert encoded({**TOOL, "name": "floored"}).raw == (0,)
+
+
+def test_what_cannot_be_signed_any_more_goes_out_as_json() -> None:
+    tool = deepcopy(TOOL)
+    assert encoded(tool).raw == ()
+    del tool["inputSchema"]
+    assert encoded(tool).raw == (0,)
+
+
+def with_shared_enum(name: str) -> JsonObject:
+    """One of two tools that together expand to more than a text may, and each alone to less."""
+    words = [f"word {number}" for number in range(100)]
+    properties = {f"{name}{number}": {"enum": words} for number in range(45)}
+    return {"name": name, "inputSchema": {"type": "object", "properties": properties}}
+
+
+def whole(*tools: JsonObject) -> Rendered:
+    return render(tools, Level.FULL)
+
+
+def test_texts_that_were_proven_alone_are_not_thereby_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolhone.compression.reading._MOST", 12_000)
+    a, b = with_shared_enum("a"), with_shared_enum("b")
+    assert whole(a).fallbacks == whole(b).fallbacks == ()
+    together = whole(a, b)
+    assert together.fallbacks == ("b",)
+    assert decompress(together.text) == [a, b]
+    # And what had no room beside others has it alone, whatever was asked before.
+    for tool in (b, a):
+        alone = render([tool], Level.FULL, legend=False)
+        assert alone.fallbacks == ()
+        assert decompress(alone.text) == [tool]

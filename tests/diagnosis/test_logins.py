@@ -58,7 +58,16 @@ def told(found: Finding) -> str:
     [
         (granted(tokens=RENEWABLE), {}, "ok: logged in at our docs since 2026-02-01; it renews itself"),
         (granted(), {}, "ok: logged in at our docs since 2026-02-01; nothing says until when"),
-        (granted(renew_at=in_minutes(10)), {}, "ok: logged in at our docs until 2026-03-01 12:10 UTC"),
+        (
+            granted(renew_at=in_minutes(10)),
+            {},
+            "ok: logged in at our docs since 2026-02-01; until 2026-03-01 12:10 UTC",
+        ),
+        (
+            granted(renew_at=1e15),
+            {},
+            "ok: logged in at our docs since 2026-02-01; until the end of time",
+        ),
         (
             granted(renew_at=in_minutes(-10)),
             {},
@@ -66,15 +75,22 @@ def told(found: Finding) -> str:
         ),
         (granted(tokens=None), {}, "problem: the login at our docs is over."),
         (granted(tokens=None), {"oauth": MACHINE}, "ok: toolhone logs in at our docs by itself"),
+        (granted(), {"disabled": True}, "ok: a login at our docs is kept; the server is disabled"),
         (
-            granted(url="https://elsewhere.example.org/mcp"),
-            {},
-            "warning: a login at our docs is kept, but no server of this name and address asks for it.",
+            granted(),
+            {"headers": {"X-Team": "${NOT_SET}"}},
+            "ok: a login at our docs is kept; its entry cannot be read as it is",
         ),
         (
             granted(),
             {"oauth": False},
-            "warning: a login at our docs is kept, but no server of this name and address asks for it.",
+            "warning: a login at our docs is kept, but its entry uses none.",
+        ),
+        (granted(server="gone"), {}, "warning: a login at gone is kept, but no server is called so."),
+        (
+            granted(url="https://elsewhere.example.org/mcp"),
+            {},
+            "warning: the login at our docs is for another address of it.",
         ),
     ],
 )
@@ -82,10 +98,30 @@ def test_each_login_is_told_with_how_to_mend_it(
     tmp_path: Path, grant: Grant, entry: Json, expected: str
 ) -> None:
     (found,) = logins(entries(tmp_path, **entry), [grant], NOW)
-    assert told(found).replace(":30 UTC", " UTC") == expected
-    word = {Health.PROBLEM: "login", Health.WARNING: "logout"}.get(found.health)
-    assert found.mend == (f"toolhone servers {word} 'our docs'" if word else None)
+    assert told(found) == expected
+    assert (found.mend is None) == (found.health is Health.OK)
     assert "secret" not in str(found.as_json())
+
+
+def test_no_mend_costs_a_login_that_is_used(tmp_path: Path) -> None:
+    former = granted(url="https://elsewhere.example.org/mcp")
+    found = list(logins(entries(tmp_path), [former, granted(tokens=RENEWABLE)], NOW))
+    assert [told(one) for one in found] == [
+        "ok: a login at another address of our docs is kept, too; it is not used",
+        "ok: logged in at our docs since 2026-02-01; it renews itself",
+    ]
+
+
+def test_mends_are_commands_for_a_shell(tmp_path: Path) -> None:
+    (over,) = logins(entries(tmp_path), [granted(tokens=None)], NOW)
+    assert over.mend == "toolhone servers login 'our docs'"
+    (unused,) = logins(entries(tmp_path, oauth=False), [granted()], NOW)
+    assert unused.mend == "toolhone servers logout 'our docs'"
+
+
+def test_without_a_servers_file_nothing_is_called_wrong() -> None:
+    (found,) = logins(None, [granted(tokens=None)], NOW)
+    assert told(found) == "ok: a login at our docs is kept"
 
 
 def test_without_logins_there_is_nothing_to_say(tmp_path: Path) -> None:

@@ -494,6 +494,9 @@ async def test_a_secret_does_not_go_where_an_older_login_was(
         (404, b""),
         (302, b""),
         (200, b"<html>Hello</html>"),
+        (200, b'{"error": "rate_limited"}'),
+        (200, b'{"error": "temporarily_unavailable"}'),
+        (400, b'{"error": "slow_down"}'),
     ],
 )
 async def test_a_program_tries_again_where_nobody_refused_it(
@@ -503,6 +506,18 @@ async def test_a_program_tries_again_where_nobody_refused_it(
     async with running(user, user.entry(protected.mcp, oauth=machine(protected))) as up:
         assert up.state().state == "backoff"
         assert "is in trouble" in (up.state().error or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(200, "invalid_client"), (200, "invalid_scope"), (400, "not_our_word")]
+)
+async def test_a_program_that_is_refused_stops_trying(
+    user: "User", protected: "LoginServer", status: int, error: str
+) -> None:
+    protected.authorization.instead = JSONResponse({"error": error}, status)
+    async with running(user, user.entry(protected.mcp, oauth=machine(protected))) as up:
+        assert up.state().state == "failed"
+        assert "Correct 'oauth'" in (up.state().error or "")
 
 
 async def test_tokens_go_nowhere_but_where_they_are_for(

@@ -1,14 +1,13 @@
-"""What was found out of definitions and texts before, so that it is not found out again.
+"""What was proven of definitions and texts before, so that it is not proven again.
 
-Most questions are answered with tools that were shown before. That a definition can be written, and that a
-text reads back as it, follows from both alone.
+Most questions are answered with tools that were shown before. Only what is right is remembered: what is not
+is rare, and may have been so for want of room.
 """
 
 import hashlib
 import marshal
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 _MOST = 8_192
@@ -16,31 +15,31 @@ _MOST = 8_192
 
 
 class Proven:
-    """Yes or no by digest, the newest of them. Any thread."""
+    """What it took to prove something, by its digest; of the newest. Any thread."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._found: OrderedDict[bytes, bool] = OrderedDict()
+        self._spent: OrderedDict[bytes, int] = OrderedDict()
 
-    def of(self, key: bytes | None, found_out: Callable[[], bool]) -> bool:
-        """What was found out under this key, or is now; `None` is no key, and nothing is kept.
-
-        What `found_out` raises is kept neither.
-        """
+    def spent_on(self, key: bytes | None) -> int | None:
+        """What was spent on the proof; `None` if there is none that is remembered."""
         if key is None:
-            return found_out()
+            return None
         with self._lock:
-            known = self._found.get(key)
-            if known is not None:
-                self._found.move_to_end(key)
-                return known
-        found = found_out()
+            spent = self._spent.get(key)
+            if spent is not None:
+                self._spent.move_to_end(key)
+            return spent
+
+    def keep(self, key: bytes | None, *, spent: int = 0) -> None:
+        """Remember that this was proven; `None` is no key, and nothing is kept."""
+        if key is None:
+            return
         with self._lock:
-            self._found[key] = found
-            if len(self._found) > self._most:
-                self._found.popitem(last=False)
-        return found
+            self._spent[key] = spent
+            if len(self._spent) > self._most:
+                self._spent.popitem(last=False)
 
 
 def digest(*values: Any) -> bytes | None:

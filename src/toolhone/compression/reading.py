@@ -91,6 +91,16 @@ class SignatureReader:
         self._spend(1 + len(found) // _CHARACTERS)
         return found
 
+    @property
+    def spent(self) -> int:
+        """What references have expanded to so far, in values."""
+        return _MOST - self._left
+
+    def can_spend(self, size: int) -> bool:
+        """Spend as much as a block did that was read before; whether there was as much left."""
+        self._left -= size
+        return not size or self._left >= 0
+
     def _spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:

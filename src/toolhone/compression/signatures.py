@@ -56,11 +56,7 @@ def encode(entries: Sequence[Entry], *, share: bool = True, cost: Callable[[Writ
         SignatureError: A definition is nested too deep, or is not JSON.
     """
     signed = {place: digest(entry.tool) for place, entry in enumerate(entries) if entry.text is None}
-    raw = frozenset(
-        place
-        for place, key in signed.items()
-        if not _signable.of(key, lambda tool=entries[place].tool: _can_be_signed(tool))
-    )
+    raw = frozenset(place for place, key in signed.items() if not _can_be_signed(entries[place].tool, key))
     while True:
         written = _smallest(entries, raw, share, cost)
         wrong = _wrong(entries, written, signed) - raw
@@ -132,14 +128,19 @@ def depth(value: Json) -> int:
     return deepest
 
 
-def _can_be_signed(tool: JsonObject) -> bool:
-    """Whether the tool has what a signature needs, and nests no deeper than one may.
+def _can_be_signed(tool: JsonObject, key: bytes | None) -> bool:
+    """Whether the tool, of this digest, has what a signature needs, and nests no deeper than one may.
 
     Raises:
         SignatureError: As `checked`.
     """
+    if _signable.spent_on(key) is not None:
+        return True
     checked(tool)
-    return isinstance(tool.get("name"), str) and "inputSchema" in tool and depth(tool) <= _SIGNED
+    if not isinstance(tool.get("name"), str) or "inputSchema" not in tool or depth(tool) > _SIGNED:
+        return False
+    _signable.keep(key)
+    return True
 
 
 def _wrong(entries: Sequence[Entry], written: Written, signed: Mapping[int, bytes | None]) -> set[int]:
@@ -154,7 +155,15 @@ def _wrong(entries: Sequence[Entry], written: Written, signed: Mapping[int, byte
     def reads_back(place: int, key: bytes | None) -> bool:
         block = written.blocks[place]
         text = None if key is None else digest(key, preamble, block)
-        return _read_back.of(text, lambda: _reads_back(reader, block, entries[place].tool))
+        spent = _read_back.spent_on(text)
+        if spent is not None:
+            # All blocks share what a text may expand to, so also those that are not read again.
+            return reader.can_spend(spent)
+        before = reader.spent
+        same = _reads_back(reader, block, entries[place].tool)
+        if same:
+            _read_back.keep(text, spent=reader.spent - before)
+        return same
 
     return {place for place, key in signed.items() if not reads_back(place, key)}
 

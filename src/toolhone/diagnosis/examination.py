@@ -77,9 +77,9 @@ class Examination:
             return logins.logins([], [], self.now)
         try:
             file = self.settings.config
-            entries = () if file is None else load_servers(file, self.environ).entries
+            entries = None if file is None else load_servers(file, self.environ).entries
         except ConfigurationError:  # told where the file is looked at
-            return logins.logins([], [], self.now)
+            entries = None
         store = open_grants(self.settings)
         try:
             return logins.logins(entries, store.grants(), self.now)

@@ -38,6 +38,17 @@ FINAL_ERRORS: Final = frozenset(
 )
 """What a refused renewal says when no later one can succeed. The last is GitHub's, which comes with 200."""
 
+REFUSALS: Final = FINAL_ERRORS | {
+    "invalid_request",
+    "invalid_scope",
+    "unsupported_grant_type",
+    "access_denied",
+}
+"""What says with HTTP 200 that it is a refusal. Gateways send any other trouble so as well."""
+
+PASSING: Final = frozenset({"temporarily_unavailable", "server_error", "slow_down", "authorization_pending"})
+"""What says with any status that it should be asked later."""
+
 Ask = Callable[[str], Awaitable[AuthorizationCodeResult]]
 """Lets a person answer at this address, and returns what came back."""
 
@@ -320,7 +331,7 @@ def _choose_method(client: OAuthClientInformationFull | None, metadata: OAuthMet
 def _error(answer: httpx2.Response | None) -> str | None:
     """The error by which an authorization server refuses; `None` for any other answer.
 
-    RFC 6749 (5.2) has it with 400 or 401. Some send it with 200, and no tokens.
+    RFC 6749 (5.2) has it with 400 or 401. Some send it with 200, and no tokens beside it.
     """
     if answer is None or answer.status_code not in (200, 400, 401):
         return None
@@ -328,7 +339,9 @@ def _error(answer: httpx2.Response | None) -> str | None:
         error: Json = cast("JsonObject", answer.json()).get("error")
     except (ValueError, AttributeError):
         return None
-    return error if isinstance(error, str) else None
+    if not isinstance(error, str) or error in PASSING or (answer.is_success and error not in REFUSALS):
+        return None
+    return error
 
 
 def _metadata(answer: httpx2.Response) -> OAuthMetadata | None:

@@ -1,8 +1,8 @@
 """Chooses the few tools for a task: the service over index, encoder and usage records.
 
-The model is loaded, and vectors are computed, only after the first question was asked: a server that is
-never asked pays nothing. Until the vectors are there the words alone answer, and a notice says so. Reading
-the catalog, encoding and ranking run in worker threads; the event loop only hands over.
+The model is loaded, and vectors are computed, only after the first question was asked, or one was expected:
+a server that is never asked pays nothing. Until the vectors are there the words alone answer, and a notice
+says so. Reading the catalog, encoding and ranking run in worker threads; the event loop only hands over.
 """
 
 import logging
@@ -128,7 +128,10 @@ class Selector:
         self._changed.set()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Load the model when the first question comes, then keep every tool embedded until cancelled."""
+        """Load the model when the first question comes or is expected, then keep every tool embedded.
+
+        Goes on until cancelled.
+        """
         self._running = True
         task_status.started()
         try:

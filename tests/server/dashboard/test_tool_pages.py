@@ -73,7 +73,8 @@ async def test_a_search_shows_the_very_text_that_an_agent_gets(site: Site, admin
 async def test_while_a_task_is_typed_the_model_is_loaded(open_site: OpenSite, page: str) -> None:
     async with open_site() as site, site.visitor() as visitor:
         gateway = await site.app.gateway()
-        assert gateway.encoded[0] == 0
+        done, there = gateway.encoded
+        assert done == 0 < there
         await visitor.get(page)
         with anyio.fail_after(60):
             while gateway.encoded[0] < gateway.encoded[1]:
