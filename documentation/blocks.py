@@ -31,7 +31,7 @@ class Block:
     reader: str | None = None
     """`read by:` the test that reads it, as `tests/FILE.py::NAME`."""
     needs: str | None = None
-    """`needs:` what only some tests have: torch."""
+    """`needs:` what only some tests have: torch, or a login (at a server that asks for one)."""
     before: str = ""
     """`before:` what the reader has done already, as a script; a name that it sets stands for its value."""
     after: str = ""

@@ -42,7 +42,6 @@ EXCUSES = {
     "it trains for long": "longer than a test may take",
     "it needs recorded listings": "of servers of other people, which are not in the repository",
     "it needs an account at Azure": "",
-    "it needs a server that asks for a login": "and a person at a browser",
     "it needs another machine": "",
     "it needs Docker": "",
     "it needs nginx": "",

@@ -80,13 +80,17 @@ def test_what_another_test_reads_is_read_by_one_that_there_is() -> None:
             assert test in names, f"{name_of(block)}: there is no {block.reader}"
 
 
-def test_what_needs_torch_is_of_a_page_that_the_tests_with_torch_type() -> None:
-    """`make test-train` runs them."""
-    there = (ROOT / "tests/training/local/test_pages.py").read_text()
+TYPED_ELSEWHERE = {"torch": "tests/training/local/test_pages.py", "a login": "tests/logins/test_pages.py"}
+"""What types the blocks that need something; `make test-train` runs the first."""
+
+
+def test_what_needs_something_is_of_a_page_that_the_tests_that_have_it_type() -> None:
     needing = [block for block in BLOCKS if block.needs is not None]
 
-    assert needing and {block.needs for block in needing} == {"torch"}
-    assert [name_of(one) for one in needing if f'"{one.page.relative_to(ROOT / "docs")}"' not in there] == []
+    assert {block.needs for block in needing} == TYPED_ELSEWHERE.keys()
+    for block in needing:
+        there = (ROOT / TYPED_ELSEWHERE[block.needs or ""]).read_text()
+        assert f'"{block.page.relative_to(ROOT / "docs")}"' in there, name_of(block)
     assert {block.language for block in needing} <= {*SHELL, *PYTHON}
 
 
