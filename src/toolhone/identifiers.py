@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+import uuid
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -22,8 +23,7 @@ def new_id() -> str:
         # A clock that stands still or goes back must not break the order.
         _last_tick = tick = max(tick, _last_tick + 1)
     value = (tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    return str(uuid.UUID(int=value))
 
 
 def id_of_request() -> str:

@@ -73,10 +73,8 @@ class Examination:
         return program.encoder(loaded)
 
     def _logins(self) -> Iterator[Finding]:
-        if not (self.settings.data / "grants.db").exists():
-            return logins.logins([], [], self.now)
+        file = self.settings.config
         try:
-            file = self.settings.config
             entries = None if file is None else load_servers(file, self.environ).entries
         except ConfigurationError:  # told where the file is looked at
             entries = None

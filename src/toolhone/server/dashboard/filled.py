@@ -62,7 +62,7 @@ def asked(request: Request, names: Collection[str]) -> dict[str, str]:
 
 def defaults(model: type[BaseModel], names: Collection[str]) -> dict[str, str]:
     """What these fields are if nobody says otherwise, as one would type it."""
-    return {name: _written(model.model_fields[name].get_default()) for name in names}
+    return {name: written(model.model_fields[name].get_default()) for name in names}
 
 
 def checked(model: type[M], given: Mapping[str, Json]) -> tuple[M | None, dict[str, str]]:
@@ -107,7 +107,8 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _written(value: Json) -> str:
+def written(value: Json) -> str:
+    """A value as one would type it."""
     if value is True or value is False:
         return "yes" if value else "no"
     return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ from toolhone.server.api.given import GivenApp, GivenCaller, GivenSystem, allowe
 from toolhone.server.dashboard.category_choice import CATEGORIES
 from toolhone.server.dashboard.errands import carry_out
 from toolhone.server.dashboard.errors import page_router
-from toolhone.server.dashboard.filled import Filled, asked, checked, defaults, typed
+from toolhone.server.dashboard.filled import Filled, asked, checked, defaults, typed, written
 from toolhone.server.dashboard.formats import query, segment
 from toolhone.server.dashboard.layout import render
 from toolhone.server.dashboard.scorer_choice import scorers_of
@@ -139,7 +139,7 @@ def _typed_of(config: FinetuningConfig) -> dict[str, str]:
     """A configuration as it would be typed."""
     told = config.model_dump(mode="json", exclude_none=True)
     told["tags"] = ", ".join(config.tags)
-    return {name: f"{value:.15g}" if isinstance(value, float) else str(value) for name, value in told.items()}
+    return {name: written(value) for name, value in told.items()}
 
 
 def _described(manifest: Manifest) -> str:

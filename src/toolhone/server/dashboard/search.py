@@ -66,8 +66,9 @@ def search_pages() -> APIRouter:
         try:
             token_budget = whole_number(budget, "tokens", most=MOST_TOKENS)
             chosen = category_of(category)
-            gateway.expect_question()  # who is shown the form types a task next
-            if task.strip():
+            if not task.strip():
+                gateway.expect_question()  # who is shown the form types a task next
+            else:
                 found = await gateway.find(
                     task,
                     caller=replace(caller, client=CLIENT),
