@@ -20,6 +20,7 @@ from toolhone.cli.options import (
 )
 from toolhone.cli.permitting import local_caller, permitted
 from toolhone.cli.plain import first_line
+from toolhone.counted import counted
 from toolhone.models import Category
 from toolhone.roles import Permission
 
@@ -107,7 +108,7 @@ def find(
                 headings = ["tool", "fits", "read-only", "what it does"]
                 out.print(table(headings, rows, shorten=["what it does"]))
             out.print(
-                f"{found.considered} tools considered ({found.method}, {found.elapsed_ms:.0f} ms); "
+                f"{counted(found.considered, 'tool')} considered ({found.method}, {found.elapsed_ms:.0f} ms); "
                 f"answer {found.tokens_sent:,} tokens, every schema {found.tokens_of_all:,}",
                 style="dim",
             )
