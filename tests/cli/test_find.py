@@ -26,7 +26,7 @@ def test_the_json_holds_what_the_table_shows(run: Run, registry: Path) -> None:
         (line,) = [line for line in table.splitlines() if line.startswith(f"{tool['name']} ")]
         assert f" {math.floor(tool['fits'] * 100 + 1e-9)}% " in line
     assert answer["tokens"]["saved"] == answer["tokens"]["all_schemas"] - answer["tokens"]["sent"]
-    assert f"{answer['considered']} tools considered ({answer['method']}" in table
+    assert f"{answer['considered']} tools considered, {answer['method']}," in table
     assert f"answer {answer['tokens']['sent']:,} tokens" in table
 
 

@@ -108,7 +108,7 @@ def find(
                 headings = ["tool", "fits", "read-only", "what it does"]
                 out.print(table(headings, rows, shorten=["what it does"]))
             out.print(
-                f"{counted(found.considered, 'tool')} considered ({found.method}, {found.elapsed_ms:.0f} ms); "
+                f"{counted(found.considered, 'tool')} considered, {found.method}, {found.elapsed_ms:.0f} ms; "
                 f"answer {found.tokens_sent:,} tokens, every schema {found.tokens_of_all:,}",
                 style="dim",
             )
