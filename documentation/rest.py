@@ -9,7 +9,7 @@ from documentation.json_types import fields, in_words
 from documentation.markdown import anchor, code, head, json_block, paragraphs, plain, table, text_of
 from toolhone.models import JsonObject
 from toolhone.server.api.openapi import ANY, WITH_BODY, completed
-from toolhone.server.api.routes import api_router
+from toolhone.server.api.routes import api_routes
 from toolhone.server.permissions_table import endpoints
 
 BODIES = "rest-bodies.md"
@@ -23,8 +23,7 @@ SCHEMAS = "#/components/schemas/"
 @cache
 def document() -> JsonObject:
     """The OpenAPI document, as the server gives it out."""
-    api = FastAPI(title="toolhone")
-    api.include_router(api_router())
+    api = FastAPI(title="toolhone", routes=api_routes())
     return completed(api.openapi())
 
 

@@ -27,11 +27,11 @@ from toolhone.exceptions import ConfigurationError, NotRunningError, PermissionD
 from toolhone.models import Caller, EventKind, JsonObject
 from toolhone.server.addresses import host_header, url_of
 from toolhone.server.api import openapi, problems
-from toolhone.server.api.routes import api_router
+from toolhone.server.api.routes import api_routes
 from toolhone.server.authentication import Authentication
 from toolhone.server.dashboard import errors as error_pages
 from toolhone.server.dashboard.preparation import Preparation
-from toolhone.server.dashboard.routes import dashboard_router
+from toolhone.server.dashboard.routes import dashboard_routes
 from toolhone.server.entrance import Entrance
 from toolhone.server.greeting import greeting
 from toolhone.server.guard import REQUEST_ID, Guard, Names
@@ -147,10 +147,9 @@ def build_http(app: App, *, host: str = "127.0.0.1") -> FastAPI:
         api.router.routes.extend(metadata_routes(entrance.oauth))
     problems.install(api)
     openapi.install(api)
-    api.include_router(api_router())
-    api.include_router(health_router())
-    api.include_router(metrics_router())
-    api.include_router(dashboard_router())
+    api.router.routes.extend(
+        [*api_routes(), *health_router().routes, *metrics_router().routes, *dashboard_routes()]
+    )
     error_pages.install(api)
     # The one that is added last is the outermost.
     api.add_middleware(JsonBodies)

@@ -8,15 +8,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from fastapi import APIRouter
 from fastapi.params import Depends
 from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute
 
 from toolhone.roles import PERMISSIONS, Permission, Role
 from toolhone.server import finetuning_resources, resources
 from toolhone.server.api.given import Gate
-from toolhone.server.api.routes import api_router
-from toolhone.server.dashboard.routes import dashboard_router
+from toolhone.server.api.routes import api_routes
+from toolhone.server.dashboard.routes import dashboard_routes
 from toolhone.server.definitions import INPUT_SCHEMAS
 from toolhone.server.finetuning_definitions import PERMISSIONS as FINETUNING_PERMISSIONS
 from toolhone.server.mcp import permission_for
@@ -61,9 +61,9 @@ class Entry:
         return " and ".join(gate.value for gate in self.gates if gate is not None) or "any"
 
 
-def entries_of(router: APIRouter) -> Iterator[Entry]:
-    """The endpoints of a router, as they declare themselves."""
-    for route in iter_route_contexts(router.routes):
+def entries_of(routes: Sequence[BaseRoute]) -> Iterator[Entry]:
+    """The endpoints of routes, as they declare themselves."""
+    for route in iter_route_contexts(routes):
         dependencies: Sequence[Depends] = getattr(route, "dependencies", ())
         gates = [one.dependency for one in dependencies if isinstance(one.dependency, Gate)]
         for method in METHODS:
@@ -73,12 +73,12 @@ def entries_of(router: APIRouter) -> Iterator[Entry]:
 
 def endpoints() -> list[Entry]:
     """REST."""
-    return list(entries_of(api_router()))
+    return list(entries_of(api_routes()))
 
 
 def pages() -> list[Entry]:
     """The dashboard, without what is public: the login, and files that say nothing of anybody."""
-    return [entry for entry in entries_of(dashboard_router()) if entry.gates]
+    return [entry for entry in entries_of(dashboard_routes()) if entry.gates]
 
 
 def others() -> list[Entry]:
@@ -86,7 +86,7 @@ def others() -> list[Entry]:
     mcp = [Entry(method, "/mcp", (None,)) for method in ("GET", "POST", "DELETE")]
     sse = [Entry("GET", "/sse", (None,)), Entry("POST", "/messages/", (None,))]
     described = Entry("GET", "/api/v1/openapi.json", (None,))
-    return [*entries_of(metrics_router()), described, *mcp, *sse]
+    return [*entries_of(metrics_router().routes), described, *mcp, *sse]
 
 
 def tools() -> list[Entry]:

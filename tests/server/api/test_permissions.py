@@ -15,8 +15,8 @@ from mcp.client.streamable_http import streamable_http_client
 
 from toolhone.models import Json
 from toolhone.roles import Permission, Role
-from toolhone.server.api.routes import api_router
-from toolhone.server.dashboard.routes import dashboard_router
+from toolhone.server.api.routes import api_routes
+from toolhone.server.dashboard.routes import dashboard_routes
 from toolhone.server.http import build_http
 from toolhone.server.paths import PUBLIC, PUBLIC_FOLDERS
 from toolhone.server.permissions_table import (
@@ -49,7 +49,7 @@ def test_the_documented_table_is_the_one_in_force() -> None:
 
 
 def test_every_endpoint_says_once_what_it_takes() -> None:
-    assert [entry for entry in entries_of(api_router()) if len(entry.gates) != 1] == []
+    assert [entry for entry in entries_of(api_routes()) if len(entry.gates) != 1] == []
 
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
@@ -90,7 +90,7 @@ async def test_every_route_there_is_stands_in_the_table_or_is_for_everybody(open
 
 
 def test_every_page_says_once_what_it_takes_or_is_public() -> None:
-    silent = [entry for entry in entries_of(dashboard_router()) if len(entry.gates) != 1]
+    silent = [entry for entry in entries_of(dashboard_routes()) if len(entry.gates) != 1]
 
     assert [
         entry.name

@@ -2,20 +2,20 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.approvals import service
 from toolhone.models import JsonObject
 from toolhone.records.approvals import Place
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import page
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, cursor_of, place_of
 
-router = APIRouter(prefix="/approvals", tags=["approvals"], default_response_class=JsonAnswer)
+router = endpoints("/approvals", tag="approvals")
 
 LOOKING = [allowed(Permission.OPERATE)]
 DECIDING = [allowed(Permission.TRUST)]

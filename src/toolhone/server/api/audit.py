@@ -5,18 +5,18 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import StreamingResponse
 
 from toolhone.models import EventKind, JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_audit import ROW, AuditRows, Erased, EraseRows, Pruned, Verified
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.paging import Cursor, Limit, cursor_of, place_of, strange
 from toolhone.stores import AuditQuery
 
-router = APIRouter(prefix="/audit", tags=["audit"], default_response_class=JsonAnswer)
+router = endpoints("/audit", tag="audit")
 
 LINES = "application/x-ndjson"
 

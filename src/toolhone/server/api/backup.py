@@ -5,17 +5,18 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.api.openapi import also
 
 if TYPE_CHECKING:
     from toolhone.keeping.backup import Backup
 
-router = APIRouter(prefix="/backup", tags=["privacy"])
+router = endpoints("/backup", tag="privacy")
 
 CHUNK = 1024 * 1024
 """Bytes that are read at once."""

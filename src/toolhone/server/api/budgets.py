@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import Category
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 
-router = APIRouter(prefix="/budgets", tags=["jobs"], default_response_class=JsonAnswer)
+router = endpoints("/budgets", tag="jobs")
 
 
 class BudgetWanted(BaseModel):

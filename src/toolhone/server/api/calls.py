@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from toolhone.answers import results_text, slot_json
 from toolhone.gateway import Gateway
@@ -10,12 +10,12 @@ from toolhone.models import Caller, JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Calls, Check, Checked, ResultPage, Slots
 from toolhone.server.api.catalog import recorded
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
 from toolhone.server.api.idempotency import GivenOnce
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(tags=["calls"], default_response_class=JsonAnswer)
+router = endpoints(tag="calls")
 
 CALLING = [allowed(Permission.CALL_TOOLS)]
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Annotated
 
 import anyio.to_thread
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from toolhone import tokens
 from toolhone.answers import wire_form
@@ -24,14 +24,14 @@ from toolhone.server.api.bodies_of_tools import (
     ToolDetail,
     ToolPage,
 )
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.etags import UNCHANGED, IfNoneMatch, tag_of, tagged, unchanged
 from toolhone.server.api.given import GivenCaller, GivenGateway, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, cursor_of, place_of
 from toolhone.server.tools import described_answer
 
-router = APIRouter(prefix="/tools", tags=["tools"], default_response_class=JsonAnswer)
+router = endpoints("/tools", tag="tools")
 
 LINE = 200
 """Characters of a description in a list."""

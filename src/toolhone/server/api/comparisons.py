@@ -3,21 +3,21 @@
 from typing import Annotated
 
 import anyio.to_thread
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import Category, Json, JsonObject
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import page
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.idempotency import GivenOnce
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, page_of
 from toolhone.training.model_comparison import ModelComparison
 
-router = APIRouter(prefix="/comparisons", tags=["models"], default_response_class=JsonAnswer)
+router = endpoints("/comparisons", tag="models")
 
 ComparisonId = Annotated[str, Path(max_length=100, examples=["compare_20261123_110000_0a1b2c3d"])]
 

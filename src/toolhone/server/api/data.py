@@ -1,16 +1,15 @@
 """The data folder over REST: what it holds and for how long, whether it is whole, exports of it."""
 
-from fastapi import APIRouter
-
 from toolhone.keeping.exports import Exported
 from toolhone.models import JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_data import EXPORTED, Checked, DataFolder
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.api.openapi import also
 from toolhone.server.stored import inventory_of, terms_of
 
-router = APIRouter(prefix="/data", tags=["privacy"])
+router = endpoints("/data", tag="privacy")
 
 
 @router.get(

@@ -6,11 +6,12 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 from fastapi.responses import StreamingResponse
 
 from toolhone.roles import Permission
 from toolhone.server.api.datasets import DatasetId, FormatName
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.etags import UNCHANGED, IfNoneMatch, tag_of, tagged, unchanged
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.given_pages import GivenPages
@@ -19,7 +20,7 @@ from toolhone.server.api.openapi import also
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-router = APIRouter(prefix="/datasets", tags=["datasets"])
+router = endpoints("/datasets", tag="datasets")
 
 CHUNK = 256 * 1024
 """Bytes of a file that are packed at once."""

@@ -3,13 +3,14 @@
 from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import Body, Path, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from toolhone.exceptions import InvalidRequestError
 from toolhone.models import Category
 from toolhone.records.datasets import DatasetRequest, Manifest, Row, Split
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.etags import UNCHANGED, IfNoneMatch, tag_of, tagged, unchanged
 from toolhone.server.api.examples_of_work import DATASET, DATASET_REQUEST, ROW, bodies, page, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
@@ -19,7 +20,7 @@ from toolhone.server.api.json_answers import JsonAnswer, MarkdownAnswer, told
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, cursor_of, page_of, place_of
 
-router = APIRouter(prefix="/datasets", tags=["datasets"], default_response_class=JsonAnswer)
+router = endpoints("/datasets", tag="datasets")
 
 DatasetId = Annotated[str, Path(max_length=200, examples=["core_security_20261123_101010_a1b2c3"])]
 

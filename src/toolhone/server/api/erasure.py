@@ -2,17 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import ERASURE, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.snapshots.erasure import Erasure
 
-router = APIRouter(prefix="/erasures", tags=["privacy"], default_response_class=JsonAnswer)
+router = endpoints("/erasures", tag="privacy")
 
 Id = Annotated[str, Field(min_length=1, max_length=200)]
 

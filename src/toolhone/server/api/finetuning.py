@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import Body, Path, Response
 from pydantic import Discriminator, Tag
 
 from toolhone.exceptions import InvalidRequestError
@@ -22,13 +22,13 @@ from toolhone.server.api.bodies_of_finetuning import (
     SeedJobRequest,
     SeedStatistics,
 )
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import bodies
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.idempotency import GivenOnce
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/finetuning", tags=["finetuning"], default_response_class=JsonAnswer)
+router = endpoints("/finetuning", tag="finetuning")
 
 JobId = Annotated[str, Path(max_length=200, examples=["finetune_core_security_20261123_101112_a1b2c3"])]
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from pydantic import BaseModel, ConfigDict
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -12,13 +12,14 @@ from toolhone.models import Caller
 from toolhone.operations import Finetuning
 from toolhone.records.jobs import JobEvent
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import EVENT
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.jobs import JobId
-from toolhone.server.api.json_answers import JsonAnswer, encoded, told
+from toolhone.server.api.json_answers import encoded, told
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/jobs/{job_id}/events", tags=["jobs"], default_response_class=JsonAnswer)
+router = endpoints("/jobs/{job_id}/events", tag="jobs")
 
 KEEP_ALIVE = 15
 """Seconds after which a stream that has nothing to tell sends a comment, so that no proxy ends it."""

@@ -2,21 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from toolhone.models import Category
 from toolhone.records.jobs import FinetuningConfig, Job, JobStatus, Plan
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import CONFIG, JOB, PLAN, PROVIDER, page, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.idempotency import GivenOnce
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, page_of
 from toolhone.training.providers.provider import Capabilities
 
-router = APIRouter(tags=["jobs"], default_response_class=JsonAnswer)
+router = endpoints(tag="jobs")
 
 JobId = Annotated[str, Path(max_length=200, examples=["finetune_core_security_20261123_101112_a1b2c3"])]
 

@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenCaller, allowed
 from toolhone.server.api.given_entrance import GivenEntrance
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.cookies import own_cookies
 from toolhone.server.guard import REQUEST_ID
 
-router = APIRouter(prefix="/logins", tags=["access"], default_response_class=JsonAnswer)
+router = endpoints("/logins", tag="access")
 
 
 class EndedLogins(BaseModel):

@@ -2,20 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import Category
 from toolhone.records.jobs import AliasChange, ModelRecord
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import ALIAS, MODEL, page, shown
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.idempotency import GivenOnce
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, page_of
 
-router = APIRouter(tags=["models"], default_response_class=JsonAnswer)
+router = endpoints(tag="models")
 
 AliasName = Annotated[str, Path(max_length=50, examples=["production"])]
 

@@ -3,17 +3,16 @@
 from pathlib import Path
 
 import anyio.to_thread
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from toolhone.models import JsonObject
 from toolhone.redaction import redact
 from toolhone.registry.files import FileToolset
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 
-router = APIRouter(prefix="/registry", tags=["servers"], default_response_class=JsonAnswer)
+router = endpoints("/registry", tag="servers")
 
 
 class RegistryProblem(BaseModel):

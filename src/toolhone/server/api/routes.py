@@ -1,6 +1,7 @@
 """All endpoints under /api/v1."""
 
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from toolhone.server.api import (
     approvals,
@@ -56,9 +57,6 @@ ROUTERS: tuple[APIRouter, ...] = (
 )
 
 
-def api_router() -> APIRouter:
-    """Every endpoint; each of its own router, in a module of this package."""
-    router = APIRouter(prefix="/api/v1")
-    for one in ROUTERS:
-        router.include_router(one)
-    return router
+def api_routes() -> list[BaseRoute]:
+    """Every endpoint; each of the router of a module of this package."""
+    return [route for router in ROUTERS for route in router.routes]

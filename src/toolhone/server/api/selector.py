@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.models import JsonObject
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_tools import Taken
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.api.idempotency import GivenOnce
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/selector", tags=["selector"], default_response_class=JsonAnswer)
+router = endpoints("/selector", tag="selector")
 
 PROMOTING = [allowed(Permission.PROMOTE)]
 

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from toolhone.models import JsonObject
 from toolhone.redaction import redact
 from toolhone.registry.server_state import ServerState, ServerStatus
 from toolhone.roles import Permission
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/servers", tags=["servers"], default_response_class=JsonAnswer)
+router = endpoints("/servers", tag="servers")
 
 OPERATING = [allowed(Permission.OPERATE)]
 

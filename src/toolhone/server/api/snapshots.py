@@ -4,7 +4,7 @@ import io
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
@@ -13,18 +13,18 @@ from toolhone.models import Category, JsonObject
 from toolhone.records.snapshots import CategoryCount, NewSnapshot, Snapshot, SnapshotQuery
 from toolhone.roles import Permission
 from toolhone.server.api.bodies_of_finetuning import SNAPSHOT
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.examples_of_work import COUNT, page, shown
 from toolhone.server.api.examples_of_work import SNAPSHOT as KEPT
 from toolhone.server.api.given import GivenCaller, GivenSystem, allowed
 from toolhone.server.api.given_pages import GivenPages
 from toolhone.server.api.idempotency import GivenOnce, without_key
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.server.api.paging import Cursor, Limit, Page, cursor_of, place_of
 from toolhone.server.api.uploads import BUFFER, Upload
 from toolhone.snapshots.importing import Imported, collect_lines
 
-router = APIRouter(prefix="/snapshots", tags=["snapshots"], default_response_class=JsonAnswer)
+router = endpoints("/snapshots", tag="snapshots")
 
 MOST = 1_000
 """Snapshots in one request; a file of any number is imported."""

@@ -1,6 +1,5 @@
 """Toolhone itself over REST: who is asking, the settings, the figures of this caller."""
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from toolhone import __version__
@@ -8,11 +7,11 @@ from toolhone.access import permissions
 from toolhone.models import Json, JsonObject
 from toolhone.redaction import redact
 from toolhone.roles import Permission, Role
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed, known
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.settings import Settings
 
-router = APIRouter(tags=["system"], default_response_class=JsonAnswer)
+router = endpoints(tag="system")
 
 
 class Me(BaseModel):

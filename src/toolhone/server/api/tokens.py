@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.auth.listing import token_json
@@ -12,12 +11,12 @@ from toolhone.models import JsonObject
 from toolhone.records.access import TokenState
 from toolhone.roles import Permission, Role
 from toolhone.server.api.bodies_of_tools import Taken
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, allowed
 from toolhone.server.api.idempotency import without_key
-from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 
-router = APIRouter(prefix="/tokens", tags=["access"], default_response_class=JsonAnswer)
+router = endpoints("/tokens", tag="access")
 
 ADMINISTERING = [allowed(Permission.ADMINISTER)]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from toolhone.answers import results_text, slot_json
@@ -13,13 +13,14 @@ from toolhone.roles import Permission
 from toolhone.selection.question import MAX_TOOLS
 from toolhone.server.api.bodies_of_tools import MOST_NAMES, ToolName, UserId
 from toolhone.server.api.catalog import recorded
+from toolhone.server.api.endpoints import endpoints
 from toolhone.server.api.given import GivenApp, GivenCaller, GivenGateway, allowed
 from toolhone.server.api.idempotency import GivenOnce
 from toolhone.server.api.json_answers import JsonAnswer
 from toolhone.server.api.openapi import also
 from toolhone.tool_choice import NO_TOOL, Choice, Wanted
 
-router = APIRouter(prefix="/finetuning/tools", tags=["finetuning: tools"], default_response_class=JsonAnswer)
+router = endpoints("/finetuning/tools", tag="finetuning: tools")
 
 
 class Select(BaseModel):

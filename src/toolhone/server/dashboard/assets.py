@@ -21,7 +21,7 @@ NAMES = (LIBRARY, "charts.js", "icon.svg", "live.js", "page.js", "theme.js", "to
 
 
 def assets_router() -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(include_in_schema=False)
 
     @router.api_route(f"{PATH}/{{name}}", methods=["GET", "HEAD"])
     async def asset(request: Request, name: str) -> Response:

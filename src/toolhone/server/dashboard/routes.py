@@ -1,6 +1,6 @@
 """All pages of the dashboard."""
 
-from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from toolhone.server.dashboard.access import access_pages
 from toolhone.server.dashboard.approvals import approvals_pages
@@ -25,30 +25,31 @@ from toolhone.server.dashboard.settings import settings_pages
 from toolhone.server.dashboard.snapshots import snapshots_pages
 
 
-def dashboard_router() -> APIRouter:
-    """Every page; each of its own router, in a module of this package."""
-    router = APIRouter(include_in_schema=False)
-    router.include_router(assets_router())
-    router.include_router(login_pages())
-    router.include_router(overview_pages())
-    router.include_router(servers_pages())
-    router.include_router(approvals_pages())
-    # Before the pages of single tools: no tool is called "search".
-    router.include_router(search_pages())
-    router.include_router(catalog_pages())
-    router.include_router(audit_pages())
-    router.include_router(access_pages())
-    router.include_router(errands_pages())
-    # Forms before the pages of single ones: no dataset, job or comparison is called "new".
-    router.include_router(comparison_form_pages())
-    router.include_router(dataset_form_pages())
-    router.include_router(job_form_pages())
-    router.include_router(comparisons_pages())
-    router.include_router(datasets_pages())
-    router.include_router(jobs_pages())
-    router.include_router(models_pages())
-    router.include_router(privacy_pages())
-    router.include_router(selector_pages())
-    router.include_router(settings_pages())
-    router.include_router(snapshots_pages())
-    return router
+def dashboard_routes() -> list[BaseRoute]:
+    """Every page; each of the router of a module of this package."""
+    routers = (
+        assets_router(),
+        login_pages(),
+        overview_pages(),
+        servers_pages(),
+        approvals_pages(),
+        # Before the pages of single tools: no tool is called "search".
+        search_pages(),
+        catalog_pages(),
+        audit_pages(),
+        access_pages(),
+        errands_pages(),
+        # Forms before the pages of single ones: no dataset, job or comparison is called "new".
+        comparison_form_pages(),
+        dataset_form_pages(),
+        job_form_pages(),
+        comparisons_pages(),
+        datasets_pages(),
+        jobs_pages(),
+        models_pages(),
+        privacy_pages(),
+        selector_pages(),
+        settings_pages(),
+        snapshots_pages(),
+    )
+    return [route for router in routers for route in router.routes]
