@@ -1,5 +1,7 @@
 """All pages of the dashboard."""
 
+from functools import cache
+
 from starlette.routing import BaseRoute
 
 from toolhone.server.dashboard.access import access_pages
@@ -25,7 +27,8 @@ from toolhone.server.dashboard.settings import settings_pages
 from toolhone.server.dashboard.snapshots import snapshots_pages
 
 
-def dashboard_routes() -> list[BaseRoute]:
+@cache
+def dashboard_routes() -> tuple[BaseRoute, ...]:
     """Every page; each of the router of a module of this package."""
     routers = (
         assets_router(),
@@ -52,4 +55,4 @@ def dashboard_routes() -> list[BaseRoute]:
         settings_pages(),
         snapshots_pages(),
     )
-    return [route for router in routers for route in router.routes]
+    return tuple(route for router in routers for route in router.routes)
